@@ -1,0 +1,17 @@
+"""The command line: one file per command; parses, wires, prints, exits. Nothing else does.
+
+``main`` loads a command's module only when that command runs, so that ``envlock --help`` and
+each command pay for nothing they do not use. Each module ``envlock.cli.<name>`` has a
+``command`` (``click.Command``); its one-line summary stands in ``COMMANDS``.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Entry point of the ``envlock`` program."""
+    from envlock.cli.app import run
+
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,131 @@
+"""The ``envlock`` group: lazy commands, global options, and the one place where errors end."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from envlock.cli.context import Context
+from envlock.errors import EnvlockError
+
+COMMANDS: dict[str, str] = {
+    "init": "Find what the project has and write the smallest [tool.envlock].",
+    "lock": "Resolve the project as of a date and write pylock.toml.",
+    "sync": "Make an environment hold exactly what the lock says.",
+    "check": "Compare the project and the installed packages with the lock.",
+    "diff": "Show what changed between two locks (files or git revisions).",
+    "why": "Show who asked for a package.",
+    "tree": "Show the locked packages as a tree.",
+    "hash": "Print the environment hash.",
+    "export": "Write the lock in another format (requirements).",
+}
+"""Every command and its summary, in the order of a first use."""
+
+_EPILOG = """\b
+Start here:
+  envlock init                      # once, in a project
+  envlock lock --as-of 2026-03-01   # pin everything as it was then
+  envlock sync                      # .venv now holds exactly that
+  envlock check                     # 0: fine, 1: drift
+
+Exit codes: 0 fine, 1 drift or stale, 2 bad input, 3 a source or tool failed,
+4 verification failed."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All command names, in the order of ``COMMANDS``."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import ``envlock.cli.<cmd_name>`` and give its ``command``."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"envlock.cli.{cmd_name}")
+        command = module.command
+        assert isinstance(command, click.Command)  # noqa: S101 - a contract of this package
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from ``COMMANDS``, importing none."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest known name when there is no such command."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "-C",
+    "--directory",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Work as if started in this folder.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Say only errors and results.")
+@click.option("-v", "--verbose", is_flag=True, help="Say more.")
+@click.version_option(package_name="envlock", prog_name="envlock")
+@click.pass_context
+def group(ctx: click.Context, directory: Path | None, quiet: bool, verbose: bool) -> None:
+    """Lock a Python environment by date, install exactly that, and be told when it drifts."""
+    ctx.obj = Context(directory=directory or Path(), quiet=quiet, verbose=verbose)
+    if directory is not None and not directory.is_dir():
+        raise click.UsageError(f"--directory {directory}: no such folder")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and give its exit code. Errors become messages here, never tracebacks."""
+    try:
+        code = group.main(args=list(arguments), prog_name="envlock", standalone_mode=False)
+    except click.exceptions.Abort:
+        _say("error: interrupted; nothing was half-written")
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except EnvlockError as error:
+        _show(error)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of stdout went away (`| head`): not an error worth a message.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def _show(error: EnvlockError) -> None:
+    from envlock.cli.output import style
+
+    _say(f"{style('error', 'bold red')}: {error.what}")
+    if error.where:
+        _say(f"  {style('where', 'bold')}: {error.where}")
+    if error.remedy:
+        first, *rest = error.remedy.splitlines()
+        _say(f"  {style('help', 'bold')}: {first}")
+        for line in rest:
+            _say(f"        {line}")
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)

@@ -1,0 +1,108 @@
+"""Printing: results on stdout, everything for people on stderr, colours only where wanted.
+
+rich is imported only when something needs its layout (tables, trees, progress), since importing
+it costs more than most commands take.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from envlock.cli.context import Context
+from envlock.io.progress import Reporter, SilentReporter
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+_CODES = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
+
+
+def wants_colour(stream: Any = None) -> bool:
+    """Whether to colour ``stream`` (stderr by default): a terminal, and no ``NO_COLOR``."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (stream or sys.stderr).isatty()
+
+
+def style(text: str, look: str, *, stream: Any = None) -> str:
+    """``text`` with ANSI codes for ``look`` (``bold red``), where colours are wanted."""
+    if not wants_colour(stream):
+        return text
+    codes = ";".join(_CODES[word] for word in look.split())
+    return f"\x1b[{codes}m{text}\x1b[0m"
+
+
+def say(context: Context, text: str) -> None:
+    """One line for people, on stderr; nothing under ``--quiet``."""
+    if not context.quiet:
+        click.echo(text, err=True)
+
+
+def result(text: str) -> None:
+    """A command's result, on stdout."""
+    click.echo(text)
+
+
+def result_json(value: Any) -> None:
+    """A command's result as JSON, on stdout: keys sorted, two spaces, one final newline."""
+    click.echo(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A rich console on stdout (or stderr) that keeps text as it is: no markup, no highlighting."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
+
+
+class _Bar:
+    """A Reporter that draws one rich progress line on stderr."""
+
+    def __init__(self, context: Context, progress: Progress, task: TaskID) -> None:
+        self._context = context
+        self._progress = progress
+        self._task = task
+
+    def step(self, text: str) -> None:
+        self._progress.update(self._task, description=text, completed=0, total=None)
+
+    def progress(self, done: int, total: int | None) -> None:
+        self._progress.update(self._task, completed=done, total=total)
+
+    def note(self, text: str) -> None:
+        say(self._context, f"{style('note', 'bold cyan')}: {text}")
+
+
+class _Plain(SilentReporter):
+    """A Reporter for logs and pipes: notes always, steps under ``--verbose``."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def step(self, text: str) -> None:
+        if self._context.verbose:
+            say(self._context, f"{text}…")
+
+    def note(self, text: str) -> None:
+        say(self._context, f"{style('note', 'bold cyan')}: {text}")
+
+
+@contextmanager
+def reporting(context: Context) -> Iterator[Reporter]:
+    """A reporter for long work: a bar on a terminal, plain notes elsewhere."""
+    if context.quiet or not sys.stderr.isatty():
+        yield _Plain(context)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
+        yield _Bar(context, progress, progress.add_task("starting", total=None))

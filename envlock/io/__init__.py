@@ -1,0 +1,8 @@
+"""The edges: processes, files, the network, progress. Knows nothing of envlock but ``errors``.
+
+- ``process``   the one door for subprocesses: argv lists, no shell, one error type
+- ``files``     atomic writes, reads with clear errors, an advisory lock for one project
+- ``http``      verified, retried, parallel transfers (libcurl)
+- ``progress``  the reporter protocol; its default does nothing, so that the core never prints
+- ``paths``     the user's cache folder
+"""

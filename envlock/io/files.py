@@ -1,0 +1,119 @@
+"""Files: clear errors, atomic writes, and an advisory lock so that two commands do not interleave."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from envlock.errors import EnvlockError, SourceError, UsageError
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space and run the command again; nothing was changed",
+    errno.EDQUOT: "free some space and run the command again; nothing was changed",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "check the permissions of the file and its folder",
+    errno.EPERM: "check the permissions of the file and its folder",
+}
+
+
+def read_text(path: Path) -> str:
+    """The file's text (UTF-8, a byte-order mark skipped, newlines as they are).
+
+    Raises:
+        UsageError: the file is missing, unreadable or not UTF-8.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise UsageError("no such file", where=str(path)) from None
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"not UTF-8 (byte {error.start})", where=str(path), remedy="save the file as UTF-8"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"cannot read: {error.strerror}", where=str(path)) from None
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Replace ``path`` by ``content``: whoever looks, at any moment, sees the old or the new file.
+
+    The bytes go to a neighbour file, are flushed to disk, and take the name in one rename. An
+    existing file's permissions are kept; a symbolic link is written through.
+
+    Raises:
+        SourceError: the disk is full, or the folder cannot be written. The old file is untouched.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    target = Path(os.path.realpath(path))
+    temporary: str | None = None
+    try:
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else _default_mode()
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        Path(temporary).replace(target)
+        temporary = None
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise _file_error(error, path) from None
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _default_mode() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _sync_folder(folder: Path) -> None:
+    # The rename is durable only once the folder is on disk; some file systems refuse, which only
+    # costs durability, never wholeness.
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _file_error(error: OSError, path: Path) -> EnvlockError:
+    return SourceError(
+        f"cannot write: {error.strerror or error}",
+        where=str(path),
+        remedy=_REMEDIES.get(error.errno or 0),
+    )
+
+
+@contextlib.contextmanager
+def project_lock(folder: Path) -> Iterator[None]:
+    """Hold the project's advisory lock: a second envlock that writes here waits for the first.
+
+    The lock is on the folder itself, so that nothing is left behind; a killed process lets go.
+    Where locking is not supported (some network file systems) it does nothing: writes are atomic
+    either way.
+    """
+    try:
+        import fcntl
+    except ImportError:  # not a POSIX system
+        yield
+        return
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise _file_error(error, folder) from None
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,14 @@
+"""The lock as a value: frozen parts, the pylock.toml codec, the environment hash, the diff.
+
+Pure: nothing here opens a file, a socket or a process. It may import ``errors`` and ``packaging``,
+``tomli`` and ``tomli_w``, and nothing else of envlock.
+
+- ``model``      the values: ``Lock``, ``PythonPackage``, ``Artifact``, …
+- ``request``    what a project asks for: ``Request``, ``Wish``; its digest
+- ``target``     platforms and Pythons: markers, environments, wheel tags
+- ``codec``      pylock.toml (PEP 751) text ⇄ ``Lock``
+- ``hashing``    canonical JSON and the environment hash (docs/environment-hash.md)
+- ``staleness``  request against lock: typed mismatches
+- ``diff``       lock against lock: typed changes
+- ``graph``      who needs whom, for ``why`` and ``tree``
+"""

@@ -1,0 +1,102 @@
+"""Canonical JSON and the environment hash. Specified in docs/environment-hash.md, with vectors.
+
+The content used here is a subset of RFC 8785 (JCS): strings, null, true, arrays and objects with
+ASCII keys, so that ``json.dumps`` with sorted keys gives its bytes (a test compares with the
+``rfc8785`` library).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.request import Request
+
+PREFIX = "env1-"
+
+
+def canonical_json(value: Any) -> bytes:
+    """RFC 8785 bytes of ``value`` (strings, None, bools, lists, dicts with ASCII keys; no floats).
+
+    Raises:
+        ValueError: a string holds a lone surrogate, which UTF-8 cannot carry.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest(value: Any) -> str:
+    """64 hex digits: SHA-256 of the canonical JSON."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentHash:
+    """The Merkle root and its branches. A branch is None where the lock has no such layer."""
+
+    python: str
+    os: str | None = None
+    toolchain: str | None = None
+
+    @property
+    def root(self) -> str:
+        """``env1-`` and 64 hex digits."""
+        branches = {"os": self.os, "python": self.python, "toolchain": self.toolchain}
+        return PREFIX + digest(branches)
+
+    @property
+    def short(self) -> str:
+        """The first 12 digits, for people."""
+        return shorten(self.root)
+
+
+def shorten(root: str) -> str:
+    """``env1-`` and the first 12 of its digits."""
+    return root[: len(PREFIX) + 12]
+
+
+def environment_hash(lock: Lock) -> EnvironmentHash:
+    """The hash of what the lock installs: no locations, sizes, dates or order are in it."""
+    return EnvironmentHash(python=digest(python_content(lock)))
+
+
+def python_content(lock: Lock) -> dict[str, Any]:
+    """The Python branch's content, as JSON values."""
+    return {
+        "interpreters": [
+            {"implementation": "cpython", "platform": t.platform, "version": t.python}
+            for t in sorted(lock.targets)
+        ],
+        "packages": [
+            _package_content(p) for p in sorted(lock.packages, key=lambda p: p.sort_key)
+        ],
+    }
+
+
+def _package_content(package: PythonPackage) -> dict[str, Any]:
+    artifacts = [file.sha256 for file in package.files]
+    content: dict[str, Any] = {
+        "name": package.name,
+        "version": package.version,
+        "marker": package.marker,
+    }
+    if package.archive is not None:
+        artifacts.append(package.archive.sha256)
+        content["subdirectory"] = package.archive.subdirectory
+    if package.vcs is not None:
+        content["commit"] = package.vcs.commit
+        content["subdirectory"] = package.vcs.subdirectory
+    if package.directory is not None:
+        # A source tree has no digest: where it lies in the project is what identifies it.
+        content["directory"] = package.directory.path
+        content["editable"] = package.directory.editable
+        content["subdirectory"] = package.directory.subdirectory
+    content["artifacts"] = sorted(artifacts)
+    return content
+
+
+def request_digest(request: Request) -> str:
+    """``sha256:<hex>`` of the request's canonical content."""
+    return "sha256:" + digest(request.canonical())

@@ -1,0 +1,59 @@
+"""Where Python packages come from: indexes and find-links, with credentials kept apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """HTTP basic authentication of one index; never written to a lock, a log or a message."""
+
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        return "Credentials(***)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """A simple repository (PEP 503/691). ``url`` has no user part and no final slash.
+
+    ``origin`` says where it was configured, for messages. ``explicit`` is uv's word: used only by
+    the packages that name it.
+    """
+
+    url: str
+    name: str | None = None
+    default: bool = False
+    explicit: bool = False
+    credentials: Credentials | None = None
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindLinks:
+    """A folder or page of files. ``location`` is an absolute path or a URL without user part."""
+
+    location: str
+    origin: str = ""
+
+    @property
+    def local(self) -> bool:
+        """Whether it lies on this machine's disk, where files have no upload time."""
+        return not self.location.startswith(("http://", "https://"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """All places to look in, most preferred first, the default index last.
+
+    ``strategy`` is uv's ``index-strategy``. ``certificate`` is a CA bundle given by pip's or uv's
+    configuration, or None.
+    """
+
+    indexes: tuple[Index, ...]
+    find_links: tuple[FindLinks, ...] = ()
+    strategy: str = "first-index"
+    certificate: str | None = None

@@ -1,0 +1,26 @@
+"""Shared by all tests: a private cache, no user configuration, no colours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+_MACHINE_VARIABLES = ("ENVLOCK_", "UV_", "PIP_")
+
+
+@pytest.fixture(autouse=True)
+def _private_machine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test sees an empty cache and no uv or pip configuration but what it writes itself."""
+    import os
+
+    home: Path = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name.startswith(_MACHINE_VARIABLES):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / ".cache"))
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(home / "etc"))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("NO_COLOR", "1")
