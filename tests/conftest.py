@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.index import LoopbackIndex
 
 _MACHINE_VARIABLES = ("ENVLOCK_", "UV_", "PIP_")
 
 
 @pytest.fixture(autouse=True)
-def _private_machine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _private_machine(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each test sees an empty cache and no uv or pip configuration but what it writes itself."""
     import os
 
@@ -24,3 +28,10 @@ def _private_machine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
     monkeypatch.setenv("XDG_CONFIG_DIRS", str(home / "etc"))
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("NO_COLOR", "1")
+
+
+@pytest.fixture
+def index() -> Iterator[LoopbackIndex]:
+    """An empty package index on loopback that gives upload times (PEP 691/700)."""
+    with LoopbackIndex("json") as running:
+        yield running

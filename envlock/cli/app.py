@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 
 from envlock.cli.context import Context
-from envlock.errors import EnvlockError
+from envlock.cli.style import style
+from envlock.errors import EXIT_SOURCE, EnvlockError
 
 COMMANDS: dict[str, str] = {
     "init": "Find what the project has and write the smallest [tool.envlock].",
@@ -95,7 +96,7 @@ def group(ctx: click.Context, directory: Path | None, quiet: bool, verbose: bool
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line and give its exit code. Errors become messages here, never tracebacks."""
+    """Run one command line and give its exit code; errors become messages, not tracebacks."""
     try:
         code = group.main(args=list(arguments), prog_name="envlock", standalone_mode=False)
     except click.exceptions.Abort:
@@ -111,12 +112,16 @@ def run(arguments: Sequence[str]) -> int:
         # The reader of stdout went away (`| head`): not an error worth a message.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        # A disk that fills or a folder that vanishes can hit any step, temporary files included.
+        _say(f"{style('error', 'bold red')}: {error.strerror or error}")
+        if error.filename:
+            _say(f"  {style('where', 'bold')}: {error.filename}")
+        return EXIT_SOURCE
     return code if isinstance(code, int) else 0
 
 
 def _show(error: EnvlockError) -> None:
-    from envlock.cli.output import style
-
     _say(f"{style('error', 'bold red')}: {error.what}")
     if error.where:
         _say(f"  {style('where', 'bold')}: {error.where}")

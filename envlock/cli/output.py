@@ -7,7 +7,6 @@ it costs more than most commands take.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,28 +15,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from envlock.cli.context import Context
+from envlock.cli.style import style
 from envlock.io.progress import Reporter, SilentReporter
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
-
-_CODES = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
-
-
-def wants_colour(stream: Any = None) -> bool:
-    """Whether to colour ``stream`` (stderr by default): a terminal, and no ``NO_COLOR``."""
-    if os.environ.get("NO_COLOR"):
-        return False
-    return bool(os.environ.get("FORCE_COLOR")) or (stream or sys.stderr).isatty()
-
-
-def style(text: str, look: str, *, stream: Any = None) -> str:
-    """``text`` with ANSI codes for ``look`` (``bold red``), where colours are wanted."""
-    if not wants_colour(stream):
-        return text
-    codes = ";".join(_CODES[word] for word in look.split())
-    return f"\x1b[{codes}m{text}\x1b[0m"
 
 
 def say(context: Context, text: str) -> None:

@@ -7,7 +7,7 @@ import errno
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from envlock.errors import EnvlockError, SourceError, UsageError
@@ -95,8 +95,10 @@ def _file_error(error: OSError, path: Path) -> EnvlockError:
 
 
 @contextlib.contextmanager
-def project_lock(folder: Path) -> Iterator[None]:
+def project_lock(folder: Path, on_wait: Callable[[], None]) -> Iterator[None]:
     """Hold the project's advisory lock: a second envlock that writes here waits for the first.
+
+    ``on_wait`` is called once when another one holds it.
 
     The lock is on the folder itself, so that nothing is left behind; a killed process lets go.
     Where locking is not supported (some network file systems) it does nothing: writes are atomic
@@ -112,8 +114,31 @@ def project_lock(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise _file_error(error, folder) from None
     try:
-        with contextlib.suppress(OSError):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            on_wait()
             fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:
+            pass  # not supported here
         yield
     finally:
         os.close(handle)
+
+
+def append_lines(path: Path, lines: list[str]) -> None:
+    """Add whole lines to a cache file, creating it; several processes may do so at once.
+
+    One write to a file opened for appending lands in one piece. A cache that cannot be written
+    costs time later, nothing else, so that is no error.
+    """
+    if not lines:
+        return
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            # A line that an earlier full disk tore must not swallow ours.
+            os.write(handle, ("\n" + "\n".join(lines) + "\n").encode())
+        finally:
+            os.close(handle)

@@ -1,53 +1,51 @@
 """pylock.toml text ⇄ Lock.
 
-The standard part goes through ``packaging.pylock`` (PEP 751); the ``[tool.envlock]`` table stands
-beside it and is validated here. ``packaging`` accepts digests of any length, so they are checked
-here too. Each error names the path in the file (``packages[3].wheels[0].hashes``).
+The standard part goes through ``packaging.pylock`` (PEP 751) both ways; the ``[tool.envlock]``
+table stands beside it. ``packaging`` accepts digests of any length and drops what it does not
+know, so ``reader`` checks and takes the values itself. Each error names the path in the file
+(``packages[3].wheels[0].hashes``).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 import tomli
 import tomli_w
 from packaging.pylock import Pylock, PylockUnsupportedVersionError, PylockValidationError
 
-from envlock.errors import EnvlockError, UsageError, VerificationError
+from envlock.errors import SourceError, UsageError
 from envlock.lock.hashing import environment_hash, request_digest
-from envlock.lock.model import (
-    FORMAT_VERSION,
-    Archive,
-    Artifact,
-    Dependency,
-    Directory,
-    Lock,
-    PythonPackage,
-    Repair,
-    Vcs,
-)
-from envlock.lock.request import Request, parse_wish_line
-from envlock.lock.target import Target, parse_target
+from envlock.lock.model import FORMAT_VERSION, Artifact, Lock, PythonPackage
+from envlock.lock.reader import RELOCK, Reader
+from envlock.lock.reader import NewerFormatError as NewerFormatError
+from envlock.lock.target import Target
 
 HEADER = (
     "# Made by envlock: a standard pylock.toml (PEP 751) with a [tool.envlock] table.\n"
     "# Change what you ask for in pyproject.toml and run `envlock lock`; do not edit by hand.\n\n"
 )
 LOCK_VERSION = "1.0"
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_RELOCK = "restore the file from git, or make it again with `envlock lock --upgrade`"
 
 
 # --- value → file -------------------------------------------------------------------------------
 
 
 def dump(lock: Lock) -> str:
-    """The lockfile's text: valid by PEP 751, entries sorted, same lock same bytes."""
+    """The lockfile's text: valid by PEP 751, entries sorted, same lock same bytes.
+
+    Raises:
+        SourceError: something in the lock has no place in PEP 751 (an old sdist's file name).
+    """
     table = _lock_table(lock)
-    Pylock.from_dict(table).validate()
+    try:
+        Pylock.from_dict(table)
+    except PylockValidationError as error:
+        raise SourceError(
+            f"what was resolved does not fit a pylock.toml: {error}",
+            remedy="constrain that package to another version",
+        ) from None
     return HEADER + tomli_w.dumps(table, multiline_strings=False)
 
 
@@ -60,9 +58,7 @@ def _lock_table(lock: Lock) -> dict[str, Any]:
         "dependency-groups": sorted(lock.request.groups),
         "default-groups": sorted(lock.request.groups),
         "created-by": "envlock",
-        "packages": [
-            _package_table(p) for p in sorted(lock.packages, key=lambda p: p.sort_key)
-        ],
+        "packages": [_package_table(p) for p in sorted(lock.packages, key=lambda p: p.sort_key)],
         "tool": {"envlock": _tool_table(lock)},
     }
     return table
@@ -76,14 +72,14 @@ def requires_python(targets: Iterable[Target]) -> str:
 
 
 def _package_table(package: PythonPackage) -> dict[str, Any]:
-    table: dict[str, Any] = {"name": package.name}
-    for key, value in (
-        ("version", package.version),
-        ("marker", package.marker),
-        ("requires-python", package.requires_python),
-    ):
-        if value is not None:
-            table[key] = value
+    table = _present(
+        {
+            "name": package.name,
+            "version": package.version,
+            "marker": package.marker,
+            "requires-python": package.requires_python,
+        }
+    )
     if package.dependencies:
         table["dependencies"] = [
             {"name": d.name} if d.version is None else {"name": d.name, "version": d.version}
@@ -122,9 +118,7 @@ def _package_table(package: PythonPackage) -> dict[str, Any]:
     if package.sdist is not None:
         table["sdist"] = _artifact_table(package.sdist)
     if package.wheels:
-        table["wheels"] = [
-            _artifact_table(w) for w in sorted(package.wheels, key=lambda w: w.name)
-        ]
+        table["wheels"] = [_artifact_table(w) for w in sorted(package.wheels, key=lambda w: w.name)]
     return table
 
 
@@ -155,7 +149,7 @@ def _tool_table(lock: Lock) -> dict[str, Any]:
         ],
     }
     if lock.built:
-        table["built-for-metadata"] = sorted(lock.built)
+        table["built-from-source"] = sorted(lock.built)
     if lock.repairs:
         table["repaired-metadata"] = [
             {"package": r.subject, "found": r.found, "used": r.used}
@@ -179,216 +173,39 @@ def load(text: str, *, where: str) -> Lock:
     """The lock that ``text`` holds; ``where`` names the file in errors.
 
     Raises:
-        UsageError: not TOML, not PEP 751, no ``[tool.envlock]`` table, or a newer format.
+        UsageError: not TOML, not PEP 751, no ``[tool.envlock]`` table, or a newer format
+            (``NewerFormatError``).
         VerificationError: the environment hash or request digest is not that of the content.
     """
-    try:
-        table = tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
-        raise UsageError(f"not a whole TOML file: {error}", where=where, remedy=_RELOCK) from None
-    try:
-        pylock = Pylock.from_dict(table)
-    except PylockUnsupportedVersionError as error:
-        raise UsageError(str(error), where=where, remedy="upgrade envlock") from None
-    except PylockValidationError as error:
-        raise UsageError(f"not a valid pylock.toml: {error}", where=where, remedy=_RELOCK) from None
-    reader = _Reader(where)
+    table = _parse(text, where)
+    reader = Reader(where)
     tool = reader.tool_table(table)
     lock = Lock(
         as_of=reader.instant(tool, "as-of"),
         engine=reader.text(tool, "engine"),
         request=reader.request(tool),
         targets=reader.targets(tool),
-        packages=tuple(reader.package(i, entry) for i, entry in enumerate(pylock.packages)),
-        built=tuple(tool.get("built-for-metadata", ())),
-        repairs=tuple(
-            Repair(subject=r["package"], found=r["found"], used=r["used"])
-            for r in tool.get("repaired-metadata", ())
-        ),
+        packages=reader.packages(table["packages"]),
+        built=reader.texts(tool, "built-from-source", "tool.envlock"),
+        repairs=reader.repairs(tool),
     )
     reader.verify(lock, tool)
     return lock
 
 
-class _Reader:
-    """Reads parts of one lockfile; keeps its name for the errors."""
-
-    def __init__(self, where: str) -> None:
-        self.where = where
-
-    def wrong(self, path: str, expected: str) -> UsageError:
-        return UsageError(f"{path}: expected {expected}", where=self.where, remedy=_RELOCK)
-
-    def tool_table(self, table: dict[str, Any]) -> dict[str, Any]:
-        tool = table.get("tool", {}).get("envlock")
-        if not isinstance(tool, dict):
-            raise UsageError(
-                "a pylock.toml without a [tool.envlock] table, made by another tool",
-                where=self.where,
-                remedy="move it away and run `envlock lock`",
-            )
-        version = tool.get("format")
-        if not isinstance(version, int) or version < 1:
-            raise self.wrong("tool.envlock.format", "a whole number")
-        if version > FORMAT_VERSION:
-            raise UsageError(
-                f"format {version}; this envlock reads up to {FORMAT_VERSION}",
-                where=self.where,
-                remedy="upgrade envlock: pip install --upgrade envlock",
-            )
-        return tool
-
-    def text(self, table: dict[str, Any], key: str, prefix: str = "tool.envlock") -> str:
-        value = table.get(key)
-        if not isinstance(value, str) or not value:
-            raise self.wrong(f"{prefix}.{key}", "a text")
-        return value
-
-    def instant(
-        self, table: dict[str, Any], key: str, prefix: str = "tool.envlock"
-    ) -> datetime:
-        value = table.get(key)
-        if not isinstance(value, datetime) or value.tzinfo is None:
-            raise self.wrong(f"{prefix}.{key}", "an instant with a zone (2026-03-01T00:00:00Z)")
-        return value.astimezone(UTC)
-
-    def targets(self, tool: dict[str, Any]) -> tuple[Target, ...]:
-        entries = tool.get("interpreters")
-        if not isinstance(entries, list) or not entries:
-            raise self.wrong("tool.envlock.interpreters", "a list of targets")
-        found = []
-        for i, entry in enumerate(entries):
-            path = f"tool.envlock.interpreters[{i}]"
-            if not isinstance(entry, dict):
-                raise self.wrong(path, "a table")
-            found.append(self._target(self.text(entry, "target", path), f"{path}.target"))
-        return tuple(sorted(found))
-
-    def _target(self, key: str, path: str) -> Target:
-        try:
-            return parse_target(key)
-        except EnvlockError as error:
-            raise self.wrong(path, f"a target such as linux/amd64@3.11 ({error.what})") from None
-
-    def request(self, tool: dict[str, Any]) -> Request:
-        table = tool.get("request")
-        if not isinstance(table, dict):
-            raise self.wrong("tool.envlock.request", "a table")
-        path = "tool.envlock.request"
-
-        def texts(key: str) -> tuple[str, ...]:
-            value = table.get(key, [])
-            if not isinstance(value, list) or not all(isinstance(x, str) for x in value):
-                raise self.wrong(f"{path}.{key}", "a list of texts")
-            return tuple(value)
-
-        return Request(
-            wishes=tuple(parse_wish_line(x, origin="lock") for x in texts("requirements")),
-            constraints=tuple(parse_wish_line(x, origin="lock") for x in texts("constraints")),
-            overrides=tuple(parse_wish_line(x, origin="lock") for x in texts("overrides")),
-            targets=tuple(self._target(x, f"{path}.targets") for x in texts("targets")),
-            extras=texts("extras"),
-            groups=texts("groups"),
-            requires_python=table.get("requires-python"),
-            as_of=self.instant(table, "as-of", path) if "as-of" in table else None,
-            prereleases=bool(table.get("prereleases", False)),
-            only_binary=texts("only-binary"),
-            no_binary=texts("no-binary"),
-            default_index=table.get("default-index"),
-            index_urls=texts("index-urls"),
-            find_links=texts("find-links"),
-            no_index=bool(table.get("no-index", False)),
-            allow_undated=texts("allow-undated"),
-        )
-
-    def package(self, i: int, entry: Any) -> PythonPackage:
-        path = f"packages[{i}]"
-        return PythonPackage(
-            name=str(entry.name),
-            version=None if entry.version is None else str(entry.version),
-            marker=None if entry.marker is None else str(entry.marker),
-            requires_python=(
-                None if entry.requires_python is None else str(entry.requires_python)
-            ),
-            index=entry.index,
-            dependencies=tuple(
-                Dependency(
-                    name=d["name"],
-                    version=None if d.get("version") is None else str(d["version"]),
-                )
-                for d in entry.dependencies or ()
-            ),
-            sdist=None if entry.sdist is None else self._artifact(entry.sdist, f"{path}.sdist"),
-            wheels=tuple(
-                self._artifact(w, f"{path}.wheels[{n}]") for n, w in enumerate(entry.wheels or ())
-            ),
-            archive=(
-                None
-                if entry.archive is None
-                else Archive(
-                    url=entry.archive.url,
-                    path=entry.archive.path,
-                    sha256=self._sha256(entry.archive.hashes, f"{path}.archive"),
-                    size=entry.archive.size,
-                    subdirectory=entry.archive.subdirectory,
-                )
-            ),
-            vcs=(
-                None
-                if entry.vcs is None
-                else Vcs(
-                    kind=entry.vcs.type,
-                    url=entry.vcs.url,
-                    commit=entry.vcs.commit_id,
-                    requested=entry.vcs.requested_revision,
-                    subdirectory=entry.vcs.subdirectory,
-                )
-            ),
-            directory=(
-                None
-                if entry.directory is None
-                else Directory(
-                    path=entry.directory.path,
-                    editable=bool(entry.directory.editable),
-                    subdirectory=entry.directory.subdirectory,
-                )
-            ),
-        )
-
-    def _artifact(self, entry: Any, path: str) -> Artifact:
-        location = entry.url or entry.path
-        return Artifact(
-            name=entry.name or location.rsplit("/", 1)[-1],
-            url=entry.url,
-            path=entry.path,
-            sha256=self._sha256(entry.hashes, path),
-            size=entry.size,
-            upload_time=(
-                None if entry.upload_time is None else entry.upload_time.astimezone(UTC)
-            ),
-        )
-
-    def _sha256(self, hashes: Any, path: str) -> str:
-        value = hashes.get("sha256") if hashes else None
-        if not isinstance(value, str) or not _SHA256.fullmatch(value):
-            raise self.wrong(f"{path}.hashes.sha256", "64 lower-case hex digits")
-        return value
-
-    def verify(self, lock: Lock, tool: dict[str, Any]) -> None:
-        declared = self.text(tool, "environment-hash")
-        found = environment_hash(lock)
-        if declared != found.root:
-            raise VerificationError(
-                f"the environment hash says {declared}, the content gives {found.root}:"
-                " the file was edited or damaged",
-                where=self.where,
-                remedy=_RELOCK,
-            )
-        declared = tool["request"].get("digest")
-        if declared != request_digest(lock.request):
-            raise VerificationError(
-                "tool.envlock.request.digest is not the digest of the request beside it:"
-                " the file was edited or damaged",
-                where=self.where,
-                remedy=_RELOCK,
-            )
+def _parse(text: str, where: str) -> dict[str, Any]:
+    """The file's tables, their standard part valid by PEP 751."""
+    try:
+        table = tomli.loads(text)
+    except (ValueError, RecursionError) as error:
+        # TOMLDecodeError is a ValueError; numbers and nesting without measure are the others.
+        raise UsageError(f"not a whole TOML file: {error}", where=where, remedy=RELOCK) from None
+    try:
+        Pylock.from_dict(table)
+    except PylockUnsupportedVersionError as error:
+        raise NewerFormatError(
+            str(error), where=where, remedy="upgrade envlock: pip install --upgrade envlock"
+        ) from None
+    except PylockValidationError as error:
+        raise UsageError(f"not a valid pylock.toml: {error}", where=where, remedy=RELOCK) from None
+    return table

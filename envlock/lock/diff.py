@@ -76,9 +76,7 @@ def _by_name(lock: Lock) -> dict[str, list[PythonPackage]]:
     return found
 
 
-def _entry_changes(
-    name: str, old: list[PythonPackage], new: list[PythonPackage]
-) -> list[Change]:
+def _entry_changes(name: str, old: list[PythonPackage], new: list[PythonPackage]) -> list[Change]:
     # Entries of one name differ by marker; those with equal versions belong together, and what is
     # left over pairs up in order (the usual case: one entry on each side).
     pairs = [(o, n) for o in old for n in new if o.version == n.version]
@@ -86,9 +84,7 @@ def _entry_changes(
     new_left = [n for n in new if all(n is not pair[1] for pair in pairs)]
     changes = [c for o, n in pairs for c in _same_version(name, o, n)]
     for o, n in zip(old_left, new_left, strict=False):
-        changes.append(
-            Change(name=name, kind=_direction(o, n), before=o.version, after=n.version)
-        )
+        changes.append(Change(name=name, kind=_direction(o, n), before=o.version, after=n.version))
     changes += [
         Change(name=name, kind=ChangeKind.REMOVED, before=o.version or "source tree")
         for o in old_left[len(new_left) :]

@@ -31,12 +31,13 @@ def wished(lock: Lock) -> dict[str, tuple[Wish, ...]]:
 
 def needs(lock: Lock, package: PythonPackage) -> tuple[PythonPackage, ...]:
     """The locked packages that ``package`` depends on, by name."""
-    found = []
-    for dependency in package.dependencies:
-        for candidate in lock.package(dependency.name):
-            if dependency.version in (None, candidate.version):
-                found.append(candidate)
-    return tuple(sorted(set(found), key=lambda p: p.sort_key))
+    found = {
+        candidate
+        for dependency in package.dependencies
+        for candidate in lock.package(dependency.name)
+        if dependency.version in (None, candidate.version)
+    }
+    return tuple(sorted(found, key=lambda p: p.sort_key))
 
 
 def chains_to(lock: Lock, name: str) -> tuple[Chain, ...]:
@@ -44,7 +45,7 @@ def chains_to(lock: Lock, name: str) -> tuple[Chain, ...]:
     by_name: dict[str, list[PythonPackage]] = {}
     for package in lock.packages:
         by_name.setdefault(package.name, []).append(package)
-    chains = []
+    chains: list[Chain] = []
     for start, wishes in sorted(wished(lock).items()):
         path = _shortest(lock, by_name.get(start, []), name)
         if path:
@@ -55,7 +56,7 @@ def chains_to(lock: Lock, name: str) -> tuple[Chain, ...]:
 def _shortest(
     lock: Lock, starts: list[PythonPackage], goal: str
 ) -> tuple[PythonPackage, ...] | None:
-    queue = deque((start,) for start in starts)
+    queue: deque[tuple[PythonPackage, ...]] = deque((start,) for start in starts)
     seen = set(starts)
     while queue:
         path = queue.popleft()

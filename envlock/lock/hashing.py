@@ -69,9 +69,7 @@ def python_content(lock: Lock) -> dict[str, Any]:
             {"implementation": "cpython", "platform": t.platform, "version": t.python}
             for t in sorted(lock.targets)
         ],
-        "packages": [
-            _package_content(p) for p in sorted(lock.packages, key=lambda p: p.sort_key)
-        ],
+        "packages": [_package_content(p) for p in sorted(lock.packages, key=lambda p: p.sort_key)],
     }
 
 

@@ -124,8 +124,9 @@ class Repair:
 class Lock:
     """All that is pinned, and the request it answers.
 
-    ``as_of`` is UTC, whole seconds. ``engine`` is the entry point's name. ``built`` lists sdists
-    (``name==version``) that had to be built to learn their metadata. ``environment_hash`` is
+    ``as_of`` is UTC, whole seconds. ``engine`` is the entry point's name. ``built`` lists
+    ``name==version`` of what no wheel serves on some target: its sdist is built, to learn its
+    metadata and to install it. ``environment_hash`` is
     derived: see ``hashing.environment_hash``.
     """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -21,10 +21,10 @@ class Wish:
     """
 
     text: str
-    origin: str = ""
+    origin: str = field(default="", compare=False)
     hashes: tuple[str, ...] = ()
     editable: bool = False
-    group: str | None = None
+    group: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

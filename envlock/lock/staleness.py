@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 from envlock.lock.hashing import request_digest
 from envlock.lock.model import Lock
 from envlock.lock.request import Request
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class StaleKind(StrEnum):
@@ -58,20 +61,48 @@ def mismatches(request: Request, lock: Lock) -> tuple[Mismatch, ...]:
     return tuple(found)
 
 
+def _list_mismatches(key: str, old: list[str], new: list[str]) -> list[Mismatch]:
+    """What left and what came; one of each about the same project is a change."""
+    gone = {_subject(text): text for text in old if text not in new}
+    come = {_subject(text): text for text in new if text not in old}
+    if len(gone) + len(come) != len(set(old) ^ set(new)):
+        # Several lines about one project: each stands for itself.
+        gone = {text: text for text in old if text not in new}
+        come = {text: text for text in new if text not in old}
+    return [
+        Mismatch(
+            field=key,
+            kind=(
+                StaleKind.CHANGED
+                if subject in gone and subject in come
+                else StaleKind.REMOVED
+                if subject in gone
+                else StaleKind.ADDED
+            ),
+            before=gone.get(subject),
+            after=come.get(subject),
+        )
+        for subject in sorted(gone.keys() | come.keys())
+    ]
+
+
+def _subject(text: str) -> str:
+    """The project that a requirement's line is about; another text is its own subject."""
+    match = _NAME.match(text.removeprefix("-e "))
+    return match[0] if match else text
+
+
 def _field_mismatches(key: str, before: object, after: object) -> list[Mismatch]:
     if before == after:
         return []
     if isinstance(before or after, list):
         old = [str(item) for item in before or []]  # type: ignore[attr-defined]
         new = [str(item) for item in after or []]  # type: ignore[attr-defined]
-        gone = [Mismatch(field=key, kind=StaleKind.REMOVED, before=x) for x in old if x not in new]
-        come = [Mismatch(field=key, kind=StaleKind.ADDED, after=x) for x in new if x not in old]
-        if gone or come:
-            return gone + come
+        found = _list_mismatches(key, old, new)
+        if found:
+            return found
         return [
-            Mismatch(
-                field=key, kind=StaleKind.CHANGED, before=", ".join(old), after=", ".join(new)
-            )
+            Mismatch(field=key, kind=StaleKind.CHANGED, before=", ".join(old), after=", ".join(new))
         ]
     return [
         Mismatch(

@@ -1,1 +1,10 @@
-"""."""
+"""Python: engines behind one protocol, and the dated index that they look at.
+
+- ``engine``           the protocol; ``Question`` and ``Resolution``
+- ``uv_engine``        uv, the default (``uv_lockfile`` reads its lock, ``uv_messages`` its words,
+  ``reach`` turns its graph into markers per target)
+- ``piptools_engine``  pip-compile, through the dated view
+- ``sources``          indexes and find-links; ``config`` finds them in uv's and pip's settings
+- ``pages``, ``metadata``, ``view``  an index as it was at an instant, served on loopback
+- ``direct``           URLs, local paths and commits, pinned before any engine runs
+"""

@@ -21,6 +21,9 @@ class Upgrade:
     names: frozenset[str] = frozenset()
 
 
+NO_UPGRADE = Upgrade()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """What an engine is asked.
@@ -34,7 +37,7 @@ class Question:
     as_of: datetime
     sources: Sources
     pins: tuple[PythonPackage, ...] = ()
-    upgrade: Upgrade = Upgrade()
+    upgrade: Upgrade = NO_UPGRADE
     build: bool = True
     refresh: bool = False
 
@@ -44,7 +47,6 @@ class Resolution:
     """What an engine answers. Packages are complete but for sizes that the index did not state."""
 
     packages: tuple[PythonPackage, ...]
-    built: tuple[str, ...] = ()
     repairs: tuple[Repair, ...] = ()
 
 

@@ -1,0 +1,61 @@
+"""What several commands share: finding the project, reading its lock, common options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from envlock.cli.context import Context
+from envlock.cli.output import say
+from envlock.cli.style import style
+from envlock.errors import UsageError
+from envlock.io import files
+from envlock.lock import codec
+from envlock.lock.model import Lock
+from envlock.project.locate import Project, locate
+
+name_option = click.option(
+    "--name",
+    metavar="NAME",
+    help="The named environment: pylock.NAME.toml, [tool.envlock.env.NAME].",
+)
+script_option = click.option(
+    "--script",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A Python script with its own requirements (PEP 723) instead of a project.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="The result as JSON on stdout.")
+
+
+def locate_project(context: Context, *, name: str | None, script: Path | None) -> Project:
+    """The project that the command works on, from ``--directory``, ``--name`` and ``--script``."""
+    return locate(context.directory, name=name, script=script)
+
+
+def read_lock(project: Project) -> Lock:
+    """The project's lock.
+
+    Raises:
+        UsageError: there is none, or it is not a lock.
+        VerificationError: it was edited or damaged.
+    """
+    if not project.lock_path.exists():
+        raise UsageError(
+            "there is no lock yet", where=str(project.lock_path), remedy="envlock lock"
+        )
+    return codec.load(files.read_text(project.lock_path), where=str(project.lock_path))
+
+
+@contextmanager
+def project_guard(context: Context, root: Path) -> Iterator[None]:
+    """Hold the project while writing in it; say so when another envlock does."""
+
+    def waiting() -> None:
+        say(context, f"{style('note', 'bold cyan')}: waiting for another envlock in {root}")
+
+    with files.project_lock(root, waiting):
+        yield

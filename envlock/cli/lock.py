@@ -1,0 +1,306 @@
+"""``envlock lock``: resolve the project as of a date and write pylock.toml."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from envlock.cli.common import (
+    locate_project,
+    name_option,
+    project_guard,
+    read_lock,
+    script_option,
+)
+from envlock.cli.context import Context
+from envlock.cli.output import reporting, result_json, say
+from envlock.cli.style import style
+from envlock.errors import EnvlockError, StaleError, UsageError
+from envlock.io.files import write_atomic
+from envlock.io.machine import machine_platform
+from envlock.lock import codec
+from envlock.lock.codec import NewerFormatError
+from envlock.lock.hashing import environment_hash
+from envlock.lock.model import Lock
+from envlock.lock.request import Request
+from envlock.lock.staleness import Mismatch, mismatches
+from envlock.project.dates import parse_as_of
+from envlock.project.load import load_request
+from envlock.project.locate import Project
+from envlock.resolve.python.engine import Upgrade
+
+_EPILOG = """\b
+Examples:
+  envlock lock                               # first time: as of now
+  envlock lock --as-of 2026-03-01            # as it was at that day's start, UTC
+  envlock lock --as-of "2 weeks ago"
+  envlock lock --upgrade                     # everything, as of now
+  envlock lock --upgrade-package numpy       # this one, the others stay
+  envlock lock --check                       # in CI: exit 1 when the lock is stale"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The command's own options."""
+
+    as_of: str | None
+    engine: str | None
+    upgrade: Upgrade
+    check: bool
+    dry_run: bool
+    build: bool
+    refresh: bool
+    as_json: bool
+
+
+@click.command(epilog=_EPILOG)
+@click.option(
+    "--as-of",
+    metavar="DATE",
+    help="See nothing published later: 2026-03-01 (that day's start, UTC),"
+    " 2026-03-01T12:00:00+02:00, or words such as '2 weeks ago'.",
+)
+@click.option("--engine", metavar="NAME", help="Resolver: uv (default) or pip-tools.")
+@click.option("-U", "--upgrade", is_flag=True, help="Let every pin move.")
+@click.option(
+    "-P",
+    "--upgrade-package",
+    "upgrade_packages",
+    metavar="PKG",
+    multiple=True,
+    help="Let this pin move; may be repeated.",
+)
+@click.option("--check", is_flag=True, help="Change nothing; exit 1 when the lock is stale.")
+@click.option("--dry-run", is_flag=True, help="Resolve and show what would change; write nothing.")
+@click.option("--no-build", is_flag=True, help="Refuse what has no wheel instead of building it.")
+@click.option("--refresh", is_flag=True, help="Ask the index again, whatever the cache holds.")
+@name_option
+@script_option
+@click.option("--json", "as_json", is_flag=True, help="Say the outcome as JSON on stdout.")
+@click.pass_obj
+def command(
+    context: Context,
+    as_of: str | None,
+    engine: str | None,
+    upgrade: bool,
+    upgrade_packages: tuple[str, ...],
+    check: bool,
+    dry_run: bool,
+    no_build: bool,
+    refresh: bool,
+    name: str | None,
+    script: Path | None,
+    as_json: bool,
+) -> int:
+    """Pin everything the project asks for, as of a date, in a standard pylock.toml.
+
+    Without options an existing lock keeps its date and, where they still answer, its pins.
+    """
+    from packaging.utils import canonicalize_name
+
+    options = Options(
+        as_of=as_of,
+        engine=engine,
+        upgrade=Upgrade(
+            everything=upgrade, names=frozenset(canonicalize_name(p) for p in upgrade_packages)
+        ),
+        check=check,
+        dry_run=dry_run,
+        build=not no_build,
+        refresh=refresh,
+        as_json=as_json,
+    )
+    project = locate_project(context, name=name, script=script)
+    writes = not (check or dry_run)
+    with project_guard(context, project.root) if writes else contextlib.nullcontext():
+        return _lock(context, project, options)
+
+
+def _lock(context: Context, project: Project, options: Options) -> int:
+    now = datetime.now(UTC).replace(microsecond=0)
+    as_of = None if options.as_of is None else parse_as_of(options.as_of, now=now)
+    previous = _previous(context, project, options)
+    request = load_request(
+        project,
+        platform=machine_platform(),
+        default_python=lambda bound: _default_python(bound, previous),
+        now=now,
+    )
+    if as_of is not None and request.as_of is not None and as_of != request.as_of:
+        raise UsageError(
+            f"--as-of {options.as_of} is not the date that the project fixes"
+            f" ({request.as_of:%Y-%m-%dT%H:%M:%SZ})",
+            where=str(project.source),
+            remedy="change as-of there, or remove it to decide on the command line",
+        )
+    why = () if previous is None else mismatches(request, previous)
+    moved = as_of is not None and previous is not None and as_of != previous.as_of
+    if options.check:
+        return _check(context, project, previous, why, moved, options)
+    engine = options.engine or (previous.engine if previous else "uv")
+    settled = previous is not None and not why and not moved and engine == previous.engine
+    if previous is not None and settled and not _forces(options):
+        _report(context, project, previous, previous, options, fresh=True)
+        return 0
+    for mismatch in why:
+        say(context, f"{style('stale', 'yellow')}: {mismatch}")
+    lock = _resolve(context, project, request, previous, options, as_of, engine, now)
+    text = codec.dump(lock)
+    if not options.dry_run:
+        write_atomic(project.lock_path, text)
+    _report(context, project, previous, lock, options, fresh=False)
+    return 0
+
+
+def _previous(context: Context, project: Project, options: Options) -> Lock | None:
+    """The existing lock. ``--upgrade`` makes it anew, so a damaged one is no obstacle then."""
+    if not project.lock_path.exists():
+        return None
+    try:
+        return read_lock(project)
+    except NewerFormatError:
+        raise
+    except EnvlockError as error:
+        if not options.upgrade.everything:
+            raise
+        say(context, f"{style('note', 'bold cyan')}: the lock is made anew: {error.what}")
+        return None
+
+
+def _forces(options: Options) -> bool:
+    return options.upgrade.everything or bool(options.upgrade.names) or options.refresh
+
+
+def _default_python(requires_python: str | None, previous: Lock | None) -> str:
+    """The lock's Python while there is one, so that a machine's upgrade changes no lock."""
+    from packaging.specifiers import SpecifierSet
+
+    if previous is not None:
+        python = previous.targets[0].python
+        sample = previous.targets[0].environment()["python_full_version"]
+        if requires_python is None or SpecifierSet(requires_python).contains(sample):
+            return python
+    from envlock.io.interpreters import newest_installed
+
+    found = newest_installed(requires_python)
+    if found is None:
+        raise UsageError(
+            f"no Python on this machine satisfies requires-python {requires_python!r}",
+            remedy='name the one to lock for: python = "3.11" in [tool.envlock]',
+        )
+    return found
+
+
+def _resolve(
+    context: Context,
+    project: Project,
+    request: Request,
+    previous: Lock | None,
+    options: Options,
+    as_of: datetime | None,
+    engine: str,
+    now: datetime,
+) -> Lock:
+    from envlock.io.http import Http
+    from envlock.resolve.lock import Plan, make_lock
+
+    fixed = as_of or request.as_of
+    upgrading = options.upgrade.everything or bool(options.upgrade.names)
+    date = fixed or (now if previous is None or upgrading else previous.as_of)
+    # Pins made at another fixed date would make the answer depend on history, not on the date.
+    same_world = previous is not None and (fixed is None or fixed == previous.as_of)
+    plan = Plan(
+        root=project.root,
+        as_of=date,
+        dated=fixed is not None,
+        now=now,
+        engine=engine,
+        pins=previous.packages if previous is not None and same_world else (),
+        upgrade=options.upgrade,
+        build=options.build,
+        refresh=options.refresh,
+    )
+    with reporting(context) as reporter, Http() as http:
+        return make_lock(request, plan, http, reporter)
+
+
+def _check(
+    context: Context,
+    project: Project,
+    previous: Lock | None,
+    why: tuple[Mismatch, ...],
+    moved: bool,
+    options: Options,
+) -> int:
+    if previous is None:
+        raise StaleError(
+            "there is no lock yet", where=str(project.lock_path), remedy="run `envlock lock`"
+        )
+    reasons = [str(mismatch) for mismatch in why]
+    if moved:
+        reasons.append(f"as-of: the lock is of {previous.as_of:%Y-%m-%dT%H:%M:%SZ}")
+    if options.as_json:
+        result_json({"stale": bool(reasons), "reasons": reasons, "lock": project.lock_path.name})
+    elif reasons:
+        for reason in reasons:
+            say(context, f"{style('stale', 'yellow')}: {reason}")
+        say(context, f"{project.lock_path.name} no longer answers the request: run `envlock lock`")
+    else:
+        say(context, f"{project.lock_path.name} answers the request")
+    return 1 if reasons else 0
+
+
+def _report(
+    context: Context,
+    project: Project,
+    previous: Lock | None,
+    lock: Lock,
+    options: Options,
+    *,
+    fresh: bool,
+) -> None:
+    from envlock.lock.diff import diff
+
+    changes = () if previous is None or fresh else diff(previous, lock).changes
+    hashed = environment_hash(lock)
+    if options.as_json:
+        result_json(
+            {
+                "lock": project.lock_path.name,
+                "written": not options.dry_run and not fresh,
+                "as-of": f"{lock.as_of:%Y-%m-%dT%H:%M:%SZ}",
+                "environment-hash": hashed.root,
+                "packages": len(lock.packages),
+                "changes": [
+                    {"name": c.name, "kind": c.kind, "before": c.before, "after": c.after}
+                    for c in changes
+                ],
+            }
+        )
+        return
+    for change in changes:
+        say(context, f"  {change.kind:<10} {change.name} {_versions(change.before, change.after)}")
+    if previous is None or fresh:
+        for built in lock.built:
+            say(
+                context,
+                f"{style('note', 'bold cyan')}: {built} has no wheel for some target"
+                " and is built from its sdist",
+            )
+    verb = "is up to date" if fresh else "would be" if options.dry_run else "written"
+    targets = ", ".join(t.key for t in lock.targets)
+    say(
+        context,
+        f"{project.lock_path.name} {verb}: {len(lock.packages)} packages for {targets},"
+        f" as of {lock.as_of:%Y-%m-%d %H:%M:%SZ}, {hashed.short}",
+    )
+
+
+def _versions(before: str | None, after: str | None) -> str:
+    if before is None or after is None:
+        return before or after or ""
+    return f"{before} → {after}"

@@ -1,0 +1,358 @@
+"""HTTP: parallel (one thread, HTTP/2 multiplexed), retried, resumed, verified. libcurl does it.
+
+What every transfer has: http and https only; at most ten redirects, never from https to http;
+credentials that stay with their host; proxies from the environment as curl reads them
+(``https_proxy``, ``no_proxy``, …); ``~/.netrc``; a 10 s limit to connect and a 30 s limit without
+progress; new attempts after passing faults (429, 500, 502, 503, 504, cut or stalled connections)
+with growing pauses that honour ``Retry-After`` up to 30 s. A body shorter than announced is an
+error.
+
+Environment: ``ENVLOCK_HTTP_RETRIES`` (default 3), ``ENVLOCK_HTTP_TIMEOUT`` (seconds, default 30);
+for the CA bundle ``SSL_CERT_FILE``, ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE``, ``SSL_CERT_DIR``.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, as_completed
+from pathlib import Path
+from types import TracebackType
+
+from envlock.errors import SourceError, UsageError, VerificationError
+from envlock.io.loop import Loop
+from envlock.io.sinks import CountingSink, FileSink, MemorySink, Sink
+from envlock.io.transfer import NETWORK_REMEDY, Response, Settings, Transfer
+from envlock.io.urls import split_credentials, without_credentials
+
+__all__ = ["Http", "Login", "Response", "expect_ok"]
+
+Login = tuple[str, str]
+"""User and password of HTTP basic authentication."""
+
+MAX_BYTES = 256 * 1024 * 1024
+_NO_HEAD = frozenset({403, 405, 501})
+_BUNDLE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+class Http:
+    """A client; a context manager that owns one worker thread, started by the first request.
+
+    Its methods may be called from any thread.
+
+    Args:
+        certificate: a CA bundle (PEM) that goes before those of the environment.
+        retries: attempts after the first one.
+        timeout: seconds without any progress after which an attempt is given up.
+        backoff: seconds before the second attempt; doubled for each further one, plus jitter.
+        environ: the variables to read; this process's when None.
+
+    Raises:
+        UsageError: a variable or the CA bundle cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        certificate: str | None = None,
+        retries: int | None = None,
+        timeout: float | None = None,
+        backoff: float = 0.25,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        variables = os.environ if environ is None else environ
+        if retries is None:
+            retries = int(_number(variables, "ENVLOCK_HTTP_RETRIES", 3))
+        if timeout is None:
+            timeout = _number(variables, "ENVLOCK_HTTP_TIMEOUT", 30)
+        bundle, folder = _trust(certificate, variables)
+        self._loop = Loop(
+            Settings(
+                certificate=bundle,
+                certificate_folder=folder,
+                netrc=variables.get("NETRC"),
+                retries=retries,
+                timeout=timeout,
+                backoff=backoff,
+            )
+        )
+
+    def __enter__(self) -> Http:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the thread; unfinished transfers fail."""
+        self._loop.close()
+
+    def submit(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        credentials: Login | None = None,
+        max_bytes: int = MAX_BYTES,
+        span: str | None = None,
+        first: int | None = None,
+    ) -> Future[Response]:
+        """Start a GET. The future gives the ``Response`` (any status but those retried in vain).
+
+        Args:
+            url: http or https; a user part is taken out and used as credentials.
+            headers: more request headers.
+            credentials: user and password, sent to the URL's host only.
+            max_bytes: a longer (unpacked) body is an error.
+            span: a byte range as in ``Range`` (``0-99``, ``-65536``); a server that knows no
+                ranges answers 200 with everything.
+            first: be content with the first so many bytes, and cut the rest off.
+        """
+        sink = MemorySink(url, max_bytes, first=first, span=span)
+        return self._send(url, sink, headers=headers, credentials=credentials)
+
+    def get(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        credentials: Login | None = None,
+        max_bytes: int = MAX_BYTES,
+        span: str | None = None,
+        first: int | None = None,
+    ) -> Response:
+        """``submit`` and wait. A 404 is an answer, no error.
+
+        Raises:
+            SourceError: no answer after all attempts, a cut or too large one, or 5xx/429 to the
+                last.
+        """
+        return self.submit(
+            url,
+            headers=headers,
+            credentials=credentials,
+            max_bytes=max_bytes,
+            span=span,
+            first=first,
+        ).result()
+
+    def head_sizes(
+        self,
+        urls: Iterable[str],
+        on_progress: Callable[[int], None] | None = None,
+        *,
+        credentials: Callable[[str], Login | None] | None = None,
+    ) -> dict[str, int]:
+        """The size in bytes of each file, by parallel HEAD requests.
+
+        Where HEAD is refused or gives no length, the first byte is asked for (``Content-Range``
+        has the length); where that fails too, the body's bytes are counted.
+
+        Args:
+            urls: the files; repeated ones are asked once.
+            on_progress: called with how many are known, each time one more is.
+            credentials: gives user and password for a URL.
+
+        Raises:
+            SourceError: a file cannot be had; names its URL.
+        """
+        wanted = list(dict.fromkeys(urls))
+        sizes: dict[str, int] = {}
+        left = wanted
+        for attempt in (self._ask_head, self._ask_first_byte, self._ask_everything):
+            pending = {}
+            for url in left:
+                future, sink = attempt(url, credentials(url) if credentials else None)
+                pending[future] = (url, sink)
+            for future in as_completed(pending):
+                url, sink = pending[future]
+                size = _stated_size(future.result(), sink, url)
+                if size is not None:
+                    sizes[url] = size
+                    if on_progress is not None:
+                        on_progress(len(sizes))
+            left = [url for url in left if url not in sizes]
+            if not left:
+                break
+        return {url: sizes[url] for url in wanted}
+
+    def download(
+        self,
+        url: str,
+        destination: Path,
+        *,
+        sha256: str | None,
+        size: int | None = None,
+        credentials: Login | None = None,
+    ) -> str:
+        """Bring a file to ``destination``, whole and verified, or leave nothing; gives its sha256.
+
+        A connection that is cut is continued where it broke; without a digest (None), which would
+        tell whether the pieces belong together, it begins again. ``destination`` appears in one
+        step.
+
+        Raises:
+            SourceError: the file cannot be had or not be written.
+            VerificationError: the bytes have another digest or size.
+        """
+        shown = without_credentials(url)
+        try:
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=destination.parent)
+            os.close(handle)
+        except OSError as error:
+            raise SourceError(
+                f"cannot write: {error.strerror}",
+                where=str(destination.parent),
+                remedy="check the permissions of the folder and the free space",
+            ) from None
+        part = Path(name)
+        sink = FileSink(part, resume=sha256 is not None)
+        try:
+            expect_ok(self._send(url, sink, credentials=credentials, identity=True).result(), shown)
+            resumed = sink.resumed
+            found = sink.finish()
+            if sha256 is not None and found != sha256 and resumed:
+                # The server may have changed the file between two pieces: once more, in one.
+                sink = FileSink(part)
+                future = self._send(url, sink, credentials=credentials, identity=True)
+                expect_ok(future.result(), shown)
+                found = sink.finish()
+            _verify(found, sha256 or found, sink.size, size, shown)
+            part.replace(destination)
+            return found
+        except OSError as error:
+            raise SourceError(f"cannot write: {error.strerror}", where=str(destination)) from None
+        finally:
+            sink.close()
+            part.unlink(missing_ok=True)
+
+    def _send(
+        self,
+        url: str,
+        sink: Sink,
+        *,
+        headers: Mapping[str, str] | None = None,
+        credentials: Login | None = None,
+        head: bool = False,
+        identity: bool = False,
+    ) -> Future[Response]:
+        plain, embedded = split_credentials(url)
+        transfer = Transfer(
+            url=plain,
+            sink=sink,
+            future=Future(),
+            head=head,
+            identity=identity,
+            headers=dict(headers or {}),
+            credentials=credentials or embedded,
+        )
+        self._loop.add(transfer)
+        return transfer.future
+
+    def _ask_head(self, url: str, login: Login | None) -> tuple[Future[Response], CountingSink]:
+        sink = CountingSink()
+        return self._send(url, sink, credentials=login, head=True), sink
+
+    def _ask_first_byte(
+        self, url: str, login: Login | None
+    ) -> tuple[Future[Response], CountingSink]:
+        # Whoever ignores the range sends everything: the first bytes end the transfer.
+        sink = CountingSink(stop=True, span="0-0")
+        return self._send(url, sink, credentials=login), sink
+
+    def _ask_everything(
+        self, url: str, login: Login | None
+    ) -> tuple[Future[Response], CountingSink]:
+        sink = CountingSink()
+        return self._send(url, sink, credentials=login, identity=True), sink
+
+
+def expect_ok(response: Response, url: str) -> Response:
+    """The response if its status is 2xx.
+
+    Raises:
+        SourceError: any other status; says what to do about the usual ones.
+    """
+    if 200 <= response.status < 300:
+        return response
+    remedy = {
+        401: "give credentials for this address (index URL, netrc, or UV_INDEX_…_PASSWORD)",
+        403: "check that these credentials may read this address",
+        404: "check the address; the file may have been deleted there",
+    }.get(response.status, NETWORK_REMEDY)
+    raise SourceError(
+        f"the server answered {response.status}", where=without_credentials(url), remedy=remedy
+    )
+
+
+def _stated_size(response: Response, sink: CountingSink, url: str) -> int | None:
+    """The file's length as this answer tells it; None when it does not."""
+    if sink.range() is None and response.status in _NO_HEAD and not sink.count:
+        return None
+    expect_ok(response, url)
+    span = response.headers.get("content-range", "")
+    if response.status == 206:
+        total = span.rpartition("/")[2]
+        return int(total) if total.isdigit() else None
+    length = response.headers.get("content-length", "")
+    if length.isdigit() and int(length) and "content-encoding" not in response.headers:
+        return int(length)
+    # No length anywhere: only a body that was read to its end has been counted.
+    return sink.count if response.complete and sink.count else None
+
+
+def _verify(found: str, sha256: str, count: int, size: int | None, url: str) -> None:
+    if found != sha256:
+        raise VerificationError(
+            f"sha256 is {found}, the lock says {sha256}",
+            where=url,
+            remedy="do not use this file; try another index or mirror",
+        )
+    if size is not None and count != size:
+        raise VerificationError(
+            f"{count} bytes, the lock says {size}",
+            where=url,
+            remedy="correct the size in the lock; the digest is right",
+        )
+
+
+def _number(variables: Mapping[str, str], name: str, default: float) -> float:
+    text = variables.get(name, "")
+    try:
+        value = float(text) if text else default
+    except ValueError:
+        value = -1
+    if not 0 <= value < float("inf"):
+        raise UsageError(
+            f"{name}={text} is not a number", where="environment", remedy="for example 30"
+        )
+    return value
+
+
+def _trust(certificate: str | None, variables: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """The CA bundle and folder to trust; (None, None) leaves it to the system's own store."""
+    if certificate is not None:
+        if not Path(certificate).exists():
+            raise UsageError(
+                "no such CA bundle", where=certificate, remedy="correct the certificate setting"
+            )
+        return (None, certificate) if Path(certificate).is_dir() else (certificate, None)
+    for name in _BUNDLE_VARIABLES:
+        bundle = variables.get(name)
+        if bundle:
+            if not Path(bundle).exists():
+                raise UsageError(f"{name}: no such CA bundle", where=bundle, remedy=f"unset {name}")
+            return (None, bundle) if Path(bundle).is_dir() else (bundle, None)
+    if variables.get("SSL_CERT_DIR"):
+        return None, variables["SSL_CERT_DIR"]
+    import ssl  # 10 ms, and only needed where no variable says it
+
+    paths = ssl.get_default_verify_paths()
+    return paths.cafile, paths.capath

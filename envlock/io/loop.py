@@ -1,0 +1,225 @@
+"""The thread that moves bytes: one libcurl multi handle, driven by its sockets' readiness.
+
+HTTP/2 streams of one host share a connection, so that hundreds of requests run at once for the
+price of one; HTTP/1.1 hosts get a few connections each (more is throttled or refused by many).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from concurrent.futures import InvalidStateError
+from typing import Any
+
+from envlock.errors import SourceError
+from envlock.io.transfer import Response, Settings, Transfer, judge, prepare
+
+CONNECTIONS_PER_HOST = 8
+STREAMS = 100
+IN_FLIGHT = 128
+"""How many transfers libcurl holds at once; the others wait here, where no timeout runs."""
+
+
+class Loop:
+    """Runs transfers in its own thread from the first ``add`` until ``close``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._guard = threading.Lock()
+        self._incoming: deque[Transfer] = deque()
+        self._thread: threading.Thread | None = None
+        self._waker: socket.socket | None = None
+        self._closed = False
+
+    def add(self, transfer: Transfer) -> None:
+        """Hand over a transfer; its future is completed in the loop's thread."""
+        with self._guard:
+            if self._closed:
+                raise RuntimeError("the HTTP client is closed")
+            self._incoming.append(transfer)
+            if self._thread is None:
+                ours, theirs = socket.socketpair()
+                self._waker = ours
+                self._thread = threading.Thread(
+                    target=self._run, args=(theirs,), name="envlock-http", daemon=True
+                )
+                self._thread.start()
+        self._wake()
+
+    def close(self) -> None:
+        """Stop; transfers that are not finished fail."""
+        with self._guard:
+            self._closed = True
+            thread, waker = self._thread, self._waker
+        if thread is not None and waker is not None:
+            self._wake()
+            thread.join()
+            waker.close()
+
+    def _wake(self) -> None:
+        waker = self._waker
+        if waker is not None:
+            with contextlib.suppress(OSError):  # full: it is awake already; closed: it is over
+                waker.send(b"x", getattr(socket, "MSG_DONTWAIT", 0))
+
+    def _run(self, wakeups: socket.socket) -> None:
+        worker = _Worker(self._settings, wakeups)
+        try:
+            while not self._closed:
+                worker.take(self._incoming)
+                worker.turn()
+        finally:
+            worker.stop([*self._incoming])
+            wakeups.close()
+
+
+class _Worker:
+    """What only the loop's thread touches: the multi handle, its sockets, its timers."""
+
+    def __init__(self, settings: Settings, wakeups: socket.socket) -> None:
+        import pycurl
+
+        self._curl = pycurl
+        self._settings = settings
+        self._wakeups = wakeups
+        wakeups.settimeout(0)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(wakeups, selectors.EVENT_READ)
+        self._deadline: float | None = None
+        self._running: dict[Any, Transfer] = {}
+        self._idle: list[Any] = []
+        self._waiting: deque[Transfer] = deque()
+        self._later: list[tuple[float, int, Transfer]] = []
+        self._order = itertools.count()
+        multi = pycurl.CurlMulti()
+        multi.setopt(pycurl.M_PIPELINING, 2)  # CURLPIPE_MULTIPLEX
+        multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, CONNECTIONS_PER_HOST)
+        multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, STREAMS)
+        multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
+        self._multi = multi
+
+    def take(self, incoming: deque[Transfer]) -> None:
+        """Start what came in, what is due again, and what waited for room."""
+        while incoming:
+            self._waiting.append(incoming.popleft())
+        now = time.monotonic()
+        while self._later and self._later[0][0] <= now:
+            self._waiting.append(heapq.heappop(self._later)[2])
+        while self._waiting and len(self._running) < IN_FLIGHT:
+            self._start(self._waiting.popleft())
+
+    def turn(self) -> None:
+        """Wait for sockets, timers or a wake-up, and let libcurl work."""
+        ready = self._selector.select(self._patience())
+        for key, events in ready:
+            if key.fileobj is self._wakeups:
+                with contextlib.suppress(OSError):
+                    while self._wakeups.recv(4096):
+                        pass
+                continue
+            mask = 0
+            if events & selectors.EVENT_READ:
+                mask |= self._curl.CSELECT_IN
+            if events & selectors.EVENT_WRITE:
+                mask |= self._curl.CSELECT_OUT
+            self._multi.socket_action(key.fd, mask)
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            self._deadline = None
+            self._multi.socket_action(self._curl.SOCKET_TIMEOUT, 0)
+        self._collect()
+
+    def stop(self, incoming: list[Transfer]) -> None:
+        """Fail what is left and give everything back."""
+        left = [*self._running.values(), *self._waiting, *incoming]
+        left += [transfer for _, _, transfer in self._later]
+        for handle in self._running:
+            self._multi.remove_handle(handle)
+            handle.close()
+        self._running.clear()
+        for handle in self._idle:
+            handle.close()
+        self._multi.close()
+        self._selector.close()
+        for transfer in left:
+            _settle(transfer, SourceError("the transfer was abandoned", where=transfer.url))
+
+    def _patience(self) -> float | None:
+        due = [] if self._deadline is None else [self._deadline]
+        if self._later:
+            due.append(self._later[0][0])
+        return max(0.0, min(due) - time.monotonic()) if due else None
+
+    def _start(self, transfer: Transfer) -> None:
+        handle = self._idle.pop() if self._idle else self._curl.Curl()
+        try:
+            prepare(handle, transfer, self._settings)
+            self._multi.add_handle(handle)
+        except (self._curl.error, UnicodeError, ValueError) as error:
+            handle.close()
+            _settle(
+                transfer,
+                SourceError(f"not a usable address: {error}", remedy="check the address"),
+            )
+            return
+        self._running[handle] = transfer
+
+    def _collect(self) -> None:
+        """Judge the transfers that ended."""
+        while True:
+            queued, done, failed = self._multi.info_read()
+            for handle in done:
+                self._end(handle, self._curl.E_OK, "")
+            for handle, code, message in failed:
+                self._end(handle, code, message)
+            if not queued:
+                return
+
+    def _end(self, handle: Any, code: int, message: str) -> None:
+        transfer = self._running.pop(handle)
+        self._multi.remove_handle(handle)
+        outcome = judge(handle, transfer, code, message, self._settings)
+        handle.reset()
+        self._idle.append(handle)
+        if isinstance(outcome, float):
+            transfer.attempt += 1
+            due = time.monotonic() + outcome
+            heapq.heappush(self._later, (due, next(self._order), transfer))
+        else:
+            _settle(transfer, outcome)
+        if self._waiting and len(self._running) < IN_FLIGHT:
+            self._start(self._waiting.popleft())
+
+    def _on_socket(self, event: int, descriptor: int, multi: Any, data: Any) -> None:
+        """libcurl says which readiness of a socket it waits for."""
+        if event == self._curl.POLL_REMOVE:
+            with contextlib.suppress(KeyError, ValueError):
+                self._selector.unregister(descriptor)
+            return
+        events = 0
+        if event in (self._curl.POLL_IN, self._curl.POLL_INOUT):
+            events |= selectors.EVENT_READ
+        if event in (self._curl.POLL_OUT, self._curl.POLL_INOUT):
+            events |= selectors.EVENT_WRITE
+        try:
+            self._selector.modify(descriptor, events)
+        except KeyError:
+            self._selector.register(descriptor, events)
+
+    def _on_timer(self, milliseconds: int) -> None:
+        """libcurl says when it wants to be called without any socket being ready; -1: not."""
+        self._deadline = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
+
+
+def _settle(transfer: Transfer, outcome: Response | SourceError) -> None:
+    with contextlib.suppress(InvalidStateError):  # the waiting side gave up on it
+        if isinstance(outcome, Response):
+            transfer.future.set_result(outcome)
+        else:
+            transfer.future.set_exception(outcome)

@@ -1,0 +1,238 @@
+"""One HTTP request on one libcurl handle: its options, its body's destination, its outcome.
+
+``pycurl`` is imported by the functions that need it: it costs 12 ms that most commands do not pay.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from envlock.errors import SourceError
+from envlock.io.sinks import MemorySink, Sink
+from envlock.io.urls import without_credentials
+
+MAX_REDIRECTS = 10
+CONNECT_SECONDS = 10.0
+MAX_DELAY_SECONDS = 30.0
+RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
+NETWORK_REMEDY = "check the network and the address, or try again later"
+TLS_REMEDY = "name the CA bundle to trust with SSL_CERT_FILE, or check the address"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """An answer. ``headers`` has lower-case names; ``url`` is the final one, without user part.
+
+    ``complete`` is False when only the first bytes were asked for and more would have come.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+    complete: bool = True
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Transfer:
+    """A request on its way: what is asked, where the body goes, and how often it was tried."""
+
+    url: str
+    sink: Sink
+    future: Future[Response]
+    head: bool = False
+    identity: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    credentials: tuple[str, str] | None = None
+    attempt: int = 0
+    begun: bool = False
+    status: int = 0
+    received: dict[str, str] = field(default_factory=dict)
+
+    def on_header(self, line: bytes) -> None:
+        """Collect one header line; a status line starts a new block (redirects, 100-continue)."""
+        if line.startswith(b"HTTP/"):
+            self.received = {}
+            parts = line.split(None, 2)
+            self.status = int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0
+            return
+        name, colon, value = line.decode("latin-1").partition(":")
+        if colon:
+            key, text = name.strip().lower(), value.strip()
+            known = self.received.get(key)
+            self.received[key] = text if known is None else f"{known}, {text}"
+
+    def on_body(self, data: bytes) -> int:
+        """Pass bytes on; anything but their count tells libcurl to stop."""
+        if not self.begun:
+            self.begun = True
+            self.sink.begin(self.status, self.received)
+        return len(data) if self.sink.write(data) else -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What all transfers of one client share. Times in seconds."""
+
+    certificate: str | None = None
+    certificate_folder: str | None = None
+    netrc: str | None = None
+    retries: int = 3
+    timeout: float = 30.0
+    backoff: float = 0.25
+
+
+def prepare(handle: Any, transfer: Transfer, settings: Settings) -> None:
+    """Set all of a (reset) handle's options for the transfer's next attempt."""
+    import pycurl
+
+    transfer.begun = False
+    transfer.status = 0
+    transfer.received = {}
+    secure = transfer.url.startswith("https:")
+    web = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
+    options = {
+        pycurl.URL: transfer.url,
+        pycurl.NOSIGNAL: 1,
+        pycurl.PROTOCOLS: web,
+        # A redirect never leaves encryption behind.
+        pycurl.REDIR_PROTOCOLS: pycurl.PROTO_HTTPS if secure else web,
+        pycurl.FOLLOWLOCATION: 1,
+        pycurl.MAXREDIRS: MAX_REDIRECTS,
+        pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_2TLS,
+        # Wait for a multiplexed connection rather than open another.
+        pycurl.PIPEWAIT: 1,
+        pycurl.CONNECTTIMEOUT_MS: int(min(CONNECT_SECONDS, settings.timeout) * 1000),
+        pycurl.LOW_SPEED_LIMIT: 1,
+        pycurl.LOW_SPEED_TIME: max(1, round(settings.timeout)),
+        pycurl.BUFFERSIZE: 256 * 1024,
+        pycurl.HEADERFUNCTION: transfer.on_header,
+        pycurl.WRITEFUNCTION: transfer.on_body,
+        pycurl.USERAGENT: "envlock",
+        pycurl.NETRC: pycurl.NETRC_OPTIONAL,
+    }
+    if transfer.head:
+        options[pycurl.NOBODY] = 1
+    span = transfer.sink.range()
+    if span is not None:
+        options[pycurl.RANGE] = span
+    elif not (transfer.identity or transfer.head):
+        options[pycurl.ACCEPT_ENCODING] = ""  # whatever this libcurl can unpack
+    if settings.certificate:
+        options[pycurl.CAINFO] = settings.certificate
+    if settings.certificate_folder:
+        options[pycurl.CAPATH] = settings.certificate_folder
+    if not (settings.certificate or settings.certificate_folder):
+        options[pycurl.SSL_OPTIONS] = pycurl.SSLOPT_NATIVE_CA
+    if settings.netrc:
+        options[pycurl.NETRC_FILE] = settings.netrc
+    if transfer.credentials:
+        options[pycurl.USERNAME], options[pycurl.PASSWORD] = transfer.credentials
+    if transfer.headers:
+        options[pycurl.HTTPHEADER] = [
+            f"{name}: {value}" for name, value in transfer.headers.items()
+        ]
+    for option, value in options.items():
+        handle.setopt(option, value)
+
+
+def judge(
+    handle: Any, transfer: Transfer, code: int, message: str, settings: Settings
+) -> Response | SourceError | float:
+    """The finished attempt's outcome: an answer, an error, or seconds to wait before the next."""
+    import pycurl
+
+    if code == pycurl.E_WRITE_ERROR and transfer.begun:
+        error = transfer.sink.error()
+        if error is not None:
+            return error
+        stopped = True
+    else:
+        stopped = False
+    again = transfer.attempt < settings.retries
+    if code != pycurl.E_OK and not stopped:
+        if again and code in _passing_faults():
+            return _delay(transfer.attempt, 0, settings)
+        return _curl_error(code, message, transfer)
+    status = transfer.status
+    if status in RETRIED_STATUSES:
+        if again:
+            return _delay(transfer.attempt, handle.getinfo(pycurl.RETRY_AFTER), settings)
+        return SourceError(
+            f"the server answered {status}{_times(transfer)}",
+            where=without_credentials(transfer.url),
+            remedy="try again later" if status == 429 else NETWORK_REMEDY,
+        )
+    if not transfer.begun:
+        transfer.sink.begin(status, transfer.received)
+    body = transfer.sink.body() if isinstance(transfer.sink, MemorySink) else b""
+    return Response(
+        status=status,
+        headers=transfer.received,
+        body=body,
+        url=without_credentials(handle.getinfo(pycurl.EFFECTIVE_URL)),
+        complete=not stopped,
+    )
+
+
+def _passing_faults() -> frozenset[int]:
+    """libcurl's error codes that another attempt may not meet."""
+    import pycurl
+
+    return frozenset(
+        {
+            pycurl.E_COULDNT_RESOLVE_PROXY,
+            pycurl.E_COULDNT_RESOLVE_HOST,
+            pycurl.E_COULDNT_CONNECT,
+            pycurl.E_PARTIAL_FILE,
+            pycurl.E_OPERATION_TIMEDOUT,
+            pycurl.E_SSL_CONNECT_ERROR,
+            pycurl.E_GOT_NOTHING,
+            pycurl.E_SEND_ERROR,
+            pycurl.E_RECV_ERROR,
+            pycurl.E_HTTP2,
+            pycurl.E_HTTP2_STREAM,
+            pycurl.E_BAD_CONTENT_ENCODING,
+        }
+    )
+
+
+def _delay(attempt: int, retry_after: int, settings: Settings) -> float:
+    """Exponential back-off with jitter, or what the server asks for; never more than 30 s."""
+    wait = settings.backoff * 2.0**attempt
+    wait += wait * random.random()  # noqa: S311 - spreads clients out, keeps no secret
+    return min(max(wait, float(retry_after)), MAX_DELAY_SECONDS)
+
+
+def _times(transfer: Transfer) -> str:
+    return f" {transfer.attempt + 1} times" if transfer.attempt else ""
+
+
+def _curl_error(code: int, message: str, transfer: Transfer) -> SourceError:
+    """libcurl's complaint as an error that names the URL (without credentials) and a remedy."""
+    import pycurl
+
+    tls = {
+        pycurl.E_PEER_FAILED_VERIFICATION,
+        pycurl.E_SSL_CACERT_BADFILE,
+        pycurl.E_SSL_CERTPROBLEM,
+        pycurl.E_SSL_CONNECT_ERROR,
+        pycurl.E_SSL_ISSUER_ERROR,
+    }
+    if code == pycurl.E_TOO_MANY_REDIRECTS:
+        what, remedy = f"more than {MAX_REDIRECTS} redirects", "check the address"
+    elif code == pycurl.E_PARTIAL_FILE:
+        what, remedy = f"the answer was cut short{_times(transfer)}", NETWORK_REMEDY
+    elif code == pycurl.E_OPERATION_TIMEDOUT:
+        what, remedy = f"no answer in time{_times(transfer)}", NETWORK_REMEDY
+    elif code == pycurl.E_UNSUPPORTED_PROTOCOL:
+        what = "only http and https are followed, and never from https to http"
+        remedy = "check the address and where it redirects to"
+    else:
+        what = f"transfer failed{_times(transfer)}: {message or f'libcurl error {code}'}"
+        remedy = TLS_REMEDY if code in tls else NETWORK_REMEDY
+    return SourceError(what, where=without_credentials(transfer.url), remedy=remedy)

@@ -1,0 +1,176 @@
+"""TOML files with places: parse once, then say in which line a key or a list item stands."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli
+
+from envlock.errors import UsageError
+from envlock.io.files import read_text
+
+_HEADER = re.compile(r"\s*\[\[?(?P<key>[^\[\]]+)\]\]?\s*(#.*)?$")
+_ASSIGNMENT = re.compile(r"""\s*(?P<key>(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'|\s*\.\s*)+?)\s*=""")
+
+KeyPath = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A parsed TOML text.
+
+    ``shown`` names the file in messages; ``before`` counts the lines of the file that precede the
+    text (a script's metadata block starts somewhere inside).
+    """
+
+    shown: str
+    text: str
+    table: dict[str, Any]
+    before: int = 0
+
+    def get(self, *path: str) -> Any:
+        """The value at ``path``, or None.
+
+        Raises:
+            UsageError: something on the way is not a table.
+        """
+        value: Any = self.table
+        for depth, key in enumerate(path):
+            if not isinstance(value, dict):
+                raise self.wrong(path[:depth], "a table")
+            value = value.get(key)
+            if value is None:
+                return None
+        return value
+
+    def place(self, path: KeyPath, item: str | None = None) -> str:
+        """``pyproject.toml:12`` for the key, or for a list's item below it; the file if unsure."""
+        line = _line_of(self.text, path)
+        if line is None:
+            return self.shown
+        if item is not None:
+            for number, text in enumerate(self.text.split("\n")[line - 1 :], line):
+                if item in text:
+                    line = number
+                    break
+        return f"{self.shown}:{line + self.before}"
+
+    def wrong(self, path: KeyPath, expected: str, remedy: str | None = None) -> UsageError:
+        """The error for a value of another type or form than ``expected``."""
+        return UsageError(
+            f"{dotted(path)}: expected {expected}", where=self.place(path), remedy=remedy
+        )
+
+    def texts(self, *path: str) -> tuple[str, ...]:
+        """The list of strings at ``path``; empty when absent.
+
+        Raises:
+            UsageError: it is something else.
+        """
+        value = self.get(*path)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.wrong(path, "a list of texts")
+        return tuple(value)
+
+
+def read_toml(path: Path, shown: str) -> Document:
+    """Parse the file at ``path``.
+
+    Raises:
+        UsageError: missing, unreadable, not UTF-8 or not TOML (with line and column).
+    """
+    return parse_toml(read_text(path), shown)
+
+
+def parse_toml(text: str, shown: str, *, before: int = 0) -> Document:
+    """Parse ``text``; see ``Document`` for the arguments.
+
+    Raises:
+        UsageError: not TOML, with line and column.
+    """
+    try:
+        table = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        message = error.msg[:1].lower() + error.msg[1:]
+        raise UsageError(
+            f"not TOML: {message} (line {error.lineno + before}, column {error.colno})",
+            where=f"{shown}:{error.lineno + before}",
+            remedy="mend the file's syntax; https://toml.io has the rules on one page",
+        ) from None
+    return Document(shown=shown, text=text, table=table, before=before)
+
+
+def dotted(path: KeyPath) -> str:
+    """``tool.envlock.targets``, with quotes where TOML needs them."""
+    return ".".join(p if re.fullmatch(r"[A-Za-z0-9_-]+", p) else f'"{p}"' for p in path)
+
+
+def shown_path(path: Path, root: Path) -> str:
+    """How messages name ``path``: from ``root`` where it lies inside, else in full."""
+    full = absolute(path)
+    try:
+        return full.relative_to(absolute(root)).as_posix()
+    except ValueError:
+        return str(full)
+
+
+def absolute(path: Path) -> Path:
+    """``path`` in full, without ``..``; symbolic links stay, since users know paths by them."""
+    return Path(os.path.normpath(Path.cwd() / path))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``did you mean "targets"?`` or, when nothing is near, the list of known names."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if near:
+        return f'did you mean "{near[0]}"?'
+    return f"known: {', '.join(names)}" if names else "there are none here"
+
+
+def _line_of(text: str, path: KeyPath) -> int | None:
+    """The line of the deepest part of ``path`` that stands in ``text``; None when none does."""
+    best: tuple[int, int] | None = None
+    for number, key in _keys(text):
+        if key == path[: len(key)] and (best is None or len(key) > best[0]):
+            best = (len(key), number)
+    return best[1] if best else None
+
+
+def _keys(text: str) -> Iterator[tuple[int, KeyPath]]:
+    """Every header and assignment with its line, outside of multi-line strings."""
+    table: KeyPath = ()
+    closing: str | None = None
+    for number, line in enumerate(text.split("\n"), 1):
+        if closing is not None:
+            if closing in line:
+                closing = None
+            continue
+        for quotes in ('"""', "'''"):
+            if line.count(quotes) == 1:
+                closing = quotes
+        if header := _HEADER.match(line):
+            table = _key_path(header["key"])
+            yield number, table
+        elif assignment := _ASSIGNMENT.match(line):
+            yield number, table + _key_path(assignment["key"])
+
+
+def _key_path(key: str) -> KeyPath:
+    try:
+        value: Any = tomli.loads(f"{key} = 0")
+    except tomli.TOMLDecodeError:
+        return (key,)
+    path: list[str] = []
+    while isinstance(value, dict):
+        name, value = next(iter(value.items()))
+        path.append(name)
+    return tuple(path)

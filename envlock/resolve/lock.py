@@ -1,0 +1,189 @@
+"""Puts a lock together from a request: the path from ``Request`` to ``Lock``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.tags import Tag
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from envlock.errors import NoSolutionError, SourceError, UsageError, VerificationError
+from envlock.io.http import Http
+from envlock.io.progress import Reporter
+from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.request import Request
+from envlock.lock.target import Target, wheel_tags
+from envlock.resolve import explain, sizes
+from envlock.resolve.python import direct
+from envlock.resolve.python.config import discover_sources
+from envlock.resolve.python.engine import NO_UPGRADE, Engine, Question, Upgrade
+
+ENGINES = "envlock.engines"
+"""The entry-point group of engines."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How to lock: what the command line and an existing lock decide beside the request.
+
+    ``as_of`` is UTC, whole seconds. ``dated`` is whether someone fixed that date (then places
+    without dates are refused), as opposed to "now". ``pins`` are kept where ``upgrade`` allows.
+    """
+
+    root: Path
+    as_of: datetime
+    dated: bool
+    now: datetime
+    engine: str = "uv"
+    pins: tuple[PythonPackage, ...] = ()
+    upgrade: Upgrade = NO_UPGRADE
+    build: bool = True
+    refresh: bool = False
+
+
+def load_engine(name: str) -> Engine:
+    """The engine of that entry-point name.
+
+    Raises:
+        UsageError: no such engine; the known ones are listed.
+    """
+    found = {point.name: point for point in entry_points(group=ENGINES)}
+    if name not in found:
+        raise UsageError(f"unknown engine {name!r}", remedy=f"known: {', '.join(sorted(found))}")
+    engine: Engine = found[name].load()()
+    return engine
+
+
+def make_lock(request: Request, plan: Plan, http: Http, reporter: Reporter) -> Lock:
+    """Resolve ``request`` as ``plan`` says and give the whole lock.
+
+    Raises:
+        NoSolutionError: no set of packages satisfies the request at that date; says why.
+        SourceError: an index, repository or tool failed, or has no dates.
+        VerificationError: a file's digest is not the stated one.
+    """
+    engine = load_engine(plan.engine)
+    pinned = direct.pin_direct(
+        request, plan.root, plan.as_of, dated=plan.dated, http=http, reporter=reporter
+    )
+    question = Question(
+        request=pinned.request,
+        root=plan.root,
+        as_of=plan.as_of,
+        sources=discover_sources(request, plan.root, dated=plan.dated, reporter=reporter),
+        pins=plan.pins,
+        upgrade=plan.upgrade,
+        build=plan.build,
+        refresh=plan.refresh,
+    )
+    try:
+        resolution = engine.resolve(question, reporter)
+    except NoSolutionError as error:
+        reporter.step("looking for a date that works")
+        raise explain.with_date(error, engine, question, plan.now, reporter) from None
+    packages = tuple(pinned.complete(package) for package in resolution.packages)
+    packages = _only_allowed_files(packages, request)
+    _verify(packages, plan.as_of)
+    packages = sizes.fill(packages, http, reporter)
+    return Lock(
+        as_of=plan.as_of,
+        engine=plan.engine,
+        request=request,
+        targets=request.targets,
+        packages=packages,
+        built=_built(packages, request.targets),
+        repairs=resolution.repairs,
+    )
+
+
+def _only_allowed_files(
+    packages: Iterable[PythonPackage], request: Request
+) -> tuple[PythonPackage, ...]:
+    """Files limited to the ``--hash`` values of the requirements that state some, as pip does."""
+    allowed: dict[str, set[str]] = {}
+    origins: dict[str, str] = {}
+    for wish in (*request.wishes, *request.constraints):
+        if wish.hashes:
+            name = canonicalize_name(Requirement(wish.text).name)
+            allowed.setdefault(name, set()).update(h.partition(":")[2] for h in wish.hashes)
+            origins[name] = wish.origin
+    kept = []
+    for package in packages:
+        digests = allowed.get(package.name)
+        if digests is None or package.index is None:
+            kept.append(package)
+            continue
+        sdist = package.sdist if package.sdist and package.sdist.sha256 in digests else None
+        wheels = tuple(w for w in package.wheels if w.sha256 in digests)
+        if sdist is None and not wheels:
+            raise VerificationError(
+                f"no file of {package.name} {package.version} has one of the stated hashes",
+                where=origins[package.name],
+                remedy="correct the --hash lines, or pin the version that they belong to",
+            )
+        kept.append(replace(package, sdist=sdist, wheels=wheels))
+    return tuple(kept)
+
+
+def _verify(packages: Iterable[PythonPackage], as_of: datetime) -> None:
+    """Hold the engine to its promise: something to install from, and nothing from the future."""
+    for package in packages:
+        if package.index is None:
+            continue
+        if not package.files:
+            raise NoSolutionError(
+                f"{package.name} {package.version} has no file for the targets",
+                remedy="constrain it to a version that has, or change the targets",
+            )
+        for file in package.files:
+            if file.upload_time is None:
+                raise SourceError(
+                    f"the index does not say when {file.name} was uploaded",
+                    where=package.index,
+                    remedy="use an index that states upload times (PEP 700)",
+                )
+            if file.upload_time > as_of:
+                raise SourceError(
+                    f"{file.name} was uploaded {file.upload_time:%Y-%m-%dT%H:%M:%SZ},"
+                    " after the lock's date",
+                    where=package.index,
+                    remedy="report this: an engine must never choose such a file",
+                )
+
+
+def _built(packages: Iterable[PythonPackage], targets: tuple[Target, ...]) -> tuple[str, ...]:
+    """What some target can only build: no wheel fits it."""
+    found = set()
+    for package in packages:
+        if package.sdist is None:
+            continue
+        tags = [parse_wheel_filename(wheel.name)[3] for wheel in package.wheels]
+        if any(_unserved(tags, target) for target in targets if _applies(package, target)):
+            found.add(f"{package.name}=={package.version}")
+    return tuple(sorted(found))
+
+
+def _unserved(wheels: list[frozenset[Tag]], target: Target) -> bool:
+    usable = wheel_tags(target)
+    return all(tags.isdisjoint(usable) for tags in wheels)
+
+
+def _applies(package: PythonPackage, target: Target) -> bool:
+    from packaging.markers import Marker
+
+    if package.marker is None:
+        return True
+    # A marker on the patch release may hold for some patches only: either counts.
+    last = {"python_full_version": f"{target.series}.99"}
+    marker = Marker(package.marker)
+    return marker.evaluate(target.environment()) or marker.evaluate(target.environment() | last)
+
+
+def whole_second(moment: datetime) -> datetime:
+    """``moment`` in UTC, cut to the second."""
+    return moment.astimezone(UTC).replace(microsecond=0)

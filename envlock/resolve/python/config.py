@@ -1,0 +1,242 @@
+"""Where a project's Python packages come from: what it says itself, then uv's and pip's settings.
+
+Order, most preferred first: the project's own indexes, ``UV_*``, ``uv.toml`` (project, user,
+system), pip's variables and files; the default index last. Places whose files have no upload time
+(find-links, ``file:`` indexes) cannot be bounded by a date, and those of the machine would make a
+lock depend on one machine's disk: see ``_admit``.
+"""
+
+from __future__ import annotations
+
+import netrc
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from envlock.errors import UsageError
+from envlock.io.progress import Reporter
+from envlock.io.urls import host_of
+from envlock.lock.request import Request
+from envlock.resolve.python.config_pip import read_pip
+from envlock.resolve.python.config_uv import read_uv
+from envlock.resolve.python.default_index import default_index
+from envlock.resolve.python.settings import Settings, local_path, make_find_links, make_index
+from envlock.resolve.python.sources import Credentials, FindLinks, Index, Sources
+
+
+def discover_sources(
+    request: Request,
+    root: Path,
+    *,
+    dated: bool,
+    reporter: Reporter,
+    environ: Mapping[str, str] | None = None,
+    prefix: Path | None = None,
+) -> Sources:
+    """All places to look in for ``request``'s packages.
+
+    Args:
+        request: the project's own indexes, find-links and ``allow_undated``.
+        root: the project's folder.
+        dated: whether the user fixed the date; then undated places are refused or set aside.
+        reporter: told which of the machine's places are set aside, and how to allow them.
+        environ: the variables to read; this process's when None.
+        prefix: the Python installation whose pip.conf counts; this one when None.
+
+    Raises:
+        UsageError: a configuration is malformed, or the project names an undated place that it
+            does not allow.
+        SourceError: nothing names a default index, and uv does not know one.
+    """
+    variables = os.environ if environ is None else environ
+    home = Path(variables.get("HOME") or Path.home())
+    settings = [
+        _project(request, root),
+        *read_uv(root, variables, home),
+        read_pip(root, variables, home, Path(sys.prefix) if prefix is None else prefix),
+    ]
+    allowed = _allowed(request, root)
+    indexes = () if request.no_index else _indexes(settings)
+    indexes = tuple(_authenticated(indexes, variables, home))
+    own = {place for part in settings if part.project for place in _places(part)}
+    kept = _admit(
+        (*indexes, *_unique(link for part in settings for link in part.find_links)),
+        allowed=allowed,
+        own=own,
+        dated=dated,
+        reporter=reporter,
+    )
+    return Sources(
+        indexes=tuple(place for place in kept if isinstance(place, Index)),
+        find_links=tuple(place for place in kept if isinstance(place, FindLinks)),
+        strategy=next((s.strategy for s in settings if s.strategy), "first-index"),
+        certificate=next((s.certificate for s in settings if s.certificate), None),
+    )
+
+
+def _project(request: Request, root: Path) -> Settings:
+    origin = "the project"
+    default = request.default_index
+    return Settings(
+        indexes=tuple(make_index(url, origin, base=root) for url in request.index_urls),
+        default=None if default is None else make_index(default, origin, base=root, default=True),
+        find_links=tuple(make_find_links(text, origin, base=root) for text in request.find_links),
+        project=True,
+    )
+
+
+def _indexes(settings: Iterable[Settings]) -> tuple[Index, ...]:
+    """Every index once, the default one last.
+
+    "No index" in one place silences that place and all weaker ones, the built-in default too.
+    """
+    extra: list[Index] = []
+    default: Index | None = None
+    silenced = False
+    for part in settings:
+        silenced = silenced or part.no_index
+        if silenced:
+            break
+        extra += part.indexes
+        if default is None:
+            default = part.default
+        if part.closed and default is None:
+            silenced = True
+    if default is None and not silenced:
+        default = make_index(default_index(), "uv's default", base=Path(), default=True)
+    merged: dict[str, Index] = {}
+    for index in (*extra, *([default] if default else [])):
+        known = merged.get(index.url)
+        merged[index.url] = index if known is None else _joined(known, index)
+    found = [replace(index, default=False) for index in merged.values()]
+    if found and default is not None:
+        # Where the default is named among the others too, its place there counts, and the last
+        # one stands where a default stands.
+        found[-1] = replace(found[-1], default=True)
+    return tuple(found)
+
+
+def _joined(first: Index, second: Index) -> Index:
+    """One index named twice: the first one's place, and whatever only the second one knows."""
+    return replace(
+        first,
+        name=first.name or second.name,
+        credentials=first.credentials or second.credentials,
+    )
+
+
+def _unique(links: Iterable[FindLinks]) -> list[FindLinks]:
+    return list({link.location: link for link in reversed(list(links))}.values())[::-1]
+
+
+def _authenticated(
+    indexes: Iterable[Index], environ: Mapping[str, str], home: Path
+) -> Iterable[Index]:
+    """The indexes with what ``UV_INDEX_<NAME>_USERNAME``/``_PASSWORD`` or netrc know of them."""
+    logins: netrc.netrc | None = None
+    read = False
+    for index in indexes:
+        stem = "UV_INDEX_" + re.sub(r"[^A-Z0-9]", "_", (index.name or "").upper())
+        user, password = environ.get(f"{stem}_USERNAME"), environ.get(f"{stem}_PASSWORD")
+        if index.name and (user or password):
+            yield replace(index, credentials=Credentials(user=user or "", password=password or ""))
+            continue
+        if index.credentials is None and index.url.startswith(("http://", "https://")):
+            if not read:
+                logins, read = _netrc(environ, home), True
+            entry = logins.authenticators(host_of(index.url)) if logins else None
+            if entry:
+                index = replace(
+                    index,
+                    credentials=Credentials(user=entry[0] or "", password=entry[2] or ""),
+                )
+        yield index
+
+
+def _netrc(environ: Mapping[str, str], home: Path) -> netrc.netrc | None:
+    name = "_netrc" if sys.platform == "win32" else ".netrc"
+    path = Path(environ["NETRC"]) if environ.get("NETRC") else home / name
+    try:
+        return netrc.netrc(str(path))
+    except FileNotFoundError:
+        return None
+    except netrc.NetrcParseError as error:
+        raise UsageError(
+            f"not a netrc file: {error.msg}",
+            where=f"{path}:{error.lineno}",
+            remedy="correct the file, or set NETRC to another one",
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"cannot read: {error}", where=str(path), remedy="set NETRC to another file"
+        ) from None
+
+
+def _allowed(request: Request, root: Path) -> frozenset[str]:
+    """The locations of ``allow_undated``, as written and as absolute places."""
+    places: set[str] = set()
+    for text in request.allow_undated:
+        places.add(text)
+        places.add(make_find_links(text, "allow-undated", base=root).location.rstrip("/"))
+    return frozenset(places)
+
+
+def _location(place: Index | FindLinks) -> str:
+    location = place.url if isinstance(place, Index) else place.location
+    return local_path(location).rstrip("/") or "/"
+
+
+def _places(part: Settings) -> Iterable[str]:
+    defaults = () if part.default is None else (part.default,)
+    return (_location(place) for place in (*part.indexes, *defaults, *part.find_links))
+
+
+def _admit(
+    places: Iterable[Index | FindLinks],
+    *,
+    allowed: frozenset[str],
+    own: set[str],
+    dated: bool,
+    reporter: Reporter,
+) -> list[Index | FindLinks]:
+    """The places that may be used.
+
+    Those that ``allow-undated`` names may. Of the other undated ones, the project's own are an
+    error under a date; the machine's are set aside with a note when they are on its disk (a lock
+    must not depend on one machine's disk) or when there is a date.
+    """
+    kept: list[Index | FindLinks] = []
+    for place in places:
+        location = _location(place)
+        local = not location.startswith(("http://", "https://"))
+        undated = local or isinstance(place, FindLinks)
+        if not undated or location in allowed:
+            kept.append(place)
+        elif location in own:
+            if dated:
+                raise UsageError(
+                    f"files in {location} have no upload time, so that a date cannot bound them",
+                    where=place.origin,
+                    remedy=f'allow it by name: allow-undated = ["{location}"] in [tool.envlock]',
+                )
+            kept.append(place)
+        elif local and isinstance(place, Index) and place.default:
+            # Without it another index would answer, or none: neither is what was configured.
+            raise UsageError(
+                f"the default index {location} is on this machine only",
+                where=place.origin,
+                remedy=f'allow it by name: allow-undated = ["{location}"] in [tool.envlock],'
+                " or name another default index",
+            )
+        elif local or dated:
+            why = "is on this machine only" if local else "has no upload times"
+            reporter.note(
+                f"{location} ({place.origin}) {why} and is not used;"
+                f' to use it: allow-undated = ["{location}"] in [tool.envlock]'
+            )
+        else:
+            kept.append(place)
+    return kept
