@@ -54,9 +54,9 @@ def _lock_table(lock: Lock) -> dict[str, Any]:
         "lock-version": LOCK_VERSION,
         "environments": sorted(target.marker for target in lock.targets),
         "requires-python": requires_python(lock.targets),
-        "extras": sorted(lock.request.extras),
-        "dependency-groups": sorted(lock.request.groups),
-        "default-groups": sorted(lock.request.groups),
+        "extras": sorted(set(lock.request.extras)),
+        "dependency-groups": sorted(set(lock.request.groups)),
+        "default-groups": sorted(set(lock.request.groups)),
         "created-by": "envlock",
         "packages": [_package_table(p) for p in sorted(lock.packages, key=lambda p: p.sort_key)],
         "tool": {"envlock": _tool_table(lock)},
@@ -118,7 +118,9 @@ def _package_table(package: PythonPackage) -> dict[str, Any]:
     if package.sdist is not None:
         table["sdist"] = _artifact_table(package.sdist)
     if package.wheels:
-        table["wheels"] = [_artifact_table(w) for w in sorted(package.wheels, key=lambda w: w.name)]
+        table["wheels"] = [
+            _artifact_table(w) for w in sorted(package.wheels, key=lambda w: (w.name, w.sha256))
+        ]
     return table
 
 
@@ -153,7 +155,7 @@ def _tool_table(lock: Lock) -> dict[str, Any]:
     if lock.repairs:
         table["repaired-metadata"] = [
             {"package": r.subject, "found": r.found, "used": r.used}
-            for r in sorted(lock.repairs, key=lambda r: (r.subject, r.found))
+            for r in sorted(lock.repairs, key=lambda r: (r.subject, r.found, r.used))
         ]
     request: dict[str, Any] = {"digest": request_digest(lock.request)}
     if lock.request.as_of is not None:

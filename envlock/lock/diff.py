@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -77,23 +78,41 @@ def _by_name(lock: Lock) -> dict[str, list[PythonPackage]]:
 
 
 def _entry_changes(name: str, old: list[PythonPackage], new: list[PythonPackage]) -> list[Change]:
-    # Entries of one name differ by marker; those with equal versions belong together, and what is
-    # left over pairs up in order (the usual case: one entry on each side).
-    pairs = [(o, n) for o in old for n in new if o.version == n.version]
-    old_left = [o for o in old if all(o is not pair[0] for pair in pairs)]
-    new_left = [n for n in new if all(n is not pair[1] for pair in pairs)]
-    changes = [c for o, n in pairs for c in _same_version(name, o, n)]
-    for o, n in zip(old_left, new_left, strict=False):
-        changes.append(Change(name=name, kind=_direction(o, n), before=o.version, after=n.version))
-    changes += [
-        Change(name=name, kind=ChangeKind.REMOVED, before=o.version or "source tree")
-        for o in old_left[len(new_left) :]
-    ]
-    changes += [
-        Change(name=name, kind=ChangeKind.ADDED, after=n.version or "source tree")
-        for n in new_left[len(old_left) :]
-    ]
+    # Entries of one name differ by version, marker or source. Those that agree in version and
+    # marker belong together, then those of one version; what is left over pairs up in order (the
+    # usual case: one entry on each side).
+    pairs, old, new = _paired(old, new, lambda p: (p.version, p.marker))
+    more, old, new = _paired(old, new, lambda p: p.version)
+    changes = [c for o, n in pairs + more for c in _same_version(name, o, n)]
+    for o, n in zip(old, new, strict=False):
+        before, after = _version(o), _version(n)
+        changes.append(Change(name=name, kind=_direction(o, n), before=before, after=after))
+        changes += _source_change(name, o, n) + _marker_change(name, o, n)
+    gone, come = old[len(new) :], new[len(old) :]
+    changes += [Change(name=name, kind=ChangeKind.REMOVED, before=_version(o)) for o in gone]
+    changes += [Change(name=name, kind=ChangeKind.ADDED, after=_version(n)) for n in come]
     return changes
+
+
+def _paired(
+    old: list[PythonPackage],
+    new: list[PythonPackage],
+    key: Callable[[PythonPackage], object],
+) -> tuple[list[tuple[PythonPackage, PythonPackage]], list[PythonPackage], list[PythonPackage]]:
+    """Entries of equal ``key``, one to one in order, and what is left on each side."""
+    pairs, old_left, new_left = [], [], list(new)
+    for o in old:
+        n = next((n for n in new_left if key(n) == key(o)), None)
+        if n is None:
+            old_left.append(o)
+        else:
+            new_left.remove(n)
+            pairs.append((o, n))
+    return pairs, old_left, new_left
+
+
+def _version(package: PythonPackage) -> str:
+    return package.version or "source tree"
 
 
 def _direction(old: PythonPackage, new: PythonPackage) -> ChangeKind:
@@ -106,11 +125,7 @@ def _direction(old: PythonPackage, new: PythonPackage) -> ChangeKind:
 
 
 def _same_version(name: str, old: PythonPackage, new: PythonPackage) -> list[Change]:
-    changes = []
-    if _source(old) != _source(new):
-        changes.append(
-            Change(name=name, kind=ChangeKind.SOURCE, before=_source(old), after=_source(new))
-        )
+    changes = _source_change(name, old, new)
     old_files = {f.sha256: f.name for f in old.files}
     new_files = {f.sha256: f.name for f in new.files}
     gone = sorted(old_files[d] for d in old_files.keys() - new_files.keys())
@@ -124,18 +139,34 @@ def _same_version(name: str, old: PythonPackage, new: PythonPackage) -> list[Cha
                 after=", ".join(come) or None,
             )
         )
-    if old.marker != new.marker:
-        changes.append(
-            Change(name=name, kind=ChangeKind.MARKER, before=old.marker, after=new.marker)
-        )
-    return changes
+    return changes + _marker_change(name, old, new)
+
+
+def _source_change(name: str, old: PythonPackage, new: PythonPackage) -> list[Change]:
+    before, after = _source(old), _source(new)
+    if before == after:
+        return []
+    return [Change(name=name, kind=ChangeKind.SOURCE, before=before, after=after)]
+
+
+def _marker_change(name: str, old: PythonPackage, new: PythonPackage) -> list[Change]:
+    if old.marker == new.marker:
+        return []
+    return [Change(name=name, kind=ChangeKind.MARKER, before=old.marker, after=new.marker)]
 
 
 def _source(package: PythonPackage) -> str:
+    """What is installed when it is no file of an index: all that the environment hash covers."""
     if package.vcs is not None:
-        return f"{package.vcs.kind} {package.vcs.commit}"
+        return _inside(f"{package.vcs.kind} {package.vcs.commit}", package.vcs.subdirectory)
     if package.archive is not None:
-        return f"archive sha256:{package.archive.sha256}"
+        text = f"archive sha256:{package.archive.sha256}"
+        return _inside(text, package.archive.subdirectory)
     if package.directory is not None:
-        return f"directory {package.directory.path}"
+        kind = "editable" if package.directory.editable else "directory"
+        return _inside(f"{kind} {package.directory.path}", package.directory.subdirectory)
     return "index"
+
+
+def _inside(text: str, subdirectory: str | None) -> str:
+    return text if subdirectory is None else f"{text} subdirectory {subdirectory}"

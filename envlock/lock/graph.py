@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from packaging.requirements import Requirement
@@ -31,39 +32,50 @@ def wished(lock: Lock) -> dict[str, tuple[Wish, ...]]:
 
 def needs(lock: Lock, package: PythonPackage) -> tuple[PythonPackage, ...]:
     """The locked packages that ``package`` depends on, by name."""
-    found = {
-        candidate
-        for dependency in package.dependencies
-        for candidate in lock.package(dependency.name)
-        if dependency.version in (None, candidate.version)
-    }
-    return tuple(sorted(found, key=lambda p: p.sort_key))
+    return _needs(_by_name(lock), package)
 
 
 def chains_to(lock: Lock, name: str) -> tuple[Chain, ...]:
     """For every wish that leads to ``name``: the shortest chain; sorted by length, then names."""
-    by_name: dict[str, list[PythonPackage]] = {}
-    for package in lock.packages:
-        by_name.setdefault(package.name, []).append(package)
+    by_name = _by_name(lock)
     chains: list[Chain] = []
     for start, wishes in sorted(wished(lock).items()):
-        path = _shortest(lock, by_name.get(start, []), name)
+        path = _shortest(by_name, start, name)
         if path:
             chains.extend(Chain(wish=wish, links=path) for wish in wishes)
     return tuple(sorted(chains, key=lambda c: (len(c.links), [p.name for p in c.links])))
 
 
+def _by_name(lock: Lock) -> dict[str, list[PythonPackage]]:
+    found: dict[str, list[PythonPackage]] = {}
+    for package in sorted(lock.packages, key=lambda p: p.sort_key):
+        found.setdefault(package.name, []).append(package)
+    return found
+
+
+def _needs(
+    by_name: Mapping[str, list[PythonPackage]], package: PythonPackage
+) -> tuple[PythonPackage, ...]:
+    found = {
+        candidate.sort_key: candidate
+        for dependency in package.dependencies
+        for candidate in by_name.get(dependency.name, [])
+        if dependency.version in (None, candidate.version)
+    }
+    return tuple(found[key] for key in sorted(found))
+
+
 def _shortest(
-    lock: Lock, starts: list[PythonPackage], goal: str
+    by_name: Mapping[str, list[PythonPackage]], start: str, goal: str
 ) -> tuple[PythonPackage, ...] | None:
-    queue: deque[tuple[PythonPackage, ...]] = deque((start,) for start in starts)
-    seen = set(starts)
+    queue: deque[tuple[PythonPackage, ...]] = deque((p,) for p in by_name.get(start, []))
+    seen = {path[-1].sort_key for path in queue}
     while queue:
         path = queue.popleft()
         if path[-1].name == goal:
             return path
-        for package in needs(lock, path[-1]):
-            if package not in seen:
-                seen.add(package)
+        for package in _needs(by_name, path[-1]):
+            if package.sort_key not in seen:
+                seen.add(package.sort_key)
                 queue.append((*path, package))
     return None

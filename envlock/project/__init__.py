@@ -8,6 +8,6 @@
 - ``requirements_file`` pip's format (its lexer in ``requirements_lines``)
 - ``script``            PEP 723;  ``environment_yml`` conda's;  ``setup_cfg`` setuptools'
 - ``dates``             what ``--as-of`` and ``as-of`` mean
-- ``init``              the smallest settings that lock a project
+- ``init``              the smallest settings that lock a project; ``survey`` finds what it has
 - ``document``, ``wishes``, ``direct``, ``indexes``, ``part``   shared by the readers
 """

@@ -12,14 +12,16 @@ _FORMS = (
     "write a date (2026-03-01, meaning its start in UTC), an instant with a zone"
     ' (2026-03-01T12:00:00Z), or words such as "2 weeks ago", "yesterday", "last month"'
 )
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 # RFC 3339, and the space before the zone that git prints.
 _INSTANT = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})[Tt ](?P<time>\d{2}:\d{2}(?::\d{2})?)(?:[.,]\d+)?"
-    r" ?(?P<zone>[Zz]|[+-]\d{2}:?\d{2})?"
+    r" ?(?P<zone>[Zz]|[+-]\d{2}:?\d{2})?",
+    re.ASCII,
 )
 _AGO = re.compile(
-    r"(?P<count>\d+|an?|one)[ ._-]*(?P<unit>second|minute|hour|day|week|month|year)s?[ ._-]*ago"
+    r"(?P<count>\d+|an?|one)[ ._-]*(?P<unit>second|minute|hour|day|week|month|year)s?[ ._-]*ago",
+    re.ASCII,
 )
 _LAST = re.compile(r"last[ ._-]*(?P<unit>week|month|year)")
 _FIXED = {

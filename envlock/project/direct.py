@@ -18,6 +18,8 @@ from packaging.utils import (
 from envlock.errors import UsageError
 
 _USER = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<user>[^/\s]*)@")
+# A password with an unescaped slash: no port, and an @ further on.
+_SLASHED = re.compile(r"://[^/\s@\[]*:(?![0-9]*(?:/|\s|$))[^\s]*@")
 _ARCHIVES = (".whl", ".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tar.xz", ".tar")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FRAGMENTS = ("egg", "subdirectory", "sha256")
@@ -38,12 +40,18 @@ def refuse_credentials(text: str, *, where: str) -> None:
         if user == "" or (":" not in user and (ssh or user == "git")):
             continue
         host = text[match.end() :].partition("/")[0].split()[0] if text[match.end() :] else ""
-        raise UsageError(
-            f"a URL with credentials (for {host or 'some host'})",
-            where=where,
-            remedy="take them out of the file: put them into ~/.netrc or a keyring, or configure"
-            " the index in uv.toml or pip.conf; a lock is read by many",
-        )
+        raise _credentials(f" (for {host})" if host else "", where)
+    if _SLASHED.search(text):
+        raise _credentials("", where)
+
+
+def _credentials(host: str, where: str) -> UsageError:
+    return UsageError(
+        f"a URL with credentials{host}",
+        where=where,
+        remedy="take them out of the file: put them into ~/.netrc or a keyring, or configure"
+        " the index in uv.toml or pip.conf; a lock is read by many",
+    )
 
 
 def is_url(text: str) -> bool:
@@ -55,13 +63,13 @@ def is_url(text: str) -> bool:
 
 
 def is_path(text: str) -> bool:
-    """Whether ``text`` (a requirement without its marker) is a local path, as pip judges it."""
-    separators = {"/", os.sep, os.altsep or "/"}
-    return (
-        text.startswith(".")
-        or any(s in text for s in separators)
-        or text.lower().endswith(_ARCHIVES)
-    )
+    """Whether ``text`` (a requirement without its marker) is a local path, as pip judges it.
+
+    With a separator it is one; without, an archive's ending decides (``x-1.0.tar.gz``).
+    """
+    if text.startswith(".") or any(s in text for s in {"/", os.sep, os.altsep or "/"}):
+        return True
+    return text.lower().endswith(_ARCHIVES) and not re.search(r"[<>=!~]", text)
 
 
 def canonical_reference(url: str, *, root: Path, where: str) -> str:
@@ -154,7 +162,9 @@ def _local(path: Path, fragment: str, *, root: Path, where: str) -> str:
         raise UsageError(
             f"no such file or folder: {path}",
             where=where,
-            remedy=f"local paths count from the project's folder, {root}",
+            remedy="git@host:owner/name is written git+ssh://git@host/owner/name"
+            if ":" in str(path)
+            else f"local paths count from the project's folder, {root}",
         )
     if absolute.is_file() and not absolute.name.lower().endswith(_ARCHIVES):
         raise UsageError(

@@ -55,10 +55,7 @@ class Document:
         if line is None:
             return self.shown
         if item is not None:
-            for number, text in enumerate(self.text.split("\n")[line - 1 :], line):
-                if item in text:
-                    line = number
-                    break
+            line = _item_line(self.text, item, line)
         return f"{self.shown}:{line + self.before}"
 
     def wrong(self, path: KeyPath, expected: str, remedy: str | None = None) -> UsageError:
@@ -134,6 +131,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if near:
         return f'did you mean "{near[0]}"?'
     return f"known: {', '.join(names)}" if names else "there are none here"
+
+
+def _item_line(text: str, item: str, start: int) -> int:
+    """The first line from ``start`` on with ``item`` in quotes, or at all; else ``start``."""
+    for wanted in (f'"{item}"', f"'{item}'", item):
+        for number, line in enumerate(text.split("\n")[start - 1 :], start):
+            if wanted in line:
+                return number
+    return start
 
 
 def _line_of(text: str, path: KeyPath) -> int | None:

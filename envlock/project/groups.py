@@ -51,6 +51,29 @@ def group_names(document: Document) -> dict[str, str | None]:
     return names
 
 
+def reached_groups(document: Document, names: tuple[str, ...]) -> frozenset[str]:
+    """``names`` and every group that they include, normalized.
+
+    Raises:
+        UsageError: as ``group_names``.
+    """
+    known = group_names(document)
+    reached: set[str] = set()
+    waiting = [canonicalize_name(name) for name in names]
+    while waiting:
+        name = waiting.pop()
+        if name in reached:
+            continue
+        reached.add(name)
+        entries = document.get("dependency-groups", known.get(name) or "")
+        waiting += [
+            canonicalize_name(entry["include-group"])
+            for entry in (entries if isinstance(entries, list) else ())
+            if isinstance(entry, dict) and isinstance(entry.get("include-group"), str)
+        ]
+    return frozenset(reached)
+
+
 def _items(
     document: Document,
     names: dict[str, str | None],

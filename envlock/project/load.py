@@ -25,7 +25,12 @@ from envlock.project.requirements_file import read_lines, read_requirements
 from envlock.project.script import read_script, read_script_part
 from envlock.project.settings import Settings, read_settings
 from envlock.project.setup_cfg import read_setup_cfg, setup_cfg_part
-from envlock.project.uv_table import exclude_newer, read_uv_table
+from envlock.project.uv_table import (
+    PYPROJECT_BASE,
+    exclude_newer,
+    read_uv_dependencies,
+    read_uv_options,
+)
 from envlock.project.wishes import make_wish, parse_requirement
 
 _BASES: dict[str, KeyPath] = {
@@ -56,9 +61,38 @@ def load_request(
     Raises:
         UsageError: something cannot be read, understood or honoured; says where and what to do.
     """
-    document = _document(project)
+    return assemble(
+        project,
+        read_source(project),
+        platform=platform,
+        default_python=default_python,
+        now=now,
+    )
+
+
+def assemble(
+    project: Project,
+    document: Document,
+    *,
+    platform: str,
+    default_python: Callable[[str | None], str],
+    now: datetime,
+) -> Request:
+    """``load_request`` for a ``project.source`` whose text is at hand already (or planned).
+
+    Raises:
+        UsageError: as there.
+    """
+    if project.name is not None and project.kind == "requirements":
+        raise UsageError(
+            f'there is no environment "{project.name}", since there are no settings',
+            where=str(project.root),
+            remedy=f"run `envlock init`, then add a table [env.{project.name}] to envlock.toml",
+        )
     settings = read_settings(document, _BASES[project.kind], name=project.name, now=now)
-    part = merge(_parts(project, document, settings))
+    uv = _uv_options(project, document)
+    parts = _parts(project, document, settings)
+    part = merge([*parts, read_uv_options(*uv, root=project.root)] if uv else parts)
     _refuse_nothing(project, settings, part)
     return Request(
         wishes=part.wishes,
@@ -68,7 +102,7 @@ def load_request(
         extras=settings.extras,
         groups=settings.groups,
         requires_python=part.requires_python,
-        as_of=settings.as_of or _uv_bound(project, document, now),
+        as_of=settings.as_of or _uv_bound(uv, now),
         prereleases=settings.prereleases or part.prereleases,
         only_binary=tuple(sorted({*settings.only_binary, *part.only_binary})),
         no_binary=tuple(sorted({*settings.no_binary, *part.no_binary})),
@@ -80,7 +114,12 @@ def load_request(
     )
 
 
-def _document(project: Project) -> Document:
+def read_source(project: Project) -> Document:
+    """The file that holds the settings; an empty table where there are none.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
     if project.kind == "requirements":
         # No settings: an empty table, whose name is that of the file for messages.
         return Document(shown=project.source.name, text="", table={})
@@ -108,7 +147,7 @@ def _parts(project: Project, document: Document, settings: Settings) -> list[Par
     elif project.kind == "script":
         parts.append(read_script_part(document, root=root))
     if project.kind in ("pyproject", "script"):
-        parts.append(read_uv_table(document, root=root))
+        parts.append(read_uv_dependencies(document, root=root))
     elif settings.groups:
         raise UsageError(
             "dependency groups stand in a pyproject.toml, and there is none",
@@ -212,17 +251,24 @@ def _undated(item: str) -> str:
     return Path(os.path.normpath(item.removeprefix("file:"))).as_posix()
 
 
-def _uv_bound(project: Project, document: Document, now: datetime) -> datetime | None:
+def _uv_options(project: Project, document: Document) -> tuple[Document, KeyPath] | None:
+    """Where uv would read its options: a ``uv.toml`` beside the project hides ``[tool.uv]``."""
+    own = project.root / "uv.toml"
+    if project.kind != "script" and own.is_file():
+        return read_toml(own, own.name), ()
+    return (document, PYPROJECT_BASE) if project.kind in ("pyproject", "script") else None
+
+
+def _uv_bound(uv: tuple[Document, KeyPath] | None, now: datetime) -> datetime | None:
     """uv's ``exclude-newer`` where there is no as-of: an instant is honoured, all else refused."""
-    found = exclude_newer(document) if project.kind in ("pyproject", "script") else None
+    found = exclude_newer(*uv) if uv else None
     if found is None:
         return None
     text, where = found
     instant = parse_absolute(text) if "T" in text.upper() else None
     if instant is None:
         raise UsageError(
-            f"tool.uv.exclude-newer = {text!r} means another instant in each time zone or on each"
-            " day",
+            f"uv's exclude-newer = {text!r} means another instant in each time zone or on each day",
             where=where,
             remedy='write the date for envlock: [tool.envlock] as-of = "2026-03-01"',
         )

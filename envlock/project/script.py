@@ -42,7 +42,15 @@ def read_script(path: Path, *, shown: str) -> Document:
     Raises:
         UsageError: no such file, no block, or a block that is not TOML.
     """
-    text = read_text(path).replace("\r\n", "\n")
+    return parse_script(read_text(path).replace("\r\n", "\n"), shown=shown)
+
+
+def parse_script(text: str, *, shown: str) -> Document:
+    """The same for a script's text (newlines as ``\\n``).
+
+    Raises:
+        UsageError: no block, several, or one that is not TOML or has unknown keys.
+    """
     match = find_block(text, shown=shown)
     if match is None:
         raise UsageError(
@@ -52,7 +60,7 @@ def read_script(path: Path, *, shown: str) -> Document:
         )
     content = "".join(
         line[2:] if line.startswith("# ") else line[1:]
-        for line in match["content"].splitlines(keepends=True)
+        for line in re.findall(r"[^\n]*\n", match["content"])
     )
     document = parse_toml(content, shown, before=text.count("\n", 0, match.start("content")))
     for key in document.table:

@@ -1,4 +1,4 @@
-"""``[tool.uv]``: the parts that decide what is resolved, honoured or refused by name."""
+"""``[tool.uv]`` and ``uv.toml``: what decides the resolution is honoured or refused by name."""
 
 from __future__ import annotations
 
@@ -9,21 +9,17 @@ from packaging.utils import canonicalize_name
 
 from envlock.errors import UsageError
 from envlock.lock.request import Wish
-from envlock.project.document import Document, KeyPath
+from envlock.project.document import Document, KeyPath, dotted
 from envlock.project.indexes import find_links, index_url
-from envlock.project.part import Part
+from envlock.project.part import Part, merge
 from envlock.project.uv_sources import with_source
 from envlock.project.wishes import parse_requirement, wish_of
 
-_BASE: KeyPath = ("tool", "uv")
+PYPROJECT_BASE: KeyPath = ("tool", "uv")
 
 # Key → the values that change nothing here, and what to do about the others.
 _REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
     "resolution": (("highest",), "take it away: the newest versions as of the date are locked"),
-    "index-strategy": (
-        ("first-index",),
-        "take it away, or set it for this machine in uv's own configuration",
-    ),
     "dependency-metadata": (([],), "take it away: metadata comes from the packages themselves"),
     "exclude-newer-package": (({},), "take it away: one as-of date bounds everything"),
     "exclude-dependencies": (([],), "take it away, or override them: overrides = […]"),
@@ -48,57 +44,65 @@ _INDEX_KEYS = {
 }
 
 
-def read_uv_table(document: Document, *, root: Path) -> Part:
-    """What ``[tool.uv]`` adds: constraints, overrides, pre-releases, formats and indexes.
+def read_uv_dependencies(document: Document, *, root: Path) -> Part:
+    """uv's constraints and overrides, which only a pyproject.toml or a script may hold.
+
+    Raises:
+        UsageError: a malformed requirement, or a source that cannot be honoured.
+    """
+    return Part(
+        constraints=_wishes(document, "constraint-dependencies", root, sources=False),
+        overrides=_wishes(document, "override-dependencies", root, sources=True),
+    )
+
+
+def read_uv_options(document: Document, base: KeyPath, *, root: Path) -> Part:
+    """uv's options under ``base``: pre-releases, formats and, where they are shared, indexes.
+
+    The indexes of a ``uv.toml`` (an empty ``base``) are the resolver's to read: they may carry
+    credentials, as a file that need not be shared.
 
     Raises:
         UsageError: a key with a value that cannot be honoured, or of the wrong type.
     """
-    table = document.get(*_BASE)
+    table = document.get(*base)
     if table is None:
         return Part()
     if not isinstance(table, dict):
-        raise document.wrong(_BASE, "a table")
+        raise document.wrong(base, "a table")
     for key, (harmless, remedy) in _REFUSED.items():
         if key in table and table[key] not in harmless:
             raise UsageError(
-                f"tool.uv.{key} cannot be honoured",
-                where=document.place((*_BASE, key)),
+                f"{dotted((*base, key))} cannot be honoured",
+                where=document.place((*base, key)),
                 remedy=remedy,
             )
-    default, origin, extra, flat = _indexes(document, root)
-    return Part(
-        constraints=_wishes(document, "constraint-dependencies", root, sources=False),
-        overrides=_wishes(document, "override-dependencies", root, sources=True),
-        prereleases=_prereleases(document),
-        only_binary=_formats(document, "no-build", "no-build-package"),
-        no_binary=_formats(document, "no-binary", "no-binary-package"),
-        default_index=default,
-        index_origin=origin,
-        extra_indexes=extra,
-        find_links=flat,
-        no_index=_flag(document, "no-index"),
+    formats = Part(
+        prereleases=_prereleases(document, base),
+        only_binary=_formats(document, base, "no-build"),
+        no_binary=_formats(document, base, "no-binary"),
     )
+    return merge([formats, _indexes(document, root)]) if base else formats
 
 
-def exclude_newer(document: Document) -> tuple[str, str] | None:
+def exclude_newer(document: Document, base: KeyPath) -> tuple[str, str] | None:
     """uv's own bound, as written, and its place; None when there is none.
 
     Raises:
         UsageError: it is not a text.
     """
-    value = document.get(*_BASE, "exclude-newer")
+    value = document.get(*base, "exclude-newer")
     if value is None:
         return None
     if not isinstance(value, str):
-        raise document.wrong((*_BASE, "exclude-newer"), "a text")
-    return value, document.place((*_BASE, "exclude-newer"))
+        raise document.wrong((*base, "exclude-newer"), "a text")
+    return value, document.place((*base, "exclude-newer"))
 
 
 def _wishes(document: Document, key: str, root: Path, *, sources: bool) -> tuple[Wish, ...]:
     found = []
-    for text in document.texts(*_BASE, key):
-        where = document.place((*_BASE, key), text)
+    for text in document.texts(*PYPROJECT_BASE, key):
+        where = document.place((*PYPROJECT_BASE, key), text)
         requirement = parse_requirement(text, where=where)
         editable = False
         if sources:
@@ -107,71 +111,75 @@ def _wishes(document: Document, key: str, root: Path, *, sources: bool) -> tuple
     return tuple(found)
 
 
-def _prereleases(document: Document) -> bool:
-    value = document.get(*_BASE, "prerelease")
+def _prereleases(document: Document, base: KeyPath) -> bool:
+    value = document.get(*base, "prerelease")
     if value in (None, "if-necessary-or-explicit"):
         return False
     if value != "allow":
         raise UsageError(
-            f"tool.uv.prerelease = {value!r} cannot be honoured",
-            where=document.place((*_BASE, "prerelease")),
+            f"{dotted((*base, 'prerelease'))} = {value!r} cannot be honoured",
+            where=document.place((*base, "prerelease")),
             remedy='write "allow", or take it away: pre-releases are taken where asked for by'
             " version, or where there is nothing else",
         )
     return True
 
 
-def _flag(document: Document, key: str) -> bool:
-    value = document.get(*_BASE, key)
+def _flag(document: Document, path: KeyPath) -> bool:
+    value = document.get(*path)
     if value is not None and not isinstance(value, bool):
-        raise document.wrong((*_BASE, key), "true or false")
+        raise document.wrong(path, "true or false")
     return bool(value)
 
 
-def _formats(document: Document, flag: str, packages: str) -> tuple[str, ...]:
-    if _flag(document, flag):
+def _formats(document: Document, base: KeyPath, flag: str) -> tuple[str, ...]:
+    if _flag(document, (*base, flag)):
         return (":all:",)
-    return tuple(canonicalize_name(name) for name in document.texts(*_BASE, packages))
+    names = document.texts(*base, f"{flag}-package")
+    return tuple(canonicalize_name(name) for name in names)
 
 
-def _indexes(
-    document: Document, root: Path
-) -> tuple[str | None, str, tuple[str, ...], tuple[str, ...]]:
-    """Default index and its place, extra indexes, find-links, in uv's order of preference."""
-    default: str | None = None
-    origin = ""
+def _indexes(document: Document, root: Path) -> Part:
+    """Indexes and find-links of ``[tool.uv]``, in uv's order of preference."""
+    base = PYPROJECT_BASE
+    default: tuple[str, str] | None = None
     extra: list[str] = []
     flat: list[str] = []
     for entry in _index_tables(document):
-        path = (*_BASE, "index")
-        where = document.place(path, entry["url"])
+        where = document.place((*base, "index"), entry["url"])
         if entry.get("format", "simple") == "flat":
             flat.append(find_links(entry["url"], folder=root, root=root, where=where))
-        elif entry.get("default", False):
-            default, origin = index_url(entry["url"], where=where), where
-        elif entry.get("explicit", False):
-            # Only packages tied to it would use it, and ties are refused in uv_sources.
-            index_url(entry["url"], where=where)
-        else:
-            extra.append(index_url(entry["url"], where=where))
+            continue
+        url = index_url(entry["url"], where=where)
+        if entry.get("default", False):
+            default = url, where
+        elif not entry.get("explicit", False):
+            # Only packages tied to an explicit one would use it; uv_sources refuses ties.
+            extra.append(url)
     extra += [
-        index_url(text, where=document.place((*_BASE, "extra-index-url"), text))
-        for text in document.texts(*_BASE, "extra-index-url")
+        index_url(text, where=document.place((*base, "extra-index-url"), text))
+        for text in document.texts(*base, "extra-index-url")
     ]
-    old = document.get(*_BASE, "index-url")
+    old = document.get(*base, "index-url")
+    if old is not None and not isinstance(old, str):
+        raise document.wrong((*base, "index-url"), "a text")
     if old is not None and default is None:
-        origin = document.place((*_BASE, "index-url"))
-        if not isinstance(old, str):
-            raise document.wrong((*_BASE, "index-url"), "a text")
-        default = index_url(old, where=origin)
-    for text in document.texts(*_BASE, "find-links"):
-        where = document.place((*_BASE, "find-links"), text)
+        where = document.place((*base, "index-url"))
+        default = index_url(old, where=where), where
+    for text in document.texts(*base, "find-links"):
+        where = document.place((*base, "find-links"), text)
         flat.append(find_links(text, folder=root, root=root, where=where))
-    return default, origin, tuple(extra), tuple(flat)
+    return Part(
+        default_index=default[0] if default else None,
+        index_origin=default[1] if default else "",
+        extra_indexes=tuple(extra),
+        find_links=tuple(flat),
+        no_index=_flag(document, (*base, "no-index")),
+    )
 
 
 def _index_tables(document: Document) -> list[dict[str, Any]]:
-    path = (*_BASE, "index")
+    path = (*PYPROJECT_BASE, "index")
     entries = document.get(*path)
     if entries is None:
         return []

@@ -149,8 +149,7 @@ def is_direct(text: str) -> bool:
         return False
     if is_url(text):
         return True
-    body = _split_extras(text.partition(";")[0].strip())[0]
-    return is_path(body) and not re.search(r"[<>=!~]=?", body)
+    return is_path(_split_extras(text.partition(";")[0].strip())[0])
 
 
 def _split_extras(body: str) -> tuple[str, str]:

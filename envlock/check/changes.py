@@ -1,0 +1,99 @@
+"""One environment before and after, or before and as it would be. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from envlock.check.compare import compare
+from envlock.check.drift import Code
+from envlock.check.observe import DirectUrl, Observed
+from envlock.lock.model import Lock
+from envlock.lock.selection import wanted_packages
+from envlock.lock.target import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One package's change; a version is None where the package is not there."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What came, what went, what was replaced (sorted by name), and how many stayed."""
+
+    installed: tuple[Change, ...] = ()
+    removed: tuple[Change, ...] = ()
+    replaced: tuple[Change, ...] = ()
+    unchanged: int = 0
+
+    @property
+    def all(self) -> tuple[Change, ...]:
+        """Every change, sorted by name."""
+        return tuple(sorted((*self.installed, *self.removed, *self.replaced), key=lambda c: c.name))
+
+
+def changes(before: Observed | None, after: Observed) -> Changes:
+    """What happened to an environment; ``before`` is None for one that was made new."""
+    return _between({} if before is None else _held(before), _held(after))
+
+
+def planned(lock: Lock, target: Target, before: Observed | None) -> Changes:
+    """What a sync would do: nothing but the lock's packages stay, unlocked pip not either."""
+    version = None if before is None else before.version
+    wanted = {p.name: p.version or "source tree" for p in wanted_packages(lock, target, version)}
+    there = {} if before is None else {name: held[0] for name, held in _held(before).items()}
+    differing = (
+        set()
+        if before is None
+        else {d.subject for d in compare(lock, target, before) if d.code is not Code.STALE}
+    )
+    installed = tuple(
+        Change(name=name, before=None, after=wanted[name])
+        for name in sorted(wanted.keys() - there.keys())
+    )
+    removed = tuple(
+        Change(name=name, before=there[name], after=None)
+        for name in sorted(there.keys() - wanted.keys())
+    )
+    replaced = tuple(
+        Change(name=name, before=there[name], after=wanted[name])
+        for name in sorted(wanted.keys() & there.keys() & differing)
+    )
+    return Changes(
+        installed=installed,
+        removed=removed,
+        replaced=replaced,
+        unchanged=len(wanted.keys() & there.keys()) - len(replaced),
+    )
+
+
+_Held = tuple[str, DirectUrl | None]
+
+
+def _held(observed: Observed) -> dict[str, _Held]:
+    return {d.name: (d.version or "broken", d.direct_url) for d in observed.distributions}
+
+
+def _between(before: Mapping[str, _Held], after: Mapping[str, _Held]) -> Changes:
+    both = before.keys() & after.keys()
+    return Changes(
+        installed=tuple(
+            Change(name=name, before=None, after=after[name][0])
+            for name in sorted(after.keys() - before.keys())
+        ),
+        removed=tuple(
+            Change(name=name, before=before[name][0], after=None)
+            for name in sorted(before.keys() - after.keys())
+        ),
+        replaced=tuple(
+            Change(name=name, before=before[name][0], after=after[name][0])
+            for name in sorted(both)
+            if before[name] != after[name]
+        ),
+        unchanged=sum(before[name] == after[name] for name in both),
+    )

@@ -1,0 +1,150 @@
+"""Typed differences between a lock and what is there. Codes are stable: scripts rely on them.
+
+Letters name the layer, the first digit how deep one has to look to see it: ``PY0xx`` needs the
+metadata of installed packages alone; ``PY1xx`` is kept for the content of their files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Layer(StrEnum):
+    """What a difference is about."""
+
+    REQUEST = "request"
+    PYTHON = "python"
+
+
+class Code(StrEnum):
+    """Every kind of difference."""
+
+    STALE = "RQ001"
+    NO_ENVIRONMENT = "PY000"
+    MISSING = "PY001"
+    EXTRA = "PY002"
+    OTHER_VERSION = "PY003"
+    OTHER_INTERPRETER = "PY004"
+    OTHER_SOURCE = "PY005"
+    BROKEN_METADATA = "PY006"
+    DUPLICATE = "PY007"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """What a code stands for: its layer, a short name, one sentence, and what to do about it."""
+
+    layer: Layer
+    name: str
+    summary: str
+    remedy: str
+
+
+_LOCK = "envlock lock"
+_SYNC = "envlock sync"
+_RECREATE = "envlock sync --recreate"
+
+MEANINGS: dict[Code, Meaning] = {
+    Code.STALE: Meaning(
+        layer=Layer.REQUEST,
+        name="stale",
+        summary="The project asks for something else than when it was locked.",
+        remedy=_LOCK,
+    ),
+    Code.NO_ENVIRONMENT: Meaning(
+        layer=Layer.PYTHON,
+        name="no-environment",
+        summary="There is no environment, or its interpreter does not start.",
+        remedy=_SYNC,
+    ),
+    Code.OTHER_INTERPRETER: Meaning(
+        layer=Layer.PYTHON,
+        name="other-interpreter",
+        summary="The environment's Python is none that the lock is for.",
+        remedy=_RECREATE,
+    ),
+    Code.MISSING: Meaning(
+        layer=Layer.PYTHON,
+        name="missing",
+        summary="A locked package is not installed.",
+        remedy=_SYNC,
+    ),
+    Code.OTHER_VERSION: Meaning(
+        layer=Layer.PYTHON,
+        name="other-version",
+        summary="A package is installed in another version than the locked one.",
+        remedy=_SYNC,
+    ),
+    Code.OTHER_SOURCE: Meaning(
+        layer=Layer.PYTHON,
+        name="other-source",
+        summary="A package was installed from elsewhere (index, commit, archive, folder).",
+        remedy=_SYNC,
+    ),
+    Code.DUPLICATE: Meaning(
+        layer=Layer.PYTHON,
+        name="duplicate",
+        summary="The metadata of one package is there more than once.",
+        remedy=_RECREATE,
+    ),
+    Code.BROKEN_METADATA: Meaning(
+        layer=Layer.PYTHON,
+        name="broken-metadata",
+        summary="The metadata of an installed package cannot be read.",
+        remedy=_RECREATE,
+    ),
+    Code.EXTRA: Meaning(
+        layer=Layer.PYTHON,
+        name="extra",
+        summary="A package is installed that the lock does not have.",
+        remedy=_SYNC,
+    ),
+}
+"""Every code's meaning, the most important first."""
+
+_RANK = {code: rank for rank, code in enumerate(MEANINGS)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """One difference.
+
+    ``subject`` is what it is about: a package's normalized name, a key of the request, a path.
+    ``expected`` is what the lock says, ``found`` what is there; None where there is nothing.
+    ``remedy`` is a command, or a sentence for people.
+    """
+
+    code: Code
+    subject: str
+    expected: str | None = None
+    found: str | None = None
+    remedy: str
+
+    @property
+    def layer(self) -> Layer:
+        """The code's layer."""
+        return MEANINGS[self.code].layer
+
+    @property
+    def name(self) -> str:
+        """The code's short name: ``other-version``."""
+        return MEANINGS[self.code].name
+
+    @property
+    def sort_key(self) -> tuple[int, str, str, str]:
+        """The most important first, then by subject."""
+        return (_RANK[self.code], self.subject, self.expected or "", self.found or "")
+
+
+def drift(
+    code: Code, subject: str, *, expected: str | None = None, found: str | None = None
+) -> Drift:
+    """A difference with its code's own remedy."""
+    return Drift(
+        code=code,
+        subject=subject,
+        expected=expected,
+        found=found,
+        remedy=MEANINGS[code].remedy,
+    )

@@ -1,0 +1,68 @@
+"""Which of a lock's targets, and which of its packages, serve one machine."""
+
+from __future__ import annotations
+
+from packaging.markers import Marker
+from packaging.version import Version
+
+from envlock.errors import UsageError
+from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.target import Target
+
+
+def select_target(lock: Lock, platform: str, python: str | None = None) -> Target:
+    """The target that serves a machine.
+
+    Args:
+        lock: the lock.
+        platform: the machine's (``linux/amd64``).
+        python: the full version of the interpreter to serve (``3.11.7``), or None for the newest
+            Python that is locked for the platform.
+
+    Raises:
+        UsageError: none does; names those that are locked, and the line to change.
+    """
+    here = [target for target in lock.targets if target.platform == platform]
+    if not here:
+        raise UsageError(
+            f"the lock is not for {platform}, but for {_listed(lock.targets)}",
+            remedy=f'add "{platform}" to targets in [tool.envlock], then run `envlock lock`',
+        )
+    if python is None:
+        return max(here, key=lambda target: Version(target.python))
+    exact = [target for target in here if target.python == python]
+    series = ".".join(python.split(".")[:2])
+    for target in exact or [target for target in here if target.python == series]:
+        return target
+    raise UsageError(
+        f"the lock is not for CPython {python} on {platform}, but for {_listed(lock.targets)}",
+        remedy=f"use one of these Pythons, or set"
+        f' python = "{series}" in [tool.envlock] and run `envlock lock`',
+    )
+
+
+def _listed(targets: tuple[Target, ...]) -> str:
+    return ", ".join(target.key for target in sorted(targets))
+
+
+def wanted_packages(
+    lock: Lock, target: Target, full_version: str | None = None
+) -> tuple[PythonPackage, ...]:
+    """The packages that ``target`` installs: those without a marker, or whose marker holds.
+
+    ``full_version`` (``3.11.7``) is the interpreter's, where the target leaves the patch open.
+    The lock's extras and groups count as asked for (PEP 751's ``extras``, ``dependency_groups``).
+    """
+    environment: dict[str, str | frozenset[str]] = {
+        **target.environment(full_version),
+        "extras": frozenset(lock.request.extras),
+        "dependency_groups": frozenset(lock.request.groups),
+    }
+    holds: dict[str, bool] = {}
+    wanted = []
+    for package in lock.packages:
+        if package.marker is not None and package.marker not in holds:
+            holds[package.marker] = Marker(package.marker).evaluate(environment, "lock_file")
+        if package.marker is None or holds[package.marker]:
+            wanted.append(package)
+    return tuple(wanted)
