@@ -110,14 +110,16 @@ def plan_init(
             root=root, source=source, kind="envlock-toml", name=None, lock_path=root / "pylock.toml"
         )
         planned = parse_toml(content, ENVLOCK_TOML)
+    request = _read_back(project, planned, platforms, now)
+    nothing = () if request.wishes else ("nothing is asked for yet: the lock would be empty",)
     return InitPlan(
         path=project.source,
         before=before,
         content=content,
         created=document is None,
         found=wanted.found,
-        notes=wanted.notes,
-        request=_read_back(project, planned, platforms, now),
+        notes=wanted.notes + nothing,
+        request=request,
     )
 
 
@@ -129,7 +131,7 @@ def insert_table(text: str, lines: list[str], *, shown: str) -> str:
     """
     newline = "\r\n" if text.count("\r\n") * 2 > text.count("\n") else "\n"
     head = text
-    if head and not head.endswith("\n"):
+    if head.strip(_MARK) and not head.endswith("\n"):
         head += newline
     if head.strip(f"\r\n{_MARK}"):
         head += newline
@@ -138,12 +140,13 @@ def insert_table(text: str, lines: list[str], *, shown: str) -> str:
         changed: dict[str, Any] = tomli.loads(new.removeprefix(_MARK))
     except tomli.TOMLDecodeError:
         changed = {}
-    tool = changed.get("tool", {})
-    tool.pop("envlock", None)
     old = tomli.loads(text.removeprefix(_MARK))
-    if not tool and "tool" not in old:
-        changed.pop("tool", None)
-    if changed != old:
+    tool = changed.get("tool")
+    if isinstance(tool, dict):
+        tool.pop("envlock", None)
+        if not tool and "tool" not in old:
+            del changed["tool"]
+    if changed != old or not isinstance(tool, dict):
         table = "".join(f"{line}\n" for line in ["[tool.envlock]", *lines])
         raise UsageError(
             "`tool` is written in a way that takes no further table",
