@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from envlock.errors import EnvlockError, SourceError, UsageError
 from envlock.io import process
@@ -19,8 +22,11 @@ from envlock.io.tools import find_uv
 _QUESTION = """
 import json, platform, sys, sysconfig
 paths = sysconfig.get_paths()
+level, serial = sys.version_info[3:]
+stage = {"alpha": "a", "beta": "b", "candidate": "rc"}.get(level, "")
+stage += str(serial) if stage else ""
 print("\\n" + json.dumps({
-    "version": ".".join(str(part) for part in sys.version_info[:3]),
+    "version": "%d.%d.%d" % sys.version_info[:3] + stage,
     "implementation": sys.implementation.name,
     "system": sys.platform,
     "machine": platform.machine(),
@@ -32,14 +38,16 @@ print("\\n" + json.dumps({
 }))
 """
 
+_PATCHES = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interpreter:
     """An interpreter and the environment it belongs to.
 
-    ``version`` is ``3.11.7``; ``implementation`` is ``sys.implementation.name`` (``cpython``);
-    ``platform`` a target's platform (``linux/amd64``), None where no target is called so.
-    ``purelib`` and ``platlib`` are the folders that packages are installed to.
+    ``version`` is ``3.11.7`` (``3.15.0a1`` before a release); ``implementation`` is
+    ``sys.implementation.name`` (``cpython``); ``platform`` a target's platform
+    (``linux/amd64``), None where no target is called so. ``purelib`` and ``platlib`` are the folders that packages are installed to.
     """
 
     executable: Path
@@ -100,15 +108,19 @@ def _interpreter(python: Path, answer: dict[str, str]) -> Interpreter:
     )
 
 
-def installed() -> tuple[Version, ...]:
+def installed(path: str | None = None) -> tuple[Version, ...]:
     """Every release of CPython that uv finds on this machine, newest first, each once.
 
-    Pre-releases, debug and free-threaded builds are left out. Programs called ``python3.x`` that do
-    not work (pyenv's shims of versions that are not active) are not there for uv either.
+    Pre-releases, debug and free-threaded builds are left out. ``path`` stands for ``PATH``.
 
     Raises:
         SourceError: uv is missing or fails.
     """
+    environment = process.clean_environment("UV_PYTHON_", "VIRTUAL_ENV", "CONDA_PREFIX")
+    if "UV_PYTHON_INSTALL_DIR" in os.environ:
+        environment["UV_PYTHON_INSTALL_DIR"] = os.environ["UV_PYTHON_INSTALL_DIR"]
+    if path is not None:
+        environment["PATH"] = path
     completed = process.run(
         [
             str(find_uv()),
@@ -120,7 +132,7 @@ def installed() -> tuple[Version, ...]:
             "--output-format",
             "json",
         ],
-        env=process.clean_environment("UV_PYTHON", "VIRTUAL_ENV", "CONDA_PREFIX"),
+        env=environment,
         remedy="pip install uv",
     )
     if completed.code != 0:
@@ -129,13 +141,12 @@ def installed() -> tuple[Version, ...]:
             where="uv python list",
         )
     try:
-        entries = json.loads(completed.stdout)
         versions = {
             Version(entry["version"])
-            for entry in entries
+            for entry in json.loads(completed.stdout)
             if entry["implementation"] == "cpython" and entry.get("variant") == "default"
         }
-    except (ValueError, KeyError, TypeError, InvalidVersion) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise SourceError(
             f"the list of installed Pythons cannot be read: {error}", where="uv python list"
         ) from None
@@ -145,13 +156,47 @@ def installed() -> tuple[Version, ...]:
 def newest_installed(requires_python: str | None) -> str | None:
     """The series (``3.11``) of the newest installed CPython 3 within ``requires_python``.
 
-    None when there is none.
+    pyenv puts a program (a shim) on ``PATH`` for every version it has, and those of versions that
+    are not active fail, slowly. So shims are asked one by one, the newest first, and only as long
+    as they promise something newer than what is there without them.
+
+    Returns:
+        The series; None when there is none.
 
     Raises:
         SourceError: uv is missing or fails.
     """
     allowed = SpecifierSet(requires_python or "")
-    for version in installed():
-        if version.major == 3 and allowed.contains(version):
-            return f"{version.major}.{version.minor}"
-    return None
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    shims = [folder for folder in folders if Path(folder).name == "shims"]
+    others = os.pathsep.join(folder for folder in folders if folder not in shims)
+    fitting = (v for v in installed(others) if v.major == 3 and allowed.contains(v))
+    best = next(fitting, None)
+    for minor, shim in sorted(_shims(shims), reverse=True):
+        if best is not None and minor <= best.minor:
+            break
+        if not any(allowed.contains(f"3.{minor}.{patch}") for patch in range(_PATCHES)):
+            continue
+        version = _works(shim)
+        if version is not None and allowed.contains(version):
+            best = version
+            break
+    return None if best is None else f"{best.major}.{best.minor}"
+
+
+def _shims(folders: list[str]) -> Iterator[tuple[int, Path]]:
+    """``python3.11`` and its like, with their minor numbers."""
+    for folder in folders:
+        for path in Path(folder).glob("python3.*"):
+            match = re.fullmatch(r"python3\.(\d+)", path.name)
+            if match:
+                yield int(match[1]), path
+
+
+def _works(python: Path) -> Version | None:
+    try:
+        found = query(python)
+    except UsageError:
+        return None
+    version = Version(found.version)
+    return version if found.implementation == "cpython" and not version.is_prerelease else None

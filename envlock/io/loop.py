@@ -15,15 +15,18 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import InvalidStateError
+from dataclasses import dataclass, field
 from typing import Any
 
 from envlock.errors import SourceError
 from envlock.io.transfer import Response, Settings, Transfer, judge, prepare
 
-CONNECTIONS_PER_HOST = 8
+CONNECTIONS = 8
+"""How many transfers a host gets at once over HTTP/1.1, each on its own connection."""
 STREAMS = 100
-IN_FLIGHT = 128
-"""How many transfers libcurl holds at once; the others wait here, where no timeout runs."""
+"""The same over HTTP/2, as streams of one connection."""
+
+_HTTP_2 = 3  # CURL_HTTP_VERSION_2_0
 
 
 class Loop:
@@ -79,6 +82,20 @@ class Loop:
             wakeups.close()
 
 
+@dataclass(slots=True)
+class _Host:
+    """One server's transfers: how many run, how many may, and which wait for their turn."""
+
+    running: int = 0
+    limit: int = CONNECTIONS
+    waiting: deque[Transfer] = field(default_factory=deque)
+
+
+def _host(transfer: Transfer) -> str:
+    """Scheme, host and port."""
+    return "/".join(transfer.url.split("/", 3)[:3])
+
+
 class _Worker:
     """What only the loop's thread touches: the multi handle, its sockets, its timers."""
 
@@ -94,26 +111,33 @@ class _Worker:
         self._deadline: float | None = None
         self._running: dict[Any, Transfer] = {}
         self._idle: list[Any] = []
-        self._waiting: deque[Transfer] = deque()
+        # Transfers beyond a host's limit wait here: inside libcurl, time would run against them.
+        self._hosts: dict[str, _Host] = {}
         self._later: list[tuple[float, int, Transfer]] = []
         self._order = itertools.count()
         multi = pycurl.CurlMulti()
         multi.setopt(pycurl.M_PIPELINING, 2)  # CURLPIPE_MULTIPLEX
-        multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, CONNECTIONS_PER_HOST)
         multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, STREAMS)
         multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
         self._multi = multi
 
     def take(self, incoming: deque[Transfer]) -> None:
-        """Start what came in, what is due again, and what waited for room."""
+        """Start what came in and what is due again, as far as the hosts' limits go."""
         while incoming:
-            self._waiting.append(incoming.popleft())
+            self._queue(incoming.popleft())
         now = time.monotonic()
         while self._later and self._later[0][0] <= now:
-            self._waiting.append(heapq.heappop(self._later)[2])
-        while self._waiting and len(self._running) < IN_FLIGHT:
-            self._start(self._waiting.popleft())
+            self._queue(heapq.heappop(self._later)[2])
+
+    def _queue(self, transfer: Transfer) -> None:
+        host = self._hosts.setdefault(_host(transfer), _Host())
+        host.waiting.append(transfer)
+        self._feed(host)
+
+    def _feed(self, host: _Host) -> None:
+        while host.waiting and host.running < host.limit:
+            self._start(host.waiting.popleft(), host)
 
     def turn(self) -> None:
         """Wait for sockets, timers or a wake-up, and let libcurl work."""
@@ -137,7 +161,8 @@ class _Worker:
 
     def stop(self, incoming: list[Transfer]) -> None:
         """Fail what is left and give everything back."""
-        left = [*self._running.values(), *self._waiting, *incoming]
+        left = [*self._running.values(), *incoming]
+        left += [transfer for host in self._hosts.values() for transfer in host.waiting]
         left += [transfer for _, _, transfer in self._later]
         for handle in self._running:
             self._multi.remove_handle(handle)
@@ -156,7 +181,7 @@ class _Worker:
             due.append(self._later[0][0])
         return max(0.0, min(due) - time.monotonic()) if due else None
 
-    def _start(self, transfer: Transfer) -> None:
+    def _start(self, transfer: Transfer, host: _Host) -> None:
         handle = self._idle.pop() if self._idle else self._curl.Curl()
         try:
             prepare(handle, transfer, self._settings)
@@ -169,6 +194,7 @@ class _Worker:
             )
             return
         self._running[handle] = transfer
+        host.running += 1
 
     def _collect(self) -> None:
         """Judge the transfers that ended."""
@@ -184,6 +210,10 @@ class _Worker:
     def _end(self, handle: Any, code: int, message: str) -> None:
         transfer = self._running.pop(handle)
         self._multi.remove_handle(handle)
+        host = self._hosts[_host(transfer)]
+        host.running -= 1
+        if code == self._curl.E_OK and handle.getinfo(self._curl.INFO_HTTP_VERSION) >= _HTTP_2:
+            host.limit = STREAMS
         outcome = judge(handle, transfer, code, message, self._settings)
         handle.reset()
         self._idle.append(handle)
@@ -193,8 +223,7 @@ class _Worker:
             heapq.heappush(self._later, (due, next(self._order), transfer))
         else:
             _settle(transfer, outcome)
-        if self._waiting and len(self._running) < IN_FLIGHT:
-            self._start(self._waiting.popleft())
+        self._feed(host)
 
     def _on_socket(self, event: int, descriptor: int, multi: Any, data: Any) -> None:
         """libcurl says which readiness of a socket it waits for."""

@@ -114,33 +114,47 @@ class FileSink:
         self._path = path
         self._resume = resume
         self._digest = hashlib.sha256()
-        self._file = path.open("wb")
+        # Without a buffer: what does not fit on the disk shows at once, not when closing.
+        self._file = path.open("wb", buffering=0)
         self._failure: OSError | None = None
+        self._wanted = True
         self.size = 0
         self.resumed = False
 
     def begin(self, status: int, headers: Mapping[str, str]) -> None:
-        """Continue when the server sends the rest (206 from our position), else start over."""
+        """Continue when the server sends the rest (206 from our position), else start over.
+
+        The text of an error page is no part of the file, and leaves what is there as it is.
+        """
+        self._wanted = status in (200, 206)
         span = headers.get("content-range", "")
         if status == 206 and self.size and span.startswith(f"bytes {self.size}-"):
             self.resumed = True
-            return
-        self.restart()
+        elif self._wanted:
+            self._restart()
 
-    def restart(self) -> None:
+    def _restart(self) -> None:
         """Throw away what was written."""
-        self._file.seek(0)
-        self._file.truncate()
+        try:
+            self._file.seek(0)
+            self._file.truncate()
+        except OSError as error:
+            self._failure = error
         self._digest = hashlib.sha256()
         self.size = 0
         self.resumed = False
 
     def write(self, data: bytes) -> bool:
         """Write and digest; a full disk ends the transfer."""
+        if not self._wanted:
+            return True
+        left = memoryview(data)
         try:
-            self._file.write(data)
+            while left and self._failure is None:
+                left = left[self._file.write(left) :]
         except OSError as error:
             self._failure = error
+        if self._failure is not None:
             return False
         self._digest.update(data)
         self.size += len(data)
@@ -161,8 +175,7 @@ class FileSink:
         )
 
     def finish(self) -> str:
-        """Flush and close; the sha256 of all bytes in hex."""
-        self._file.flush()
+        """Bring all to the disk and close; the sha256 of all bytes in hex."""
         os.fsync(self._file.fileno())
         self._file.close()
         return self._digest.hexdigest()

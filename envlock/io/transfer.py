@@ -195,7 +195,7 @@ def _passing_faults() -> frozenset[int]:
             pycurl.E_SEND_ERROR,
             pycurl.E_RECV_ERROR,
             pycurl.E_HTTP2,
-            pycurl.E_HTTP2_STREAM,
+            92,  # CURLE_HTTP2_STREAM: pycurl has no name for it
             pycurl.E_BAD_CONTENT_ENCODING,
         }
     )
@@ -229,6 +229,8 @@ def _curl_error(code: int, message: str, transfer: Transfer) -> SourceError:
         what, remedy = f"the answer was cut short{_times(transfer)}", NETWORK_REMEDY
     elif code == pycurl.E_OPERATION_TIMEDOUT:
         what, remedy = f"no answer in time{_times(transfer)}", NETWORK_REMEDY
+    elif code == pycurl.E_UNSUPPORTED_PROTOCOL and "HTTP/0.9" in message:
+        what, remedy = "the answer is not HTTP", "check the address"
     elif code == pycurl.E_UNSUPPORTED_PROTOCOL:
         what = "only http and https are followed, and never from https to http"
         remedy = "check the address and where it redirects to"
