@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from envlock.resolve import explain, sizes
 from envlock.resolve.python import direct
 from envlock.resolve.python.config import discover_sources
 from envlock.resolve.python.engine import NO_UPGRADE, Engine, Question, Upgrade
+from envlock.resolve.python.sources import Sources
 
 ENGINES = "envlock.engines"
 """The entry-point group of engines."""
@@ -59,7 +60,7 @@ def load_engine(name: str) -> Engine:
     return engine
 
 
-def make_lock(request: Request, plan: Plan, http: Http, reporter: Reporter) -> Lock:
+def make_lock(request: Request, plan: Plan, reporter: Reporter) -> Lock:
     """Resolve ``request`` as ``plan`` says and give the whole lock.
 
     Raises:
@@ -67,15 +68,29 @@ def make_lock(request: Request, plan: Plan, http: Http, reporter: Reporter) -> L
         SourceError: an index, repository or tool failed, or has no dates.
         VerificationError: a file's digest is not the stated one.
     """
+    sources = discover_sources(request, plan.root, dated=plan.dated, reporter=reporter)
+    with Http(certificate=sources.certificate) as http:
+        return _make_lock(request, plan, sources, http, reporter)
+
+
+def _make_lock(
+    request: Request, plan: Plan, sources: Sources, http: Http, reporter: Reporter
+) -> Lock:
     engine = load_engine(plan.engine)
     pinned = direct.pin_direct(
-        request, plan.root, plan.as_of, dated=plan.dated, http=http, reporter=reporter
+        request,
+        plan.root,
+        plan.as_of,
+        dated=plan.dated,
+        http=http,
+        reporter=reporter,
+        pins=_kept(plan),
     )
     question = Question(
         request=pinned.request,
         root=plan.root,
         as_of=plan.as_of,
-        sources=discover_sources(request, plan.root, dated=plan.dated, reporter=reporter),
+        sources=sources,
         pins=plan.pins,
         upgrade=plan.upgrade,
         build=plan.build,
@@ -89,7 +104,7 @@ def make_lock(request: Request, plan: Plan, http: Http, reporter: Reporter) -> L
     packages = tuple(pinned.complete(package) for package in resolution.packages)
     packages = _only_allowed_files(packages, request)
     _verify(packages, plan.as_of)
-    packages = sizes.fill(packages, http, reporter)
+    packages = sizes.fill(packages, sources, http, reporter)
     return Lock(
         as_of=plan.as_of,
         engine=plan.engine,
@@ -99,6 +114,13 @@ def make_lock(request: Request, plan: Plan, http: Http, reporter: Reporter) -> L
         built=_built(packages, request.targets),
         repairs=resolution.repairs,
     )
+
+
+def _kept(plan: Plan) -> tuple[PythonPackage, ...]:
+    """The pins that the upgrade leaves alone."""
+    if plan.upgrade.everything:
+        return ()
+    return tuple(p for p in plan.pins if p.name not in plan.upgrade.names)
 
 
 def _only_allowed_files(
@@ -182,8 +204,3 @@ def _applies(package: PythonPackage, target: Target) -> bool:
     last = {"python_full_version": f"{target.series}.99"}
     marker = Marker(package.marker)
     return marker.evaluate(target.environment()) or marker.evaluate(target.environment() | last)
-
-
-def whole_second(moment: datetime) -> datetime:
-    """``moment`` in UTC, cut to the second."""
-    return moment.astimezone(UTC).replace(microsecond=0)

@@ -15,12 +15,13 @@ from envlock.io.http import Http
 from envlock.io.paths import cache_dir
 from envlock.io.progress import Reporter
 from envlock.lock.model import Artifact, PythonPackage
+from envlock.resolve.python.sources import Sources
 
 _LINE = re.compile(rb"^([0-9a-f]{64}) ([0-9]{1,15})$", re.MULTILINE)
 
 
 def fill(
-    packages: Iterable[PythonPackage], http: Http, reporter: Reporter
+    packages: Iterable[PythonPackage], sources: Sources, http: Http, reporter: Reporter
 ) -> tuple[PythonPackage, ...]:
     """The packages with every wheel's and sdist's size in bytes.
 
@@ -39,7 +40,9 @@ def fill(
         reporter.step("reading file sizes")
         total = len(missing)
         answered = http.head_sizes(
-            list(missing.values()), on_progress=lambda done: reporter.progress(done, total)
+            missing.values(),
+            on_progress=lambda done: reporter.progress(done, total),
+            credentials=sources.login,
         )
         fresh = {digest: answered[url] for digest, url in missing.items()}
         append_lines(_store(), [f"{digest} {size}" for digest, size in sorted(fresh.items())])

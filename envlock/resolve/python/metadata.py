@@ -18,7 +18,7 @@ from envlock.resolve.python.page import PageFile
 from envlock.resolve.python.wheel import (
     MAX_METADATA,
     TAIL_BYTES,
-    NotPlainZip,
+    OddZipError,
     Part,
     metadata_from_file,
     metadata_from_tail,
@@ -44,7 +44,7 @@ def wheel_metadata(http: Http, file: PageFile, *, credentials: Login | None = No
     if content is None:
         try:
             content = _from_ranges(http, file, credentials)
-        except NotPlainZip:
+        except OddZipError:
             content = _from_whole(http, file, credentials)
     if file.sha256:
         cache.put(key, content)
@@ -65,25 +65,25 @@ def _from_ranges(http: Http, file: PageFile, credentials: Login | None) -> bytes
         # Whoever ignores the range sends everything: one byte more than asked for is enough to see.
         response = http.get(file.url, credentials=credentials, span=span, first=limit)
         if response.status == 416:
-            raise NotPlainZip("the server cannot give a part")
+            raise OddZipError("the server cannot give a part")
         expect_ok(response, file.url)
         if response.status == 200 and response.complete:
             return Part(start=0, data=response.body, total=len(response.body))
         bounds = response.headers.get("content-range", "").removeprefix("bytes ").partition("/")
         start, total = bounds[0].partition("-")[0], bounds[2]
         if response.status != 206 or not (start.isdigit() and total.isdigit()):
-            raise NotPlainZip("the server gives no parts")
+            raise OddZipError("the server gives no parts")
         return Part(start=int(start), data=response.body, total=int(total))
 
     def between(start: int, end: int) -> Part:
         part = read(f"{start}-{end - 1}", end - start)
         if part.start != start or len(part.data) != end - start:
-            raise NotPlainZip("the server gives other parts than asked for")
+            raise OddZipError("the server gives other parts than asked for")
         return part
 
     tail = read(f"-{TAIL_BYTES}", TAIL_BYTES)
     if tail.start + len(tail.data) != tail.total:
-        raise NotPlainZip("the server gives other parts than asked for")
+        raise OddZipError("the server gives other parts than asked for")
     return metadata_from_tail(tail, between)
 
 
@@ -100,7 +100,7 @@ def _from_whole(http: Http, file: PageFile, credentials: Login | None) -> bytes:
         http.download(file.url, wheel, sha256=file.sha256, credentials=credentials)
         try:
             return metadata_from_file(wheel)
-        except NotPlainZip as error:
+        except OddZipError as error:
             raise SourceError(
                 f"{file.filename} is not a readable wheel: {error}",
                 where=file.url,

@@ -6,11 +6,13 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
-from urllib.parse import unquote, urljoin
+from urllib.parse import quote, unquote, urljoin
 
 from envlock.io.urls import without_credentials
 
 _HEX64 = re.compile(r"[0-9a-fA-F]{64}\Z")
+_URL_SIGNS = "%:/?#[]@!$&'()*+,;=~"
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\Z")
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f]")
 
 
@@ -50,8 +52,13 @@ def normalize(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def is_normalized(name: str) -> bool:
+    """Whether ``name`` is a PEP 503 normalized project name."""
+    return _NAME.match(name) is not None
+
+
 def parse_time(text: str) -> datetime | None:
-    """An ISO 8601 instant as UTC; one without a zone is UTC (PEP 700). None when it is no instant."""
+    """An ISO 8601 instant as UTC, which is its zone when it names none; None for other texts."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -75,6 +82,8 @@ def absolute(reference: str, base: str) -> str | None:
             return None
         if not reference.startswith(("https://", "http://")):
             return None
+    if " " in reference or not reference.isascii():
+        reference = quote(reference, safe=_URL_SIGNS)
     return without_credentials(reference) if "@" in reference else reference
 
 

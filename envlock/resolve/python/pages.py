@@ -11,7 +11,6 @@ import enum
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from envlock.errors import SourceError
 from envlock.io.cache import DiskCache
@@ -29,7 +28,7 @@ PAGE_SECONDS = 600.0
 """For how long a page that was fetched is used again."""
 PROBE_SECONDS = 86_400.0
 _GONE = frozenset({404, 410})
-_UNDATED_REMEDY = "use an index that states upload times (PEP 700), or lock without a date from an index that does"
+_UNDATED_REMEDY = "use an index that states upload times (PEP 700)"
 
 
 class DateSource(enum.Enum):
@@ -173,21 +172,9 @@ def probe_dates(
     return Pages(http, refresh=refresh).probe(index, project_name)
 
 
-def login_for(index: Index, url: str) -> Login | None:
-    """The index's credentials, when ``url`` is on its own scheme, host and port."""
-    if index.credentials is None or _origin(url) != _origin(index.url):
-        return None
-    return _login(index)
-
-
 def _login(index: Index) -> Login | None:
     known = index.credentials
     return None if known is None else (known.user, known.password)
-
-
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc.rpartition("@")[2].lower()
 
 
 def _media_type(response: Response) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,3 +58,11 @@ class Sources:
     find_links: tuple[FindLinks, ...] = ()
     strategy: str = "first-index"
     certificate: str | None = None
+
+    def login(self, url: str) -> tuple[str, str] | None:
+        """User and password for ``url``: those of an index with its scheme, host and port."""
+        origin = urlsplit(url)[:2]
+        for index in self.indexes:
+            if index.credentials is not None and urlsplit(index.url)[:2] == origin:
+                return (index.credentials.user, index.credentials.password)
+        return None

@@ -18,7 +18,7 @@ _LOCAL = struct.Struct("<4s5H3L2H")
 _NAME = re.compile(rb"[^/]+\.dist-info/METADATA\Z")
 
 
-class NotPlainZip(ValueError):
+class OddZipError(ValueError):
     """The archive needs a complete zip reader (ZIP64, odd layout), or is damaged."""
 
 
@@ -45,7 +45,7 @@ def metadata_from_tail(tail: Part, read: Callable[[int, int], Part]) -> bytes:
         read: fetches more: bytes from the first to before the second position.
 
     Raises:
-        NotPlainZip: this reader does not manage; a complete one may.
+        OddZipError: this reader does not manage; a complete one may.
     """
     directory_start, directory_size = _directory(tail)
     directory = tail.span(directory_start, directory_start + directory_size)
@@ -58,7 +58,7 @@ def metadata_from_tail(tail: Part, read: Callable[[int, int], Part]) -> bytes:
         tail = Part(start=start, data=more.data + tail.data, total=tail.total)
         directory = tail.span(directory_start, directory_start + directory_size)
         if directory is None:
-            raise NotPlainZip("the central directory is not where it should be")
+            raise OddZipError("the central directory is not where it should be")
     entry = _find_metadata(directory)
     # The local header repeats the name and may have its own extra field.
     end = min(entry.offset + _LOCAL.size + entry.name_size + 512 + entry.packed, directory_start)
@@ -72,18 +72,18 @@ def metadata_from_file(path: Path) -> bytes:
     """METADATA of a whole wheel.
 
     Raises:
-        NotPlainZip: not a wheel.
+        OddZipError: not a wheel.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             names = [n for n in archive.namelist() if _NAME.match(n.encode())]
             if len(names) != 1:
-                raise NotPlainZip(f"{len(names)} METADATA files")
+                raise OddZipError(f"{len(names)} METADATA files")
             if archive.getinfo(names[0]).file_size > MAX_METADATA:
-                raise NotPlainZip("its METADATA is too large")
+                raise OddZipError("its METADATA is too large")
             return archive.read(names[0])
     except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, NotImplementedError) as error:
-        raise NotPlainZip(str(error)) from None
+        raise OddZipError(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +100,13 @@ def _directory(tail: Part) -> tuple[int, int]:
     """Where the central directory starts, and its length."""
     position = tail.data.rfind(b"PK\x05\x06")
     if position < 0 or position + _END.size > len(tail.data):
-        raise NotPlainZip("no end of central directory")
+        raise OddZipError("no end of central directory")
     fields = _END.unpack_from(tail.data, position)
     size, start = fields[5], fields[6]
     if 0xFFFFFFFF in (size, start):
-        raise NotPlainZip("ZIP64")
+        raise OddZipError("ZIP64")
     if start + size > tail.start + position:
-        raise NotPlainZip("the central directory is not where it should be")
+        raise OddZipError("the central directory is not where it should be")
     return start, size
 
 
@@ -117,7 +117,7 @@ def _find_metadata(directory: bytes) -> _Entry:
     while position + _ENTRY.size <= len(directory):
         fields = _ENTRY.unpack_from(directory, position)
         if fields[0] != b"PK\x01\x02":
-            raise NotPlainZip("a damaged central directory")
+            raise OddZipError("a damaged central directory")
         name_size, extra_size, comment_size = fields[12], fields[13], fields[14]
         name_start = position + _ENTRY.size
         name = directory[name_start : name_start + name_size]
@@ -134,27 +134,27 @@ def _find_metadata(directory: bytes) -> _Entry:
             )
         position = name_start + name_size + extra_size + comment_size
     if len(found) != 1 or 0xFFFFFFFF in (found[0].offset, found[0].packed, found[0].size):
-        raise NotPlainZip(f"{len(found)} plain METADATA files")
+        raise OddZipError(f"{len(found)} plain METADATA files")
     return found[0]
 
 
 def _unpack(local: bytes, entry: _Entry) -> bytes:
     if len(local) < _LOCAL.size or local[:4] != b"PK\x03\x04":
-        raise NotPlainZip("no local header")
+        raise OddZipError("no local header")
     fields = _LOCAL.unpack_from(local)
     start = _LOCAL.size + fields[9] + fields[10]
     packed = local[start : start + entry.packed]
     if len(packed) != entry.packed or entry.size > MAX_METADATA:
-        raise NotPlainZip("METADATA is not where it should be")
+        raise OddZipError("METADATA is not where it should be")
     try:
         if entry.method == zipfile.ZIP_STORED:
             content = packed
         elif entry.method == zipfile.ZIP_DEFLATED:
             content = zlib.decompressobj(-15).decompress(packed, entry.size + 1)
         else:
-            raise NotPlainZip(f"compression method {entry.method}")
+            raise OddZipError(f"compression method {entry.method}")
     except zlib.error as error:
-        raise NotPlainZip(str(error)) from None
+        raise OddZipError(str(error)) from None
     if len(content) != entry.size or zlib.crc32(content) != entry.crc:
-        raise NotPlainZip("METADATA does not match its checksum")
+        raise OddZipError("METADATA does not match its checksum")
     return content

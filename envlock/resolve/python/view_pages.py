@@ -1,0 +1,118 @@
+"""How the dated view writes its pages: PEP 691/700 JSON, and PEP 503 HTML for old clients."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from urllib.parse import quote
+
+from envlock.resolve.python.page import PageFile
+from envlock.resolve.python.repair import repair_python
+
+SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
+SIMPLE_HTML = "application/vnd.pypi.simple.v1+html"
+
+
+def preferred_type(accept: str) -> str:
+    """The media type to answer an ``Accept`` header with: JSON wherever it is welcome."""
+    welcome = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
+    if SIMPLE_JSON in welcome or "application/vnd.pypi.simple.latest+json" in welcome:
+        return SIMPLE_JSON
+    return SIMPLE_HTML if SIMPLE_HTML in welcome else "text/html"
+
+
+def file_key(file: PageFile) -> str:
+    """What tells files of one name apart in an address: the SHA-256, or ``-`` without one."""
+    return file.sha256 or "-"
+
+
+def json_page(name: str, files: Iterable[PageFile], base: str) -> bytes:
+    """The project's page; ``base`` is where its files are served, with a final slash.
+
+    Wheels claim core metadata without a digest: it is read only when someone asks for it. Sizes
+    that the index does not state are left out.
+    """
+    entries = []
+    versions = set()
+    valid: dict[str, str] = {}
+    for file in files:
+        filename = file.filename
+        entry: dict[str, object] = {
+            "filename": filename,
+            "url": _address(file, base),
+            "hashes": {"sha256": file.sha256} if file.sha256 else {},
+        }
+        if file.requires_python is not None:
+            entry["requires-python"] = _requires_python(file.requires_python, valid)
+        if file.upload_time is not None:
+            entry["upload-time"] = _instant(file.upload_time)
+        if file.size is not None:
+            entry["size"] = file.size
+        if file.yanked is not None:
+            entry["yanked"] = file.yanked or True
+        if filename.endswith(".whl"):
+            entry["core-metadata"] = True
+            versions.add(filename.split("-", 2)[1] if "-" in filename else "")
+        else:
+            versions.add(_sdist_version(filename))
+        entries.append(entry)
+    page = {
+        "meta": {"api-version": "1.1"},
+        "name": name,
+        "versions": sorted(versions - {""}),
+        "files": entries,
+    }
+    return json.dumps(page, separators=(",", ":")).encode()
+
+
+def html_page(name: str, files: Iterable[PageFile], base: str) -> bytes:
+    """The same as PEP 503 HTML (with the attributes of PEP 592, 714 and ``data-upload-time``)."""
+    lines = [
+        "<!DOCTYPE html>",
+        '<html><head><meta name="pypi:repository-version" content="1.1">',
+        f"<title>Links for {name}</title></head><body>",
+    ]
+    valid: dict[str, str] = {}
+    for file in files:
+        fragment = f"#sha256={file.sha256}" if file.sha256 else ""
+        values = {"href": _address(file, base) + fragment}
+        if file.requires_python is not None:
+            values["data-requires-python"] = _requires_python(file.requires_python, valid)
+        if file.upload_time is not None:
+            values["data-upload-time"] = _instant(file.upload_time)
+        if file.yanked is not None:
+            values["data-yanked"] = file.yanked
+        if file.filename.endswith(".whl"):
+            values["data-core-metadata"] = "true"
+        attributes = " ".join(f'{key}="{html.escape(value)}"' for key, value in values.items())
+        lines.append(f"<a {attributes}>{html.escape(file.filename)}</a><br>")
+    return "\n".join([*lines, "</body></html>", ""]).encode()
+
+
+def _address(file: PageFile, base: str) -> str:
+    return f"{base}{file.sha256 or '-'}/{quote(file.filename)}"
+
+
+def _requires_python(text: str, valid: dict[str, str]) -> str:
+    """A form that today's resolvers parse, where there is one; pages repeat few values."""
+    known = valid.get(text)
+    if known is None:
+        known = valid[text] = repair_python(text) or text
+    return known
+
+
+def _instant(moment: datetime) -> str:
+    return moment.isoformat().removesuffix("+00:00") + "Z"
+
+
+def _sdist_version(filename: str) -> str:
+    stem = filename
+    for suffix in (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz"):
+        if filename.endswith(suffix):
+            stem = filename.removesuffix(suffix)
+            break
+    else:
+        return ""
+    return stem.rpartition("-")[2]
