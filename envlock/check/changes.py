@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from envlock.check.compare import compare
-from envlock.check.drift import Code
+from envlock.check.compare import compare, fits_target
 from envlock.check.observe import DirectUrl, Observed
 from envlock.lock.model import Lock
 from envlock.lock.selection import wanted_packages
@@ -44,14 +43,10 @@ def changes(before: Observed | None, after: Observed) -> Changes:
 
 def planned(lock: Lock, target: Target, before: Observed | None) -> Changes:
     """What a sync would do: nothing but the lock's packages stay, unlocked pip not either."""
-    version = None if before is None else before.version
+    version = before.version if before is not None and fits_target(target, before) else None
     wanted = {p.name: p.version or "source tree" for p in wanted_packages(lock, target, version)}
     there = {} if before is None else {name: held[0] for name, held in _held(before).items()}
-    differing = (
-        set()
-        if before is None
-        else {d.subject for d in compare(lock, target, before) if d.code is not Code.STALE}
-    )
+    differing = set() if before is None else {d.subject for d in compare(lock, target, before)}
     installed = tuple(
         Change(name=name, before=None, after=wanted[name])
         for name in sorted(wanted.keys() - there.keys())

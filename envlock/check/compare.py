@@ -1,9 +1,11 @@
-"""Request and environment against the lock. Pure: all that is there comes in as values."""
+"""Request and environment against the lock. All that is there comes in as values: nothing is
+opened here (paths of local folders are compared after following symbolic links)."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
-from pathlib import PurePath
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from packaging.version import InvalidVersion, Version
@@ -32,7 +34,7 @@ def compare_request(request: Request, lock: Lock) -> tuple[Drift, ...]:
 
 
 def compare(
-    lock: Lock, target: Target, observed: Observed, *, root: PurePath | None = None
+    lock: Lock, target: Target, observed: Observed, *, root: Path | None = None
 ) -> tuple[Drift, ...]:
     """Where an environment differs from the lock; the most important difference first.
 
@@ -80,7 +82,7 @@ def _package_drift(
     name: str,
     package: PythonPackage | None,
     distributions: list[Distribution],
-    root: PurePath | None,
+    root: Path | None,
 ) -> list[Drift]:
     broken = [d for d in distributions if d.problem is not None]
     found = [
@@ -113,7 +115,7 @@ def _shown(package: PythonPackage) -> str:
 
 
 def _difference(
-    package: PythonPackage, distribution: Distribution, root: PurePath | None
+    package: PythonPackage, distribution: Distribution, root: Path | None
 ) -> list[Drift]:
     name, version = package.name, distribution.version
     if package.version is not None and not _same_version(package.version, version):
@@ -133,9 +135,7 @@ def _same_version(locked: str, found: str | None) -> bool:
         return False
 
 
-def _source(
-    package: PythonPackage, url: DirectUrl | None, root: PurePath | None
-) -> tuple[str, bool]:
+def _source(package: PythonPackage, url: DirectUrl | None, root: Path | None) -> tuple[str, bool]:
     """What the lock says of a package's source, and whether the installed one agrees."""
     if package.vcs is not None:
         return f"{package.vcs.kind} commit {package.vcs.commit}", (
@@ -182,17 +182,12 @@ def _last(place: str) -> str:
 
 
 def _file_path(url: str) -> str:
-    return unquote(urlsplit(url).path)
+    path = unquote(urlsplit(url).path)
+    return path[1:] if os.name == "nt" else path  # file:///C:/folder
 
 
-def _same_path(found: str, expected: PurePath) -> bool:
-    parts: list[str] = []
-    for part in expected.parts:
-        if part == "..":
-            parts.pop()
-        elif part != ".":
-            parts.append(part)
-    return PurePath(found).parts == tuple(parts)
+def _same_path(found: str, expected: Path) -> bool:
+    return os.path.realpath(found) == os.path.realpath(expected)
 
 
 def _ordered(found: Iterable[Drift]) -> tuple[Drift, ...]:

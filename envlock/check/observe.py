@@ -1,4 +1,4 @@
-"""What an environment holds, read from its files: nothing in it is imported or run.
+"""What is installed in an environment, read from its files: no package is imported or run.
 
 Installed packages are recognized by their metadata (the "recording installed projects"
 specification: ``*.dist-info``; and what came before it: ``*.egg-info``, ``*.egg-link``). What
@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from envlock.io.interpreters import Interpreter
 
 _NAME = re.compile(rb"^Name:[ \t]*([^\r\n]+)", re.MULTILINE | re.IGNORECASE)
 _VERSION = re.compile(rb"^Version:[ \t]*([^\r\n]+)", re.MULTILINE | re.IGNORECASE)
@@ -87,6 +89,16 @@ def observe(
         version=version,
         implementation=implementation,
         distributions=tuple(sorted(found, key=lambda d: (d.name, str(d.path)))),
+    )
+
+
+def observe_interpreter(interpreter: Interpreter) -> Observed:
+    """What is installed in the environment that an interpreter belongs to."""
+    return observe(
+        interpreter.prefix,
+        (interpreter.purelib, interpreter.platlib),
+        version=interpreter.version,
+        implementation=interpreter.implementation,
     )
 
 
@@ -195,60 +207,3 @@ def _broken(path: Path, suffix: str, problem: str) -> Distribution:
 
 def _normalized(name: str) -> str:
     return _SEPARATORS.sub("-", name).lower()
-
-
-# --- virtual environments -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VenvConfig:
-    """What a virtual environment says of itself in ``pyvenv.cfg``.
-
-    ``version`` is ``3.11.7``. ``implementation`` is lower case (``cpython``, also where the file
-    does not say: the standard library's venv does not).
-    """
-
-    version: str
-    implementation: str
-
-
-def read_pyvenv(prefix: Path) -> VenvConfig | None:
-    """The ``pyvenv.cfg`` of ``prefix``; None where there is none, or it names no version."""
-    try:
-        lines = (prefix / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return None
-    pairs = (line.partition("=") for line in lines)
-    table = {key.strip().lower(): value.strip() for key, sign, value in pairs if sign}
-    # `version` is the standard library's word, `version_info` virtualenv's and uv's.
-    match = re.match(r"\d+\.\d+(\.\d+)?", table.get("version_info") or table.get("version", ""))
-    if match is None:
-        return None
-    return VenvConfig(
-        version=match[0], implementation=table.get("implementation", "cpython").lower()
-    )
-
-
-def site_packages(prefix: Path, series: str) -> tuple[Path, ...]:
-    """The folders that a virtual environment of that Python series keeps packages in."""
-    if os.name == "nt":
-        return (prefix / "Lib" / "site-packages",)
-    return tuple(
-        prefix / lib / f"{name}{series}" / "site-packages"
-        for lib in ("lib", "lib64")
-        for name in ("python", "pypy")
-    )
-
-
-def observe_venv(prefix: Path) -> Observed | None:
-    """What a virtual environment holds; None when ``prefix`` is none."""
-    config = read_pyvenv(prefix)
-    if config is None:
-        return None
-    series = ".".join(config.version.split(".")[:2])
-    return observe(
-        prefix,
-        site_packages(prefix, series),
-        version=config.version,
-        implementation=config.implementation,
-    )

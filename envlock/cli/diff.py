@@ -1,19 +1,16 @@
-"""``envlock diff A [B]``: what changed between two locks, given as files or git revisions."""
+"""``envlock diff``: what changed between two locks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from envlock.cli.common import json_option, locate_project, name_option, read_lock, script_option
+from envlock.cli.common import json_option, locate_project, name_option, script_option
 from envlock.cli.context import Context
 from envlock.cli.output import result, result_json
-from envlock.cli.style import style
 from envlock.errors import UsageError
-from envlock.io import files
-from envlock.io.history import show_file
+from envlock.io import files, process
 from envlock.lock import codec
 from envlock.lock.diff import Change, ChangeKind, LockDiff, diff
 from envlock.lock.hashing import shorten
@@ -22,21 +19,19 @@ from envlock.project.locate import Project
 
 _EPILOG = """\b
 Examples:
-  envlock diff HEAD              # the last commit's lock against the file
-  envlock diff HEAD~3 HEAD
-  envlock diff old/pylock.toml pylock.toml
-  envlock diff --exit-code main  # exit 1 when they differ"""
+  envlock diff                          # the last commit's lock, and the one here
+  envlock diff HEAD~3                   # that revision's lock, and the one here
+  envlock diff v1.0 v2.0                # or v1.0..v2.0
+  envlock diff old.toml pylock.toml
+  envlock diff --exit-code HEAD         # in CI: exit 1 when they differ
 
-_LOOKS = {
-    ChangeKind.ADDED: "green",
-    ChangeKind.REMOVED: "red",
-    ChangeKind.UPGRADED: "cyan",
-    ChangeKind.DOWNGRADED: "yellow",
-}
+A and B are files, git revisions, or REVISION:PATH. A file goes before a revision."""
+
+_SIGNS = {ChangeKind.ADDED: "+", ChangeKind.REMOVED: "-"}
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("before", metavar="A")
+@click.argument("before", metavar="[A]", default="HEAD", required=False)
 @click.argument("after", metavar="[B]", required=False)
 @click.option("--exit-code", is_flag=True, help="Exit 1 when the locks differ.")
 @name_option
@@ -52,67 +47,114 @@ def command(
     script: Path | None,
     as_json: bool,
 ) -> int:
-    """Show what changed from lock A to lock B: files or git revisions; B defaults to the file."""
-
-    def project() -> Project:
-        return locate_project(context, name=name, script=script)
-
-    found = diff(_read(context, before, project), _read(context, after, project))
+    """Show what changed from one lock to another: packages, files, markers, settings."""
+    if after is None and not (context.directory / before).is_file():
+        first, dots, second = before.partition("..")
+        if dots:
+            before, after = first or "HEAD", second.removeprefix(".") or "HEAD"
+    finder = _Finder(context, name, script)
+    found = diff(finder.lock(before), finder.lock(after))
     if as_json:
-        result_json(_table(found))
+        result_json(_as_json(found))
     else:
-        _show(found)
-    return 1 if exit_code and _differs(found) else 0
+        _print(found)
+    return 1 if exit_code and (found.changes or found.settings) else 0
 
 
-def _read(context: Context, given: str | None, project: Callable[[], Project]) -> Lock:
-    """A lock from a file, from a git revision, or, when nothing is given, the project's."""
-    if given is None:
-        return read_lock(project())
-    path = context.directory / given
-    if path.is_file():
+class _Finder:
+    """Finds locks by what a user calls them; the project is looked for only when it matters."""
+
+    def __init__(self, context: Context, name: str | None, script: Path | None) -> None:
+        self._context = context
+        self._name = name
+        self._script = script
+
+    def _project(self) -> Project:
+        return locate_project(self._context, name=self._name, script=self._script)
+
+    def lock(self, place: str | None) -> Lock:
+        """The lock in a file, at a git revision, or (None) the project's present one."""
+        if place is None:
+            path = self._project().lock_path
+        else:
+            path = self._context.directory / place
+            if not path.is_file():
+                return self._at_revision(place)
         return codec.load(files.read_text(path), where=str(path))
-    if given.endswith(".toml"):
-        raise UsageError("no such file", where=str(path))
-    lock_path = project().lock_path
-    text = show_file(lock_path.parent, given, lock_path.name)
-    return codec.load(text, where=f"{given}:{lock_path.name}")
+
+    def _at_revision(self, place: str) -> Lock:
+        revision, colon, path = place.partition(":")
+        if colon:
+            folder = self._context.directory
+        else:
+            project = self._project()
+            folder, path = project.root, f"./{project.lock_path.name}"
+        if revision.startswith("-") or not revision:
+            raise UsageError(f"{place!r} is no file and no git revision")
+        if _git(folder, "rev-parse", "--git-dir").code != 0:
+            raise UsageError(
+                f"{place!r} is no file, and {folder.absolute()} is not in a git repository",
+                remedy="name two files, or work in a git repository",
+            )
+        known = _git(folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+        if known.code != 0:
+            raise UsageError(
+                f"{place!r} is no file and no revision that git knows",
+                remedy="see the revisions with `git log --oneline`",
+            )
+        commit = known.stdout.strip()
+        shown = _git(folder, "show", f"{commit}:{path}")
+        if shown.code != 0:
+            raise UsageError(
+                f"there was no {path.removeprefix('./')} at {revision}",
+                remedy=f"see when it came: git log --oneline -- {path}",
+            )
+        return codec.load(shown.stdout, where=f"{revision}:{path.removeprefix('./')}")
 
 
-def _differs(found: LockDiff) -> bool:
-    return bool(found.changes or found.settings) or not found.same_environment
+def _git(folder: Path, *arguments: str) -> process.Completed:
+    return process.run(
+        ["git", *arguments],
+        cwd=folder,
+        env=process.clean_environment("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"),
+        remedy="install git, or name two files",
+    )
 
 
-def _show(found: LockDiff) -> None:
-    import sys
-
-    for key, before, after in found.settings:
-        result(f"{key}: {before} → {after}")
-    for change in found.changes:
-        kind = style(f"{change.kind:<10}", _LOOKS.get(change.kind, "dim"), stream=sys.stdout)
-        result(f"{kind} {change.name} {_values(change)}".rstrip())
-    if found.same_environment:
-        result(f"same environment: {shorten(found.after_hash)}")
-    else:
-        result(f"environment: {shorten(found.before_hash)} → {shorten(found.after_hash)}")
-
-
-def _values(change: Change) -> str:
-    if change.kind in (ChangeKind.ADDED, ChangeKind.REMOVED):
-        return change.after or change.before or ""
-    return f"{change.before or '(none)'} → {change.after or '(none)'}"
-
-
-def _table(found: LockDiff) -> dict[str, object]:
+def _as_json(found: LockDiff) -> dict[str, object]:
     return {
-        "before": found.before_hash,
-        "after": found.after_hash,
         "same-environment": found.same_environment,
+        "before": {"environment-hash": found.before_hash},
+        "after": {"environment-hash": found.after_hash},
         "settings": [
-            {"name": key, "before": before, "after": after} for key, before, after in found.settings
+            {"name": name, "before": before, "after": after}
+            for name, before, after in found.settings
         ],
         "changes": [
             {"name": c.name, "kind": c.kind, "before": c.before, "after": c.after}
             for c in found.changes
         ],
     }
+
+
+def _print(found: LockDiff) -> None:
+    for name, before, after in found.settings:
+        result(f"  {name}: {before} → {after}")
+    for change in found.changes:
+        result(_line(change))
+    if found.same_environment:
+        result(f"same environment: {shorten(found.after_hash)}")
+    else:
+        result(
+            f"environment: {shorten(found.before_hash)} → {shorten(found.after_hash)}"
+            f" ({len(found.changes)} changes)"
+        )
+
+
+def _line(change: Change) -> str:
+    sign = _SIGNS.get(change.kind, "~")
+    told = {ChangeKind.FILES: "files", ChangeKind.MARKER: "marker", ChangeKind.SOURCE: "source"}
+    prefix = f"{told[change.kind]} " if change.kind in told else ""
+    if change.kind in (ChangeKind.ADDED, ChangeKind.REMOVED):
+        return f"{sign} {change.name} {change.after or change.before}"
+    return f"{sign} {change.name} {prefix}{change.before or 'none'} → {change.after or 'none'}"

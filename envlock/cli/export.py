@@ -1,33 +1,26 @@
-"""``envlock export FORMAT``: write the lock in another format."""
+"""``envlock export``: write the lock in another format."""
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import click
 
-from envlock.cli.common import (
-    locate_project,
-    name_option,
-    project_guard,
-    read_lock,
-    script_option,
-)
+from envlock.cli.common import json_option, locate_project, name_option, read_lock, script_option
 from envlock.cli.context import Context
-from envlock.cli.output import result, say
-from envlock.errors import StaleError, UsageError
+from envlock.cli.output import result_json, say
+from envlock.errors import SourceError, UsageError
 from envlock.export.exporter import Exporter, FileTree
 from envlock.io.files import write_atomic
-
-GROUP = "envlock.exporters"
-"""The entry-point group of exporters."""
+from envlock.lock.target import parse_target
 
 _EPILOG = """\b
 Examples:
-  envlock export requirements                 # writes requirements.lock.txt
-  envlock export requirements --output -      # to stdout
-  envlock export requirements --check         # exit 1 when the file no longer follows the lock"""
+  envlock export requirements                       # to standard output
+  envlock export requirements -o requirements.txt
+  envlock export requirements -o requirements.txt --check   # in CI: exit 1 when it differs
+  envlock export requirements --target linux/amd64@3.11"""
 
 
 @click.command(epilog=_EPILOG)
@@ -36,60 +29,82 @@ Examples:
     "-o",
     "--output",
     metavar="FILE",
-    help="Where to write; - is stdout. Default: the format's own name, in the project.",
+    help="Write there; - (the default) is standard output.",
 )
-@click.option("--check", is_flag=True, help="Write nothing; exit 1 when the files differ.")
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 when FILE is not up to date.")
+@click.option("--target", metavar="TARGET", help="For one target only: linux/amd64@3.11.")
 @name_option
 @script_option
+@json_option
 @click.pass_obj
 def command(
     context: Context,
     format_name: str,
     output: str | None,
     check: bool,
+    target: str | None,
     name: str | None,
     script: Path | None,
-) -> None:
-    """Write the lock as FORMAT: requirements (pip's file with hashes)."""
+    as_json: bool,
+) -> int:
+    """Write the lock in another format. Formats: requirements (pip's, with hashes)."""
     exporter = _exporter(format_name)
-    project = locate_project(context, name=name, script=script)
-    tree = exporter.export(read_lock(project))
-    if output == "-":
-        for content in tree.values():
-            result(content.decode().removesuffix("\n"))
-        return
-    paths = _paths(tree, project.root, None if output is None else context.directory / output)
-    if check:
-        _compare(context, paths)
-        return
-    with project_guard(context, project.root):
-        for path, content in paths.items():
-            write_atomic(path, content)
-            say(context, f"{path} written")
+    to_stdout = output in (None, "-")
+    if to_stdout and (check or as_json):
+        option = "--check" if check else "--json"
+        raise UsageError(f"{option} needs a file", remedy="name it: --output FILE")
+    lock = read_lock(locate_project(context, name=name, script=script))
+    chosen = None if target is None else parse_target(target)
+    if chosen is not None and chosen not in lock.targets:
+        raise UsageError(
+            f"the lock is not for {chosen.key}",
+            remedy=f"it is for {', '.join(t.key for t in lock.targets)}",
+        )
+    content = _single(exporter.export(lock, chosen), format_name)
+    if to_stdout:
+        click.echo(content, nl=False)
+        return 0
+    path = context.directory / str(output)
+    same = _current(path) == content
+    if not same and not check:
+        write_atomic(path, content)
+    if as_json:
+        result_json({"format": format_name, "file": str(output), "up-to-date": same})
+    else:
+        say(context, f"{output} {_outcome(same=same, check=check)}")
+    return 1 if check and not same else 0
+
+
+def _outcome(*, same: bool, check: bool) -> str:
+    if same:
+        return "is up to date"
+    return "is not up to date: run `envlock export` without --check" if check else "written"
 
 
 def _exporter(name: str) -> Exporter:
-    found: dict[str, EntryPoint] = {p.name: p for p in entry_points(group=GROUP)}
+    found = {entry.name: entry for entry in entry_points(group="envlock.exporters")}
     if name not in found:
         raise UsageError(f"unknown format {name!r}", remedy=f"known: {', '.join(sorted(found))}")
-    exporter: Exporter = found[name].load()()
+    try:
+        exporter: Exporter = found[name].load()()
+    except (ImportError, AttributeError) as error:
+        raise SourceError(
+            f"the exporter {name!r} ({found[name].value}) cannot be loaded: {error}",
+            remedy="reinstall the package that provides it",
+        ) from None
     return exporter
 
 
-def _paths(tree: FileTree, root: Path, output: Path | None) -> dict[Path, bytes]:
-    if output is None:
-        return {root / name: content for name, content in tree.items()}
-    if len(tree) != 1:
-        return {output / name: content for name, content in tree.items()}
-    return {output: next(iter(tree.values()))}
+def _single(files: FileTree, name: str) -> bytes:
+    if len(files) != 1:
+        raise SourceError(f"the exporter {name!r} gave {len(files)} files; one is expected")
+    return next(iter(files.values()))
 
 
-def _compare(context: Context, paths: dict[Path, bytes]) -> None:
-    for path, content in paths.items():
-        if not path.is_file() or path.read_bytes() != content:
-            raise StaleError(
-                "the file does not follow the lock" if path.is_file() else "no such file",
-                where=str(path),
-                remedy="run the same `envlock export` without --check",
-            )
-        say(context, f"{path} follows the lock")
+def _current(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UsageError(f"cannot read: {error.strerror}", where=str(path)) from None

@@ -13,13 +13,15 @@ from envlock.lock.hashing import environment_hash
 
 _EPILOG = """\b
 Examples:
-  envlock hash             # env1- and 64 digits
-  envlock hash --short     # the first 12, as people write it
-  envlock hash --json      # with the branches: where two locks differ"""
+  envlock hash            # env1- and 64 hex digits
+  envlock hash --short    # env1- and 12, for people
+  envlock hash --json     # with the digest of each layer
+
+Locks that install the same have the same hash, whenever and from wherever they were made."""
 
 
 @click.command(epilog=_EPILOG)
-@click.option("--short", is_flag=True, help="The first 12 digits only.")
+@click.option("--short", is_flag=True, help="The first 12 digits.")
 @name_option
 @script_option
 @json_option
@@ -27,15 +29,18 @@ Examples:
 def command(
     context: Context, short: bool, name: str | None, script: Path | None, as_json: bool
 ) -> None:
-    """Print the hash of what the lock installs: same hash, same environment."""
+    """Print the environment hash: one name for all that the lock installs."""
     hashed = environment_hash(read_lock(locate_project(context, name=name, script=script)))
     if as_json:
         result_json(
             {
                 "environment-hash": hashed.root,
-                "python": hashed.python,
-                "os": hashed.os,
-                "toolchain": hashed.toolchain,
+                "short": hashed.short,
+                "digests": {
+                    "os": hashed.os,
+                    "python": hashed.python,
+                    "toolchain": hashed.toolchain,
+                },
             }
         )
     else:

@@ -205,7 +205,6 @@ def _resolve(
     engine: str,
     now: datetime,
 ) -> Lock:
-    from envlock.io.http import Http
     from envlock.resolve.lock import Plan, make_lock
 
     fixed = as_of or request.as_of
@@ -224,8 +223,8 @@ def _resolve(
         build=options.build,
         refresh=options.refresh,
     )
-    with reporting(context) as reporter, Http() as http:
-        return make_lock(request, plan, http, reporter)
+    with reporting(context) as reporter:
+        return make_lock(request, plan, reporter)
 
 
 def _check(

@@ -79,6 +79,12 @@ class _Plain(SilentReporter):
 
 
 @contextmanager
+def notes(context: Context) -> Iterator[Reporter]:
+    """A reporter without a bar, for work during which a tool draws its own."""
+    yield _Plain(context)
+
+
+@contextmanager
 def reporting(context: Context) -> Iterator[Reporter]:
     """A reporter for long work: a bar on a terminal, plain notes elsewhere."""
     if context.quiet or not sys.stderr.isatty():

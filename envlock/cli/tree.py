@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -16,14 +17,30 @@ from envlock.lock.model import Lock, PythonPackage
 _EPILOG = """\b
 Examples:
   envlock tree
-  envlock tree --depth 1     # what was asked for, and what that needs
+  envlock tree --depth 1     # what the project asks for, and what that needs
   envlock tree --json
 
-(*) marks a package whose own needs are shown further up."""
+\b
+(*)      shown above with all that it needs
+(cycle)  already among those that need it"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line: ``lasts`` says of each ancestor and of itself whether it is its parent's last."""
+
+    package: PythonPackage
+    lasts: tuple[bool, ...]
+    mark: str | None
 
 
 @click.command(epilog=_EPILOG)
-@click.option("--depth", type=click.IntRange(min=0), default=None, help="Levels to show.")
+@click.option(
+    "--depth",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="How far below the project's requirements to look.",
+)
 @name_option
 @script_option
 @json_option
@@ -31,55 +48,85 @@ Examples:
 def command(
     context: Context, depth: int | None, name: str | None, script: Path | None, as_json: bool
 ) -> None:
-    """Show what was asked for, and what each package needs in turn."""
+    """Show the locked packages, each under those that need it."""
     lock = read_lock(locate_project(context, name=name, script=script))
+    tree = rows(lock, depth)
     if as_json:
-        result_json(_graph_table(lock))
+        result_json({"packages": _packages_json(lock, tree)})
         return
-    for line in tree_lines(lock, depth):
-        result(line)
+    lines = [_line(row) for row in tree]
+    if lines:
+        result("\n".join(lines))
 
 
-def tree_lines(lock: Lock, depth: int | None) -> Iterator[str]:
-    """The tree, a line each; a package's needs are shown once."""
-    shown: set[PythonPackage] = set()
-    for name in sorted(wished(lock)):
-        for package in lock.package(name):
-            yield _label(package)
-            yield from _below(lock, package, depth, "", shown)
+def rows(lock: Lock, depth: int | None) -> list[Row]:
+    """The tree's lines from the top; packages that nothing leads to come last, as roots.
+
+    Without recursion: a chain of dependencies may be longer than Python's stack.
+    """
+    wanted = wished(lock)
+    packages = sorted(lock.packages, key=lambda p: p.sort_key)
+    below = {p.sort_key: needs(lock, p) for p in packages}
+    roots = [p for p in packages if p.name in wanted]
+    found = list(_walk(roots, below, depth))
+    if depth is None:
+        seen = {row.package.sort_key for row in found}
+        # Such a package can only be there when another tool edited the lock's dependencies.
+        found += _walk([p for p in packages if p.sort_key not in seen], below, depth)
+    return found
 
 
-def _below(
-    lock: Lock, package: PythonPackage, depth: int | None, indent: str, shown: set[PythonPackage]
-) -> Iterator[str]:
-    shown.add(package)
-    if depth == 0:
-        return
-    children = needs(lock, package)
-    for child in children:
-        last = child == children[-1]
-        repeated = child in shown and bool(needs(lock, child))
-        yield f"{indent}{'└── ' if last else '├── '}{_label(child)}{' (*)' if repeated else ''}"
-        if not repeated:
-            deeper = None if depth is None else depth - 1
-            yield from _below(lock, child, deeper, indent + ("    " if last else "│   "), shown)
+_Key = tuple[str, str, str]
 
 
-def _label(package: PythonPackage) -> str:
-    label = f"{package.name} {package.version or '(source tree)'}"
-    return f"{label} where {package.marker}" if package.marker else label
+def _walk(
+    roots: list[PythonPackage], below: dict[_Key, tuple[PythonPackage, ...]], depth: int | None
+) -> Iterator[Row]:
+    shown: set[_Key] = set()
+    # (package, lasts, keys of its ancestors); the next line is at the end.
+    waiting: list[tuple[PythonPackage, tuple[bool, ...], tuple[_Key, ...]]]
+    waiting = [(root, (), ()) for root in reversed(roots)]
+    while waiting:
+        package, lasts, above = waiting.pop()
+        key = package.sort_key
+        inner = below[key]
+        if key in above:
+            yield Row(package=package, lasts=lasts, mark="cycle")
+        elif key in shown and inner:
+            yield Row(package=package, lasts=lasts, mark="*")
+        else:
+            yield Row(package=package, lasts=lasts, mark=None)
+            shown.add(key)
+            if depth is None or len(lasts) < depth:
+                waiting += [
+                    (child, (*lasts, child is inner[-1]), (*above, key)) for child in inner[::-1]
+                ]
 
 
-def _graph_table(lock: Lock) -> dict[str, object]:
-    return {
-        "requirements": sorted(wished(lock)),
-        "packages": [
-            {
-                "name": p.name,
-                "version": p.version,
-                "marker": p.marker,
-                "needs": [{"name": n.name, "version": n.version} for n in needs(lock, p)],
-            }
-            for p in lock.packages
-        ],
-    }
+def _line(row: Row) -> str:
+    package = row.package
+    text = f"{package.name} {package.version or '(source tree)'}"
+    if row.mark:
+        text += f" ({row.mark})"
+    if not row.lasts:
+        return text + (f"  ; {package.marker}" if package.marker else "")
+    bars = "".join("    " if last else "│   " for last in row.lasts[:-1])
+    return bars + ("└── " if row.lasts[-1] else "├── ") + text
+
+
+def _packages_json(lock: Lock, tree: list[Row]) -> list[dict[str, object]]:
+    """Each package once, with what it needs: a graph says all that the tree does."""
+    wishes = wished(lock)
+    unique = {row.package.sort_key: row.package for row in tree}
+    return [
+        {
+            "name": package.name,
+            "version": package.version,
+            "marker": package.marker,
+            "requirements": sorted({wish.text for wish in wishes.get(package.name, ())}),
+            "dependencies": [
+                {"name": needed.name, "version": needed.version} for needed in needs(lock, package)
+            ],
+        }
+        for _, package in sorted(unique.items())
+    ]

@@ -1,4 +1,4 @@
-"""``envlock why PKG``: show who asked for a package."""
+"""``envlock why``: who asked for a package."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import difflib
 from pathlib import Path
 
 import click
+from packaging.utils import canonicalize_name
 
 from envlock.cli.common import json_option, locate_project, name_option, read_lock, script_option
 from envlock.cli.context import Context
@@ -13,12 +14,13 @@ from envlock.cli.output import result, result_json
 from envlock.errors import UsageError
 from envlock.lock.graph import Chain, chains_to
 from envlock.lock.model import Lock, PythonPackage
-from envlock.lock.request import wish_line
 
 _EPILOG = """\b
 Examples:
-  envlock why idna           # the shortest way from each requirement down to it
-  envlock why idna --json"""
+  envlock why numpy
+  envlock why numpy --json
+
+Each line is one of the project's requirements and the shortest way from it to the package."""
 
 
 @click.command(epilog=_EPILOG)
@@ -30,47 +32,45 @@ Examples:
 def command(
     context: Context, package: str, name: str | None, script: Path | None, as_json: bool
 ) -> None:
-    """Show which requirements lead to PKG, and through which packages."""
-    from packaging.utils import canonicalize_name
-
+    """Show which requirements lead to a package, and through whom."""
     lock = read_lock(locate_project(context, name=name, script=script))
-    wanted = canonicalize_name(package)
-    entries = lock.package(wanted)
-    if not entries:
-        raise UsageError(f"{package} is not in the lock", remedy=_nearest(lock, wanted))
-    chains = chains_to(lock, wanted)
+    entries = _entries(lock, package)
+    chains = chains_to(lock, entries[0].name)
     if as_json:
         result_json(
             {
-                "package": wanted,
+                "package": entries[0].name,
                 "versions": [entry.version for entry in entries],
-                "chains": [_chain_table(chain) for chain in chains],
+                "chains": [_chain_json(chain) for chain in chains],
             }
         )
         return
     for entry in entries:
-        result(_title(entry))
+        result(_shown(entry) + (f"  ; {entry.marker}" if entry.marker else ""))
     for chain in chains:
-        result(f"  {_chain_line(chain)}")
+        result("  " + " → ".join([chain.wish.text, *(_shown(link) for link in chain.links)]))
+    if not chains:
+        result("  (no requirement of the project leads to it)")
 
 
-def _nearest(lock: Lock, name: str) -> str:
-    near = difflib.get_close_matches(name, [p.name for p in lock.packages], n=3)
-    return f"did you mean {', '.join(near)}?" if near else "see `envlock tree` for what is"
+def _entries(lock: Lock, package: str) -> tuple[PythonPackage, ...]:
+    wanted = canonicalize_name(package)
+    entries = tuple(sorted(lock.package(wanted), key=lambda p: p.sort_key))
+    if entries:
+        return entries
+    near = difflib.get_close_matches(wanted, {p.name for p in lock.packages}, n=3)
+    raise UsageError(
+        f"{package} is not in the lock",
+        remedy=f"nearest: {', '.join(near)}" if near else "see all with `envlock tree`",
+    )
 
 
-def _title(package: PythonPackage) -> str:
-    version = package.version or "(source tree)"
-    return f"{package.name} {version}" + (f" where {package.marker}" if package.marker else "")
-
-
-def _chain_line(chain: Chain) -> str:
-    links = " → ".join(f"{p.name} {p.version or ''}".rstrip() for p in chain.links)
-    return f"{wish_line(chain.wish)}: {links}"
-
-
-def _chain_table(chain: Chain) -> dict[str, object]:
+def _chain_json(chain: Chain) -> dict[str, object]:
     return {
-        "requirement": wish_line(chain.wish),
-        "through": [{"name": p.name, "version": p.version} for p in chain.links],
+        "requirement": chain.wish.text,
+        "packages": [{"name": p.name, "version": p.version} for p in chain.links],
     }
+
+
+def _shown(package: PythonPackage) -> str:
+    return f"{package.name} {package.version or '(source tree)'}"

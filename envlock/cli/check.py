@@ -1,0 +1,215 @@
+"""``envlock check``: the project and the environment against the lock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from envlock.check.compare import compare, compare_request
+from envlock.check.drift import MEANINGS, Code, Drift, Layer, drift
+from envlock.check.observe import observe_interpreter
+from envlock.cli.common import json_option, locate_project, name_option, read_lock, script_option
+from envlock.cli.context import Context
+from envlock.cli.output import result, result_json, say
+from envlock.cli.style import style
+from envlock.errors import UsageError
+from envlock.io.interpreters import Interpreter, newest_installed, query
+from envlock.io.machine import machine_platform
+from envlock.lock.hashing import environment_hash
+from envlock.lock.model import Lock
+from envlock.lock.selection import select_target
+from envlock.lock.target import Target
+from envlock.project.load import load_request
+from envlock.project.locate import Project
+from envlock.realise.place import default_prefix, is_venv, program, python_of
+
+_EPILOG = """\b
+Examples:
+  envlock check                   # 0: fine, 1: drift
+  envlock check --json
+  envlock check --request-only    # does the lock still answer the project?
+  envlock check --python-only     # is the lock installed?
+
+An unlocked pip, setuptools or wheel is no drift: tools put them into new environments."""
+
+_TITLES = {
+    Layer.REQUEST: "the project has changed since it was locked",
+    Layer.PYTHON: "the environment is not what the lock says",
+}
+
+
+@click.command(epilog=_EPILOG)
+@click.option(
+    "--prefix",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The virtual environment. Default: .venv (.venv-NAME with --name).",
+)
+@click.option("--python", metavar="PY", help="The environment of this interpreter.")
+@click.option("--request-only", is_flag=True, help="Compare only the project with the lock.")
+@click.option("--python-only", is_flag=True, help="Compare only the environment with the lock.")
+@name_option
+@script_option
+@json_option
+@click.pass_obj
+def command(
+    context: Context,
+    prefix: Path | None,
+    python: str | None,
+    request_only: bool,
+    python_only: bool,
+    name: str | None,
+    script: Path | None,
+    as_json: bool,
+) -> int:
+    """Compare the project with the lock, and the installed packages with the lock."""
+    _exclusive(
+        {"--prefix": prefix is not None, "--python": python is not None},
+        {"--request-only": request_only, "--python-only": python_only},
+        {"--request-only": request_only, "--prefix": prefix is not None},
+        {"--request-only": request_only, "--python": python is not None},
+    )
+    project = locate_project(context, name=name, script=script)
+    lock = read_lock(project)
+    found: tuple[Drift, ...] = ()
+    if not python_only:
+        found += _request_drift(project, lock)
+    if not request_only:
+        found += _python_drift(context, project, lock, prefix=prefix, python=python)
+    if as_json:
+        result_json(_as_json(project, lock, found))
+    else:
+        _report(context, lock, found)
+    return 1 if found else 0
+
+
+def _exclusive(*pairs: dict[str, bool]) -> None:
+    for pair in pairs:
+        if all(pair.values()):
+            raise UsageError(f"{' and '.join(pair)} exclude one another")
+
+
+def _request_drift(project: Project, lock: Lock) -> tuple[Drift, ...]:
+    # What the project leaves open is what the lock decided: neither a new machine nor a new Python
+    # on it makes a lock stale.
+    first = lock.targets[0]
+    request = load_request(
+        project,
+        platform=first.platform,
+        default_python=lambda bound: _default_python(bound, lock),
+        now=datetime.now(UTC).replace(microsecond=0),
+    )
+    return compare_request(request, lock)
+
+
+def _default_python(bound: str | None, lock: Lock) -> str:
+    from packaging.specifiers import SpecifierSet
+
+    target = lock.targets[0]
+    if SpecifierSet(bound or "").contains(target.environment()["python_full_version"]):
+        return target.python
+    return newest_installed(bound) or target.python
+
+
+def _python_drift(
+    context: Context, project: Project, lock: Lock, *, prefix: Path | None, python: str | None
+) -> tuple[Drift, ...]:
+    if python is not None:
+        interpreter = query(program(python))
+    else:
+        usual = default_prefix(project.lock_path)
+        folder = (usual if prefix is None else context.directory / prefix).absolute()
+        expected = f"CPython {_any_target(lock, None).python}"
+        subject = str(prefix or usual.name)
+        if not is_venv(folder):
+            return (drift(Code.NO_ENVIRONMENT, subject, expected=expected),)
+        try:
+            interpreter = query(python_of(folder))
+        except UsageError:
+            broken = drift(
+                Code.NO_ENVIRONMENT,
+                subject,
+                expected=expected,
+                found="a Python that does not start",
+            )
+            return (replace(broken, remedy="envlock sync --recreate"),)
+    target = _any_target(lock, interpreter)
+    return compare(lock, target, observe_interpreter(interpreter), root=project.root)
+
+
+def _any_target(lock: Lock, interpreter: Interpreter | None) -> Target:
+    """The target that the environment should serve; where none fits, the nearest one.
+
+    That none fits is then a difference (another interpreter), not an error.
+    """
+    platform = interpreter.platform if interpreter and interpreter.platform else machine_platform()
+    try:
+        return select_target(lock, platform, interpreter.version if interpreter else None)
+    except UsageError:
+        return select_target(lock, platform)
+
+
+def _as_json(project: Project, lock: Lock, found: tuple[Drift, ...]) -> dict[str, object]:
+    return {
+        "lock": project.lock_path.name,
+        "environment-hash": environment_hash(lock).root,
+        "ok": not found,
+        "drift": [
+            {
+                "code": d.code,
+                "name": d.name,
+                "layer": d.layer,
+                "subject": d.subject,
+                "expected": d.expected,
+                "found": d.found,
+                "remedy": d.remedy,
+            }
+            for d in found
+        ],
+    }
+
+
+def _report(context: Context, lock: Lock, found: tuple[Drift, ...]) -> None:
+    short = environment_hash(lock).short
+    if not found:
+        say(context, f"no drift: {short}, {len(lock.packages)} packages")
+        return
+    for layer in Layer:
+        rows = [d for d in found if d.layer is layer]
+        if rows:
+            result(style(_TITLES[layer], "bold"))
+            result("\n".join(_table(rows)))
+    kinds = ", ".join(
+        f"{sum(d.code is code for d in found)} {meaning.name}"
+        for code, meaning in MEANINGS.items()
+        if any(d.code is code for d in found)
+    )
+    remedies = list(dict.fromkeys(d.remedy for d in found))
+    say(context, f"drift from {short}: {kinds}")
+    say(context, f"to repair it: {' && '.join(_few(remedies))}")
+
+
+def _few(remedies: list[str]) -> list[str]:
+    """Without a plain sync where the environment has to be made anew."""
+    recreate = "envlock sync --recreate"
+    return [r for r in remedies if not (r == "envlock sync" and recreate in remedies)]
+
+
+def _table(rows: list[Drift]) -> list[str]:
+    cells = [(d.code, d.name, d.subject, _difference(d)) for d in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(3)]
+    return [
+        "  " + "  ".join([*(row[i].ljust(widths[i]) for i in range(3)), row[3]]).rstrip()
+        for row in cells
+    ]
+
+
+def _difference(found: Drift) -> str:
+    if found.expected is None:
+        return f"found {found.found}" if found.found else ""
+    if found.found is None:
+        return f"expected {found.expected}"
+    return f"expected {found.expected}, found {found.found}"

@@ -1,0 +1,192 @@
+"""``envlock sync``: make an environment hold exactly what the lock says."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+
+import click
+
+from envlock.check.changes import Change, Changes, changes, planned
+from envlock.check.compare import compare
+from envlock.check.observe import Observed, observe_interpreter
+from envlock.cli.common import (
+    json_option,
+    locate_project,
+    name_option,
+    project_guard,
+    read_lock,
+    script_option,
+)
+from envlock.cli.context import Context
+from envlock.cli.output import notes, result_json, say
+from envlock.cli.style import style
+from envlock.errors import SourceError, UsageError
+from envlock.io.machine import machine_platform
+from envlock.io.progress import SilentReporter
+from envlock.lock.hashing import environment_hash
+from envlock.lock.model import Lock
+from envlock.project.locate import Project
+from envlock.realise.place import Place, default_prefix, place_at_prefix, place_of_python
+from envlock.realise.venv import sync
+from envlock.resolve.python.config import discover_sources
+
+_EPILOG = """\b
+Examples:
+  envlock sync                             # .venv holds exactly the lock
+  envlock sync --dry-run                   # what would change
+  envlock sync --prefix /opt/app/env       # another folder
+  envlock sync --python /usr/local/bin/python3.11   # an interpreter's own packages
+  envlock sync --recreate                  # make the environment anew
+
+Every file is verified against the lock. What the lock does not have is removed. Nothing is
+fetched that uv's cache has. A Python that is missing is never downloaded."""
+
+
+@click.command(epilog=_EPILOG)
+@click.option(
+    "--prefix",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The virtual environment, made when missing. Default: .venv (.venv-NAME with --name).",
+)
+@click.option(
+    "--python",
+    metavar="PY",
+    help="An existing interpreter (path or name): sync the environment that it belongs to.",
+)
+@click.option("--recreate", is_flag=True, help="Make the virtual environment anew.")
+@click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
+@name_option
+@script_option
+@json_option
+@click.pass_obj
+def command(
+    context: Context,
+    prefix: Path | None,
+    python: str | None,
+    recreate: bool,
+    dry_run: bool,
+    name: str | None,
+    script: Path | None,
+    as_json: bool,
+) -> None:
+    """Make an environment hold exactly what the lock says: no more, no less, nothing else."""
+    if python is not None and (prefix is not None or recreate):
+        other = "--prefix" if prefix is not None else "--recreate"
+        raise UsageError(f"--python and {other} exclude one another")
+    project = locate_project(context, name=name, script=script)
+    with contextlib.nullcontext() if dry_run else project_guard(context, project.root):
+        lock = read_lock(project)
+        place = _find_place(context, project, lock, prefix=prefix, python=python, recreate=recreate)
+        before = None if place.interpreter is None else observe_interpreter(place.interpreter)
+        if dry_run:
+            done = planned(lock, place.target, before)
+        else:
+            after = _install(context, project, lock, place)
+            done = changes(before, after)
+    if as_json:
+        result_json(_as_json(lock, place, done, dry_run=dry_run))
+    else:
+        _report(context, lock, place, done, dry_run=dry_run)
+
+
+def _find_place(
+    context: Context,
+    project: Project,
+    lock: Lock,
+    *,
+    prefix: Path | None,
+    python: str | None,
+    recreate: bool = False,
+) -> Place:
+    """The environment that the options name; the project's own without any."""
+    platform = machine_platform()
+    if python is not None:
+        return place_of_python(lock, python, platform=platform)
+    folder = default_prefix(project.lock_path) if prefix is None else context.directory / prefix
+    return place_at_prefix(lock, folder.absolute(), platform=platform, recreate=recreate)
+
+
+def _install(context: Context, project: Project, lock: Lock, place: Place) -> Observed:
+    """Sync, then look whether the environment is what the lock says."""
+    with notes(context) as reporter:
+        # Only credentials and build requirements come from there: what is set aside is no news.
+        sources = discover_sources(
+            lock.request, project.root, dated=False, reporter=SilentReporter()
+        )
+        interpreter = sync(
+            lock,
+            project.lock_path,
+            place,
+            sources=sources,
+            reporter=reporter,
+            on_terminal=sys.stderr.isatty() and not context.quiet,
+        )
+    after = observe_interpreter(interpreter)
+    left = compare(lock, place.target, after, root=project.root)
+    if left:
+        told = "\n".join(
+            f"{d.name} {d.subject}: expected {d.expected}, found {d.found}" for d in left
+        )
+        raise SourceError(
+            f"uv reported success, but the environment is not what the lock says:\n{told}",
+            where=str(place.prefix),
+            remedy="run `envlock sync --recreate`",
+        )
+    return after
+
+
+def _as_json(lock: Lock, place: Place, done: Changes, *, dry_run: bool) -> dict[str, object]:
+    def listed(entries: tuple[Change, ...]) -> list[dict[str, object]]:
+        return [{"name": c.name, "before": c.before, "after": c.after} for c in entries]
+
+    return {
+        "prefix": str(place.prefix),
+        "target": place.target.key,
+        "environment-hash": environment_hash(lock).root,
+        "created": place.interpreter is None and not dry_run,
+        "dry-run": dry_run,
+        "installed": listed(done.installed),
+        "removed": listed(done.removed),
+        "replaced": listed(done.replaced),
+        "unchanged": done.unchanged,
+    }
+
+
+def _report(context: Context, lock: Lock, place: Place, done: Changes, *, dry_run: bool) -> None:
+    for change in done.all:
+        say(context, _line(change))
+    would = "would be " if dry_run else ""
+    counts = (
+        (len(done.installed), f"{would}installed"),
+        (len(done.replaced), f"{would}replaced"),
+        (len(done.removed), f"{would}removed"),
+        (done.unchanged, "unchanged"),
+    )
+    told = ", ".join(f"{number} {what}" for number, what in counts if number) or "nothing to do"
+    verb = "would hold" if dry_run else "holds"
+    say(
+        context,
+        f"{shown_path(context, place.prefix)} {verb} {environment_hash(lock).short}"
+        f" ({place.target.key}): {told}",
+    )
+
+
+def shown_path(context: Context, path: Path) -> str:
+    """The path as seen from the folder that the command works in, where it lies below."""
+    try:
+        return path.relative_to(context.directory.absolute()).as_posix()
+    except ValueError:
+        return str(path)
+
+
+def _line(change: Change) -> str:
+    if change.before is None:
+        return f" {style('+', 'green')} {change.name} {change.after}"
+    if change.after is None:
+        return f" {style('-', 'red')} {change.name} {change.before}"
+    if change.before == change.after:
+        return f" {style('~', 'yellow')} {change.name} {change.after} (from elsewhere)"
+    return f" {style('~', 'yellow')} {change.name} {change.before} → {change.after}"

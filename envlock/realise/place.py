@@ -1,0 +1,189 @@
+"""Where to install: found, judged against the lock, and made when it is missing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from envlock.errors import SourceError, UsageError
+from envlock.io import process
+from envlock.io.interpreters import Interpreter, query
+from envlock.io.tools import find_uv
+from envlock.lock.model import Lock
+from envlock.lock.selection import select_target
+from envlock.lock.target import Target
+from envlock.realise.failures import disk_error
+from envlock.realise.uv import environment
+
+_RECREATE = "make it anew with `envlock sync --recreate`, or remove the folder yourself"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """An environment to fill: its folder, its interpreter and the locked target that it serves.
+
+    ``interpreter`` is None while the environment is not there (or is to be made anew).
+    """
+
+    prefix: Path
+    interpreter: Interpreter | None
+    target: Target
+
+
+def default_prefix(lock_path: Path) -> Path:
+    """``.venv`` beside ``pylock.toml``, ``.venv-NAME`` beside ``pylock.NAME.toml``."""
+    name = lock_path.name.removeprefix("pylock").removesuffix(".toml").removeprefix(".")
+    return lock_path.parent / (f".venv-{name}" if name else ".venv")
+
+
+def python_of(prefix: Path) -> Path:
+    """A virtual environment's interpreter; the one that is there of the two usual places."""
+    windows = prefix / "Scripts" / "python.exe"
+    return windows if windows.exists() else prefix / "bin" / "python"
+
+
+def is_venv(prefix: Path) -> bool:
+    """Whether the folder is a virtual environment (PEP 405)."""
+    return (prefix / "pyvenv.cfg").is_file()
+
+
+def place_at_prefix(lock: Lock, prefix: Path, *, platform: str, recreate: bool = False) -> Place:
+    """The virtual environment at ``prefix``, which may be missing.
+
+    Args:
+        lock: the lock to serve.
+        prefix: absolute path.
+        platform: the machine's (``linux/amd64``).
+        recreate: make it anew, whatever Python it has.
+
+    Raises:
+        UsageError: the folder holds something else, its Python does not start, or the lock is not
+            for that Python.
+    """
+    there = _occupied(prefix)
+    if there and not is_venv(prefix):
+        raise UsageError(
+            "the folder is not empty and is no virtual environment; it was left as it is",
+            where=str(prefix),
+            remedy="name another folder with --prefix, or empty this one yourself",
+        )
+    if not there or recreate:
+        return Place(prefix=prefix, interpreter=None, target=select_target(lock, platform))
+    try:
+        interpreter = query(python_of(prefix))
+    except UsageError as error:
+        raise UsageError(
+            f"the environment's Python does not work: {error.what}",
+            where=str(prefix),
+            remedy=_RECREATE,
+        ) from None
+    target = _target(lock, interpreter, platform, remedy=_RECREATE)
+    return Place(prefix=prefix, interpreter=interpreter, target=target)
+
+
+def place_of_python(lock: Lock, python: str, *, platform: str) -> Place:
+    """The environment that an interpreter (a path, or a name on ``PATH``) belongs to.
+
+    Raises:
+        UsageError: no such interpreter, or the lock is not for it.
+    """
+    interpreter = query(program(python))
+    remedy = "give --python an interpreter that the lock is for"
+    target = _target(lock, interpreter, platform, remedy=remedy)
+    return Place(prefix=interpreter.prefix, interpreter=interpreter, target=target)
+
+
+def program(python: str) -> Path:
+    """The absolute path of an interpreter that is named by its path, or by its name on ``PATH``.
+
+    Raises:
+        UsageError: there is none.
+    """
+    found = shutil.which(python)
+    if found is None or Path(python).is_dir():
+        raise UsageError(
+            f"no such interpreter: {python}",
+            remedy="give --python the path of an interpreter, or --prefix the folder of a"
+            " virtual environment",
+        )
+    return Path(found).absolute()
+
+
+def _occupied(prefix: Path) -> bool:
+    try:
+        return any(prefix.iterdir())
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise UsageError(
+            f"cannot be used as an environment: {error.strerror}", where=str(prefix)
+        ) from None
+
+
+def _target(lock: Lock, interpreter: Interpreter, platform: str, *, remedy: str) -> Target:
+    if interpreter.implementation != "cpython":
+        raise UsageError(
+            f"the lock is for CPython; this is {interpreter.implementation} {interpreter.version}",
+            where=str(interpreter.executable),
+            remedy=remedy,
+        )
+    try:
+        return select_target(lock, interpreter.platform or platform, interpreter.version)
+    except UsageError as error:
+        raise UsageError(
+            error.what,
+            where=str(interpreter.prefix),
+            remedy="\n".join([remedy, *([error.remedy] if error.remedy else [])]),
+        ) from None
+
+
+def create(place: Place) -> Interpreter:
+    """Make the virtual environment, in place of the one that is there; downloads no Python.
+
+    Raises:
+        SourceError: the target's Python is not installed, or the folder cannot be written.
+    """
+    python = place.target.python
+    argv = [
+        str(find_uv()),
+        "venv",
+        "--no-config",
+        "--no-project",
+        "--no-python-downloads",
+        "--color=never",
+        "--quiet",
+        "--python",
+        f"cpython@{python}",
+        *(["--clear"] if is_venv(place.prefix) else []),
+        str(place.prefix),
+    ]
+    with suppress(OSError):  # uv says why, if it matters
+        place.prefix.parent.mkdir(parents=True, exist_ok=True)
+    completed = process.run(argv, env=environment(), remedy="pip install uv")
+    if completed.code != 0:
+        text = "\n".join(_said(completed.stderr))
+        if "No interpreter found" in text or "No download found" in text:
+            raise SourceError(
+                f"CPython {python} is not installed, and the lock is for it",
+                remedy=f"install it (for example: uv python install {python}), or lock for another:"
+                ' python = "…" in [tool.envlock]',
+            )
+        raise disk_error(text, place.prefix) or SourceError(
+            f"uv cannot make the environment:\n{text}", where=str(place.prefix)
+        )
+    return query(python_of(place.prefix))
+
+
+def _said(stderr: str) -> Iterator[str]:
+    """uv's error, without its warnings about programs called python that do not work."""
+    keep = False
+    for line in stderr.splitlines():
+        if line.startswith("error: "):
+            keep = True
+        elif line.startswith("warning: "):
+            keep = False
+        if keep:
+            yield line.removeprefix("error: ")
