@@ -1,4 +1,4 @@
-"""The protocol of exporters."""
+"""The protocol of export formats."""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from envlock.lock.model import Lock
+from envlock.lock.target import Target
 
 FileTree = Mapping[str, bytes]
-"""Relative POSIX path → content."""
+"""Relative path (POSIX separators) → content."""
 
 
 class Exporter(Protocol):
-    """Turns a lock into files. The same lock gives the same bytes."""
+    """A format. Implementations are found by entry point ``envlock.exporters``.
+
+    They are pure: the same lock gives the same bytes, and nothing but the lock is looked at.
+    """
 
     name: str
 
-    def export(self, lock: Lock) -> FileTree:
-        """The files.
+    def export(self, lock: Lock, target: Target | None = None) -> FileTree:
+        """The files; for one target only when it is given.
 
         Raises:
-            UsageError: the format cannot say something that the lock holds; names the package.
+            UsageError: the format cannot say what the lock holds; names the package.
         """
         ...

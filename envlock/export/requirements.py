@@ -1,16 +1,23 @@
-"""pip's requirements file in hash-checking form.
+"""``requirements.txt`` in pip's hash-checking form.
 
-https://pip.pypa.io/en/stable/topics/secure-installs/#hash-checking-mode
+Every file of the lock stands with its SHA-256, so that ``pip install --require-hashes`` and
+``uv pip sync`` take nothing else.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
 from envlock.errors import UsageError
 from envlock.export.exporter import FileTree
 from envlock.lock.hashing import environment_hash
-from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.model import Archive, Lock, PythonPackage
+from envlock.lock.selection import wanted_packages
+from envlock.lock.target import Target
 
-FILE_NAME = "requirements.lock.txt"
+FILE = "requirements.txt"
 
 
 class RequirementsExporter:
@@ -18,40 +25,78 @@ class RequirementsExporter:
 
     name = "requirements"
 
-    def export(self, lock: Lock) -> FileTree:
-        """One file, ``requirements.lock.txt``: every package pinned, with every file's digest.
-
-        Raises:
-            UsageError: a source tree or commit, which pip refuses beside hashes.
-        """
+    def export(self, lock: Lock, target: Target | None = None) -> FileTree:
+        """See ``Exporter.export``. With a target, its markers are decided and left out."""
+        packages = lock.packages if target is None else wanted_packages(lock, target)
+        packages = tuple(sorted(packages, key=lambda p: p.sort_key))
         lines = [
-            "# Made by envlock from pylock.toml; `envlock export requirements` makes it again.",
-            f"# environment: {environment_hash(lock).root}",
-            f"# as of: {lock.as_of:%Y-%m-%dT%H:%M:%SZ}",
-            f"# targets: {', '.join(t.key for t in lock.targets)}",
-            "# install: pip install --require-hashes --no-deps -r requirements.lock.txt",
-            "",
+            *_header(lock, packages, target),
+            *(f"--find-links {folder}" for folder in _folders(packages)),
         ]
-        for package in sorted(lock.packages, key=lambda p: p.sort_key):
-            lines += _entry(package)
-        return {FILE_NAME: ("\n".join(lines) + "\n").encode()}
+        lines += [_entry(package, None if target else package.marker) for package in packages]
+        return {FILE: ("\n".join(lines) + "\n").encode()}
 
 
-def _entry(package: PythonPackage) -> list[str]:
-    marker = f" ; {package.marker}" if package.marker else ""
-    if package.vcs is not None or package.directory is not None:
-        kind = "a commit" if package.vcs else "a source tree"
-        raise UsageError(
-            f"{package.name} is {kind}, which pip cannot check by hash",
-            remedy="install from pylock.toml itself (`envlock sync`, `pip install -r pylock.toml`)",
-        )
+def _header(
+    lock: Lock, packages: tuple[PythonPackage, ...], target: Target | None
+) -> Iterator[str]:
+    targets = [target] if target else sorted(lock.targets)
+    yield "# Made by envlock from pylock.toml; make it again with `envlock export requirements`."
+    yield f"# Environment: {environment_hash(lock).root}"
+    yield f"# As of: {lock.as_of:%Y-%m-%dT%H:%M:%SZ}"
+    yield f"# For: {', '.join(t.key for t in targets)}"
+    indexes = sorted({p.index for p in packages if p.index})
+    if indexes:
+        yield f"# Files from: {' '.join(indexes)} (any index that has them will do)"
+    yield "# Install: pip install --require-hashes --no-deps -r requirements.txt"
+
+
+def _folders(packages: tuple[PythonPackage, ...]) -> list[str]:
+    """Local folders that hold locked files, relative to this one."""
+    return sorted(
+        {
+            f"./{PurePosixPath(file.path).parent}".removesuffix("/.")
+            for package in packages
+            for file in package.files
+            if file.path is not None
+        }
+    )
+
+
+def _entry(package: PythonPackage, marker: str | None) -> str:
+    hashes = sorted(
+        {file.sha256 for file in package.files}
+        | ({package.archive.sha256} if package.archive else set())
+    )
+    condition = f" ; {marker}" if marker else ""
+    head = f"{_requirement(package)}{condition}"
+    # A backslash goes on with the entry on the next line.
+    return " \\\n".join([head, *(f"    --hash=sha256:{digest}" for digest in hashes)])
+
+
+def _requirement(package: PythonPackage) -> str:
+    if package.vcs is not None:
+        raise _refused(package, f"comes from {package.vcs.kind}")
+    if package.directory is not None:
+        raise _refused(package, f"is the source folder {package.directory.path!r}")
     if package.archive is not None:
-        location = package.archive.url or f"file:{package.archive.path}"
-        return [f"{package.name} @ {location}{marker} \\", _hash(package.archive.sha256)]
-    digests = sorted(file.sha256 for file in package.files)
-    head = f"{package.name}=={package.version}{marker} \\"
-    return [head, *(f"{_hash(d)} \\" for d in digests[:-1]), _hash(digests[-1])]
+        return _archive(package, package.archive)
+    return f"{package.name}=={package.version}"
 
 
-def _hash(digest: str) -> str:
-    return f"    --hash=sha256:{digest}"
+def _archive(package: PythonPackage, archive: Archive) -> str:
+    if archive.url is not None:
+        fragment = f"#subdirectory={archive.subdirectory}" if archive.subdirectory else ""
+        return f"{package.name} @ {archive.url}{fragment}"
+    if archive.subdirectory is not None:
+        raise _refused(package, f"is a subdirectory of the local file {archive.path!r}")
+    # pip counts such a path from the folder it runs in, and takes no other form of relative path.
+    return f"./{quote(archive.path or '', safe='/+!~')}"
+
+
+def _refused(package: PythonPackage, why: str) -> UsageError:
+    return UsageError(
+        f"{package.name} {why}, which pip's hash-checking mode cannot install",
+        remedy="install from the lock itself (`envlock sync`, `uv pip sync pylock.toml`,"
+        " `pip install -r pylock.toml`), or take the requirement out of the project",
+    )

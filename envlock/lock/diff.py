@@ -57,8 +57,8 @@ def diff(before: Lock, after: Lock) -> LockDiff:
         ("as-of", f"{before.as_of:%Y-%m-%dT%H:%M:%SZ}", f"{after.as_of:%Y-%m-%dT%H:%M:%SZ}"),
         (
             "targets",
-            " ".join(t.key for t in before.targets),
-            " ".join(t.key for t in after.targets),
+            " ".join(t.key for t in sorted(before.targets)),
+            " ".join(t.key for t in sorted(after.targets)),
         ),
         ("engine", before.engine, after.engine),
     )
@@ -120,7 +120,8 @@ def _direction(old: PythonPackage, new: PythonPackage) -> ChangeKind:
 
     if old.version is None or new.version is None:
         return ChangeKind.SOURCE
-    newer = Version(new.version) > Version(old.version)
+    # One version in two spellings has an order too, so that the way back is the mirror.
+    newer = (Version(new.version), new.version) > (Version(old.version), old.version)
     return ChangeKind.UPGRADED if newer else ChangeKind.DOWNGRADED
 
 

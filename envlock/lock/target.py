@@ -71,7 +71,7 @@ PLATFORMS: dict[str, Platform] = {
 }
 """Known platforms, by Docker's names (``macos`` standing for its ``darwin``). Linux means glibc."""
 
-_KEY = re.compile(r"(?P<platform>[a-z]+/[a-z0-9]+)@(?P<python>3\.[0-9]+(?:\.[0-9]+)?)")
+_KEY = re.compile(r"(?P<platform>[a-z]+/[a-z0-9]+)@(?P<python>[0-9.]+)")
 
 # manylinux floors: https://peps.python.org/pep-0600/ and its legacy aliases.
 _MANYLINUX_LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
@@ -91,7 +91,7 @@ class Target:
             raise UsageError(
                 f"unknown platform {self.platform!r}", remedy=f"known: {', '.join(PLATFORMS)}"
             )
-        if not re.fullmatch(r"3\.[0-9]+(\.[0-9]+)?", self.python):
+        if not re.fullmatch(r"3(\.(0|[1-9][0-9]*)){1,2}", self.python):
             raise UsageError(
                 f"unknown Python {self.python!r}", remedy='write it as "3.11" or "3.11.7"'
             )
@@ -169,9 +169,11 @@ def wheel_tags(target: Target) -> frozenset[Tag]:
     version = tuple(int(part) for part in target.series.split("."))
     platforms = list(_tag_platforms(target.platform))
     interpreter = "cp" + target.series.replace(".", "")
+    # Stated, since the default follows the build (debug, free-threaded) of the Python that runs.
+    abi = interpreter + ("m" if version < (3, 8) else "")
     return frozenset(
         [
-            *cpython_tags(version, platforms=platforms),
+            *cpython_tags(version, abis=[abi], platforms=platforms),
             *compatible_tags(version, interpreter=interpreter, platforms=platforms),
         ]
     )
