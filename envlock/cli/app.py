@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -52,6 +53,7 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"envlock.cli.{cmd_name}")
         command = module.command
         assert isinstance(command, click.Command)  # noqa: S101 - a contract of this package
+        command.params += [_repeated("quiet", "-q"), _repeated("verbose", "-v")]
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -70,6 +72,18 @@ class LazyGroup(click.Group):
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)
+
+
+def _repeated(name: str, short: str) -> click.Option:
+    """A global switch that may also stand behind the command, as in ``envlock lock -q``."""
+
+    def switch(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+        if value:
+            ctx.obj = replace(ctx.obj, **{name: True})
+
+    return click.Option(
+        [short, f"--{name}"], is_flag=True, expose_value=False, hidden=True, callback=switch
+    )
 
 
 @click.group(

@@ -198,6 +198,14 @@ def _few(remedies: list[str]) -> list[str]:
     return [r for r in remedies if not (r == "envlock sync" and recreate in remedies)]
 
 
+def _request_difference(found: Drift) -> str:
+    if found.expected is None:
+        return f"{found.found} was added"
+    if found.found is None:
+        return f"{found.expected} was removed"
+    return f"was {found.expected}, is now {found.found}"
+
+
 def _table(rows: list[Drift]) -> list[str]:
     cells = [(d.code, d.name, d.subject, _difference(d)) for d in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(3)]
@@ -208,6 +216,8 @@ def _table(rows: list[Drift]) -> list[str]:
 
 
 def _difference(found: Drift) -> str:
+    if found.layer is Layer.REQUEST:
+        return _request_difference(found)
     if found.expected is None:
         return f"found {found.found}" if found.found else ""
     if found.found is None:

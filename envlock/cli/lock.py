@@ -283,7 +283,7 @@ def _report(
         return
     for change in changes:
         say(context, f"  {change.kind:<10} {change.name} {_versions(change.before, change.after)}")
-    if previous is None or fresh:
+    if not fresh:
         for built in lock.built:
             say(
                 context,

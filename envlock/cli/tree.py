@@ -11,7 +11,7 @@ import click
 from envlock.cli.common import json_option, locate_project, name_option, read_lock, script_option
 from envlock.cli.context import Context
 from envlock.cli.output import result, result_json
-from envlock.lock.graph import needs, wished
+from envlock.lock.graph import all_needs, wished
 from envlock.lock.model import Lock, PythonPackage
 
 _EPILOG = """\b
@@ -66,13 +66,14 @@ def rows(lock: Lock, depth: int | None) -> list[Row]:
     """
     wanted = wished(lock)
     packages = sorted(lock.packages, key=lambda p: p.sort_key)
-    below = {p.sort_key: needs(lock, p) for p in packages}
+    below = all_needs(lock)
     roots = [p for p in packages if p.name in wanted]
-    found = list(_walk(roots, below, depth))
+    shown: set[_Key] = set()
+    found = list(_walk(roots, below, depth, shown))
     if depth is None:
         seen = {row.package.sort_key for row in found}
         # Such a package can only be there when another tool edited the lock's dependencies.
-        found += _walk([p for p in packages if p.sort_key not in seen], below, depth)
+        found += _walk([p for p in packages if p.sort_key not in seen], below, depth, shown)
     return found
 
 
@@ -80,9 +81,11 @@ _Key = tuple[str, str, str]
 
 
 def _walk(
-    roots: list[PythonPackage], below: dict[_Key, tuple[PythonPackage, ...]], depth: int | None
+    roots: list[PythonPackage],
+    below: dict[_Key, tuple[PythonPackage, ...]],
+    depth: int | None,
+    shown: set[_Key],
 ) -> Iterator[Row]:
-    shown: set[_Key] = set()
     # (package, lasts, keys of its ancestors); the next line is at the end.
     waiting: list[tuple[PythonPackage, tuple[bool, ...], tuple[_Key, ...]]]
     waiting = [(root, (), ()) for root in reversed(roots)]
@@ -116,7 +119,7 @@ def _line(row: Row) -> str:
 
 def _packages_json(lock: Lock, tree: list[Row]) -> list[dict[str, object]]:
     """Each package once, with what it needs: a graph says all that the tree does."""
-    wishes = wished(lock)
+    wishes, below = wished(lock), all_needs(lock)
     unique = {row.package.sort_key: row.package for row in tree}
     return [
         {
@@ -125,8 +128,8 @@ def _packages_json(lock: Lock, tree: list[Row]) -> list[dict[str, object]]:
             "marker": package.marker,
             "requirements": sorted({wish.text for wish in wishes.get(package.name, ())}),
             "dependencies": [
-                {"name": needed.name, "version": needed.version} for needed in needs(lock, package)
+                {"name": needed.name, "version": needed.version} for needed in below[key]
             ],
         }
-        for _, package in sorted(unique.items())
+        for key, package in sorted(unique.items())
     ]

@@ -20,6 +20,7 @@ from envlock.errors import UsageError
 _USER = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<user>[^/\s]*)@")
 # A password with an unescaped slash: no port, and an @ further on.
 _SLASHED = re.compile(r"://[^/\s@\[]*:(?![0-9]*(?:/|\s|$))[^\s]*@")
+_SCP = re.compile(r"(git\+)?[\w.-]+@[\w.-]+:(?!//)")
 _ARCHIVES = (".whl", ".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tar.xz", ".tar")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FRAGMENTS = ("egg", "subdirectory", "sha256")
@@ -39,7 +40,7 @@ def refuse_credentials(text: str, *, where: str) -> None:
         ssh = match["scheme"].endswith("ssh")
         if user == "" or (":" not in user and (ssh or user == "git")):
             continue
-        host = text[match.end() :].partition("/")[0].split()[0] if text[match.end() :] else ""
+        host = re.split(r"[/\s]", text[match.end() :], maxsplit=1)[0]
         raise _credentials(f" (for {host})" if host else "", where)
     if _SLASHED.search(text):
         raise _credentials("", where)
@@ -82,6 +83,12 @@ def canonical_reference(url: str, *, root: Path, where: str) -> str:
         UsageError: an unknown scheme or fragment, credentials, a local path that is not there.
     """
     refuse_credentials(url, where=where)
+    if _SCP.match(url):
+        raise UsageError(
+            f"{url!r} is ssh's short form, not a URL",
+            where=where,
+            remedy="write git+ssh://git@host/owner/name for git@host:owner/name",
+        )
     if not is_url(url):
         path, _, fragment = url.partition("#")
         return _local(Path(path), fragment, root=root, where=where)
@@ -157,21 +164,19 @@ def _file_url(url: str, *, root: Path, where: str) -> str:
 
 
 def _local(path: Path, fragment: str, *, root: Path, where: str) -> str:
-    absolute = Path(os.path.normpath(root / path.expanduser()))
+    absolute = Path(os.path.normpath(root / path))
     if not absolute.exists():
         raise UsageError(
             f"no such file or folder: {path}",
             where=where,
-            remedy="git@host:owner/name is written git+ssh://git@host/owner/name"
-            if ":" in str(path)
-            else f"local paths count from the project's folder, {root}",
+            remedy=f"local paths count from the project's folder, {root}",
         )
     if absolute.is_file() and not absolute.name.lower().endswith(_ARCHIVES):
         raise UsageError(
             f"{path}: expected a wheel (.whl), an sdist (.tar.gz) or a folder", where=where
         )
     fragment = _fragment(fragment, where)
-    relative = relative_path(path.expanduser(), root=root, where=where)
+    relative = relative_path(path, root=root, where=where)
     return "file:" + quote(relative, safe="/+~") + (f"#{fragment}" if fragment else "")
 
 

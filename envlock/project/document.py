@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import difflib
+import functools
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -15,6 +17,9 @@ import tomli
 from envlock.errors import UsageError
 from envlock.io.files import read_text
 
+# A string on one line, the start of a longer one, a bracket or a comment, whichever comes first.
+_TOKEN = re.compile(r"""\"{3}|'{3}|"(?:\\.|[^"\\])*"|'[^']*'|[][{}#]""")
+_CLOSING = {'"""': re.compile(r'(?<!\\)(?:\\\\)*"{3}'), "'''": re.compile("'{3}")}
 _HEADER = re.compile(r"\s*\[\[?(?P<key>[^\[\]]+)\]\]?\s*(#.*)?$")
 _ASSIGNMENT = re.compile(r"""\s*(?P<key>(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'|\s*\.\s*)+?)\s*=""")
 
@@ -135,39 +140,67 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def _item_line(text: str, item: str, start: int) -> int:
     """The first line from ``start`` on with ``item`` in quotes, or at all; else ``start``."""
+    lines = _line_starts(text)
     for wanted in (f'"{item}"', f"'{item}'", item):
-        for number, line in enumerate(text.split("\n")[start - 1 :], start):
-            if wanted in line:
-                return number
+        found = text.find(wanted, lines[start - 1])
+        if found >= 0:
+            return bisect.bisect_right(lines, found)
     return start
+
+
+@functools.lru_cache(maxsize=8)
+def _line_starts(text: str) -> tuple[int, ...]:
+    return (0, *(match.end() for match in re.finditer("\n", text)))
 
 
 def _line_of(text: str, path: KeyPath) -> int | None:
     """The line of the deepest part of ``path`` that stands in ``text``; None when none does."""
     best: tuple[int, int] | None = None
     for number, key in _keys(text):
-        if key == path[: len(key)] and (best is None or len(key) > best[0]):
-            best = (len(key), number)
+        # [a.b.c] is also the place of a.b, where that has no line of its own.
+        depth = len(path) if key[: len(path)] == path else len(key)
+        if key[:depth] == path[:depth] and (best is None or depth > best[0]):
+            best = (depth, number)
     return best[1] if best else None
 
 
-def _keys(text: str) -> Iterator[tuple[int, KeyPath]]:
-    """Every header and assignment with its line, outside of multi-line strings."""
+@functools.lru_cache(maxsize=8)
+def _keys(text: str) -> tuple[tuple[int, KeyPath], ...]:
+    """Every header and assignment with its line, outside of strings and arrays."""
+    return tuple(_scan(text))
+
+
+def _scan(text: str) -> Iterator[tuple[int, KeyPath]]:
     table: KeyPath = ()
-    closing: str | None = None
+    state: tuple[str | None, int] = (None, 0)
     for number, line in enumerate(text.split("\n"), 1):
-        if closing is not None:
-            if closing in line:
-                closing = None
+        inside = state != (None, 0)
+        state = _after(line, *state)
+        if inside:
             continue
-        for quotes in ('"""', "'''"):
-            if line.count(quotes) == 1:
-                closing = quotes
         if header := _HEADER.match(line):
             table = _key_path(header["key"])
             yield number, table
         elif assignment := _ASSIGNMENT.match(line):
             yield number, table + _key_path(assignment["key"])
+
+
+def _after(line: str, closing: str | None, depth: int) -> tuple[str | None, int]:
+    """The open multi-line string's quotes and the depth of brackets, behind ``line``."""
+    position = 0
+    while True:
+        match = (_TOKEN if closing is None else _CLOSING[closing]).search(line, position)
+        if match is None or match[0] == "#":
+            return closing, depth
+        position = match.end()
+        if closing is not None:
+            closing = None
+        elif match[0] in _CLOSING:
+            closing = match[0]
+        elif match[0] in "[{":
+            depth += 1
+        elif match[0] in "]}":
+            depth -= 1
 
 
 def _key_path(key: str) -> KeyPath:

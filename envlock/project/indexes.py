@@ -44,7 +44,7 @@ def find_links(text: str, *, folder: Path, root: Path, where: str) -> str:
         raise UsageError(f"{text!r}: expected an http(s) URL or a local folder", where=where)
     if text.lower().startswith("file:"):
         text = unquote(urlsplit(text).path)
-    path = Path(text).expanduser()
+    path = Path(text)
     for base in (folder, root):
         if (base / path).exists():
             absolute = Path(os.path.normpath(base / path))

@@ -96,20 +96,20 @@ def plan_init(
     wanted = survey(root, document)
     chosen = _python(wanted, python, running, root)
     block = wanted.block(chosen, platforms)
-    if document is not None:
-        before = _exact(pyproject)
-        content = insert_table(before, block, shown=PYPROJECT)
-        project = Project(
-            root=root, source=pyproject, kind="pyproject", name=None, lock_path=root / "pylock.toml"
-        )
-        planned = parse_toml(content.removeprefix(_MARK), PYPROJECT)
+    source = root / (ENVLOCK_TOML if document is None else PYPROJECT)
+    before = "" if document is None else _exact(source)
+    if document is None:
+        content = _HEADER + "".join(f"{line}\n" for line in block)
     else:
-        before, content = "", _HEADER + "".join(f"{line}\n" for line in block)
-        source = root / ENVLOCK_TOML
-        project = Project(
-            root=root, source=source, kind="envlock-toml", name=None, lock_path=root / "pylock.toml"
-        )
-        planned = parse_toml(content, ENVLOCK_TOML)
+        content = insert_table(before, block, shown=PYPROJECT)
+    project = Project(
+        root=root,
+        source=source,
+        kind="envlock-toml" if document is None else "pyproject",
+        name=None,
+        lock_path=root / "pylock.toml",
+    )
+    planned = parse_toml(content.removeprefix(_MARK), source.name)
     request = _read_back(project, planned, platforms, now)
     nothing = () if request.wishes else ("nothing is asked for yet: the lock would be empty",)
     return InitPlan(

@@ -180,7 +180,8 @@ def _file_parts(name: str, root: Path, settings: Settings) -> list[Part]:
         raise UsageError(f"no such file: {name}", where=where, remedy=f"paths count from {root}")
     if path.suffix in (".yml", ".yaml"):
         conda = read_environment(path, shown=shown, ignore=settings.conda_ignore)
-        bounds = Part(python=conda.python, requires_python=conda.requires_python)
+        pythons = (conda.python,) if conda.python else ()
+        bounds = Part(pythons=pythons, requires_python=conda.requires_python)
         return [read_lines(conda.pip, path=path, root=root), bounds]
     if path.name == "setup.cfg":
         setup = read_setup_cfg(path, shown=shown)
@@ -288,8 +289,14 @@ def _targets(
         named = python_version_file(project.root)
         if named is not None:
             pythons, where = (named,), ".python-version"
+        elif len(part.pythons) > 1:
+            raise UsageError(
+                f"the files fix different Pythons: {' and '.join(part.pythons)}",
+                where=settings.place("requirements"),
+                remedy=f'say which one is meant: python = "{part.pythons[0]}"',
+            )
         else:
-            pythons = (part.python or default_python(part.requires_python),)
+            pythons = part.pythons or (default_python(part.requires_python),)
     targets = settings.locked_targets(platform=platform, pythons=pythons)
     for target in targets:
         if part.requires_python and not allows(part.requires_python, target.python):

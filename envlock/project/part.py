@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from packaging.specifiers import SpecifierSet
+
 from envlock.errors import UsageError
 from envlock.lock.request import Wish
 
@@ -12,7 +14,7 @@ from envlock.lock.request import Wish
 class Part:
     """The share of one file (or table) in a ``Request``; the fields mean what they mean there.
 
-    ``python`` is a Python that the file fixes (``3.11``), ``requires_python`` a bound.
+    ``pythons`` are Pythons that the file fixes (``3.11``), ``requires_python`` is a bound.
     ``extra_indexes`` come before the default index, first one preferred. ``index_origin`` says
     where ``default_index`` was written.
     """
@@ -21,7 +23,7 @@ class Part:
     constraints: tuple[Wish, ...] = ()
     overrides: tuple[Wish, ...] = ()
     requires_python: str | None = None
-    python: str | None = None
+    pythons: tuple[str, ...] = ()
     prereleases: bool = False
     only_binary: tuple[str, ...] = ()
     no_binary: tuple[str, ...] = ()
@@ -33,7 +35,7 @@ class Part:
 
 
 def merge(parts: list[Part]) -> Part:
-    """All parts as one: lists in order, without repetition.
+    """All parts as one: lists in order, without repetition; every bound on Python holds.
 
     Raises:
         UsageError: two parts name different default indexes.
@@ -47,10 +49,15 @@ def merge(parts: list[Part]) -> Part:
             merged[field.name] = any(values)
         else:
             merged[field.name] = next((value for value in values if value), field.default)
+    merged["requires_python"] = _all_bounds([part.requires_python for part in parts])
     _same_index(parts)
     if merged["no_index"]:
         merged |= {"default_index": None, "extra_indexes": ()}
     return Part(**merged)  # type: ignore[arg-type]
+
+
+def _all_bounds(bounds: list[str | None]) -> str | None:
+    return str(SpecifierSet(",".join(bound for bound in bounds if bound))) or None
 
 
 def _same_index(parts: list[Part]) -> None:

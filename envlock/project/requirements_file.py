@@ -72,8 +72,9 @@ def read_lines(lines: Iterable[tuple[int, str]], *, path: Path, root: Path) -> P
     """The same for lines that stand in another file (conda's ``pip:`` list) at given numbers."""
     reader = _Reader(root)
     reader.stack.append(absolute(path))
+    shown = shown_path(path, root)
     for number, text in lines:
-        reader.line(number, text, path=path, constraint=False)
+        reader.line(number, text, path=path, shown=shown, constraint=False)
     return reader.part()
 
 
@@ -107,11 +108,11 @@ class _Reader:
         text = read_decoded(full, shown, where=where)
         self.stack.append(full)
         for number, line in logical_lines(text):
-            self.line(number, line, path=full, constraint=constraint)
+            self.line(number, line, path=full, shown=shown, constraint=constraint)
         self.stack.pop()
 
-    def line(self, number: int, text: str, *, path: Path, constraint: bool) -> None:
-        where = f"{shown_path(path, self.root)}:{number}"
+    def line(self, number: int, text: str, *, path: Path, shown: str, constraint: bool) -> None:
+        where = f"{shown}:{number}"
         line = parse_line(number, text, where=where)
         if line.requirement:
             self._requirement(line, constraint=constraint, where=where)
@@ -240,7 +241,7 @@ def _nested(value: str, folder: Path, where: str) -> Path:
             where=where,
             remedy="save it in the project and name the file",
         )
-    return folder / Path(value).expanduser()
+    return folder / Path(value)
 
 
 def _hash(option: Option, where: str) -> str:

@@ -19,6 +19,7 @@ from envlock.project.document import nearest
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+_QUOTING = re.compile(r"""['"\\]""")
 _CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
 # UTF-32's mark starts with UTF-16's: the longer one must be tried first.
 _MARKS = (
@@ -79,8 +80,9 @@ def read_decoded(path: Path, shown: str, *, where: str | None = None) -> str:
         data = path.read_bytes()
     except FileNotFoundError:
         raise UsageError(f"no such file: {shown}", where=where) from None
-    except OSError as error:
-        raise UsageError(f"cannot read {shown}: {error.strerror}", where=where) from None
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"cannot read {shown!r}: {why}", where=where) from None
     encoding = "utf-8"
     for mark, name in _MARKS:
         if data.startswith(mark):
@@ -104,21 +106,21 @@ def read_decoded(path: Path, shown: str, *, where: str | None = None) -> str:
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Lines with continuations joined and comments gone; numbers are of the first line of each."""
-    start, held = 0, ""
+    start = 0
+    held: list[str] = []
     for number, line in enumerate(text.splitlines(), 1):
         comment = _COMMENT.match(line) is not None
-        if held == "":
+        if not held:
             start = number
         if line.endswith("\\") and not comment:
-            held += line.strip("\\")
+            held.append(line.strip("\\"))
             continue
         # A comment ends a continued line; the space lets the pattern see it as one.
-        joined, held = held + (" " + line if comment else line), ""
-        stripped = _COMMENT.sub("", joined).strip()
-        if stripped:
+        held.append(f" {line}" if comment else line)
+        if stripped := _COMMENT.sub("", "".join(held)).strip():
             yield start, stripped
-    stripped = _COMMENT.sub("", held).strip()
-    if stripped:
+        held = []
+    if stripped := _COMMENT.sub("", "".join(held)).strip():
         yield start, stripped
 
 
@@ -157,7 +159,8 @@ def _variable(name: str, where: str) -> str:
 
 def _options(text: str, where: str) -> Iterator[Option]:
     try:
-        words = shlex.split(text)
+        # shlex goes letter by letter: a compiled file has thousands of hashes to split.
+        words = shlex.split(text) if _QUOTING.search(text) else text.split()
     except ValueError as error:
         raise UsageError(f"{text!r}: {error}", where=where, remedy="close the quotes") from None
     position = 0

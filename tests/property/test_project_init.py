@@ -14,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from envlock.errors import UsageError
-from envlock.project.init import insert_table, plan_init
+from envlock.project.init import InitPlan, insert_table, plan_init
 from envlock.project.script import find_block
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -76,6 +76,21 @@ def test_a_table_is_added_and_nothing_else(text: str) -> None:
     assert new == old
 
 
+def attempt(folder: Path) -> InitPlan | UsageError:
+    """The plan for ``t.py``, or the error that planning raises."""
+    try:
+        return plan_init(
+            folder,
+            python=None,
+            running="3.11",
+            platforms=("linux/amd64",),
+            script=Path("t.py"),
+            now=NOW,
+        )
+    except UsageError as error:
+        return error
+
+
 code = st.lists(
     st.sampled_from(["import os", "", "# note", "#", "x = '''", "'''", "\x0c", "# ///", "if x:"]),
     max_size=5,
@@ -108,19 +123,11 @@ def test_a_script_keeps_its_lines(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "t.py"
         path.write_bytes(text.encode())
-        try:
-            plan = plan_init(
-                Path(folder),
-                python=None,
-                running="3.11",
-                platforms=("linux/amd64",),
-                script=Path("t.py"),
-                now=NOW,
-            )
-        except UsageError as error:
-            # A block of ours may be no TOML; one that we write always is.
-            assert block is not None or "not TOML" not in error.what
-            return
+        plan = attempt(Path(folder))
+    if isinstance(plan, UsageError):
+        # A block of ours may be no TOML; one that we write always is.
+        assert block is not None or "not TOML" not in plan.what
+        return
     old_lines = re.findall(r"[^\n]*\n|[^\n]+", text.removeprefix(mark))
     new_lines = re.findall(r"[^\n]*\n|[^\n]+", plan.content.removeprefix(mark))
     assert plan.content.startswith(mark)

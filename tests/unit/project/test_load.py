@@ -375,6 +375,18 @@ def test_refused(
     assert remedy in (error.remedy or "")
 
 
+def test_several_files_bound_python_together(tmp_path: Path, write: Write) -> None:
+    write("envlock.toml", '# c\nrequirements = ["a.yml", "b.yml"]\n')
+    write("a.yml", "dependencies:\n- python>=3.10\n- pip: [x]\n")
+    write("b.yml", "dependencies:\n- python<3.13\n")
+    assert load(tmp_path).requires_python == "<3.13,>=3.10"
+    write("a.yml", "dependencies:\n- python=3.11\n")
+    write("b.yml", "dependencies:\n- python=3.12\n")
+    error = fail(tmp_path)
+    assert "3.11 and 3.12" in error.what
+    assert error.where == "envlock.toml:2"
+
+
 def test_no_dependencies_at_all_is_fine(tmp_path: Path, write: Write) -> None:
     write("pyproject.toml", "[project]\nname = 'x'\ndependencies = []\n")
     assert load(tmp_path).wishes == ()

@@ -297,7 +297,7 @@ REFUSED = [
     ("x @ ftp://example.org/x-1.tar.gz", "expected a URL with https:", ""),
     ("git+ftp://example.org/x#egg=x", "expected git+https:", "git+ssh://git@host/owner/name"),
     ("git+ssh://git@example.org:o/x#egg=x", "colon after the host", "with a slash"),
-    ("x @ git@example.org:o/x.git", "no such file or folder", "git+ssh://git@host/owner/name"),
+    ("x @ git@example.org:o/x.git", "ssh's short form", "git+ssh://git@host/owner/name"),
     ("git+https://example.org/x.git", "nothing tells the name", "name @ git+https"),
     ("https://example.org/archive/main.zip", "nothing tells the name", "name @ https"),
     ("https://example.org/x-1.tar.gz#md5=abc", "expected egg=NAME", "sha256"),

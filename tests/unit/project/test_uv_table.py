@@ -200,7 +200,7 @@ def test_editable_source(read: Read) -> None:
         ('foo = { git = "https://example.org/f", depth = "1" }', "foo.depth: is not known", ""),
         ('foo = { git = "https://example.org/f", rev = "a", tag = "b" }', "rev and tag at", ""),
         ('foo = { git = "https://u:secret@example.org/f" }', "a URL with credentials", "netrc"),
-        ('foo = { git = "git@example.org:o/f" }', "git+", ""),
+        ('foo = { git = "git@example.org:o/f" }', "short form", "git+ssh"),
         ('foo = { url = "lib", path = "lib" }', "tool.uv.sources.foo", ""),
         ('foo = { rev = "x" }', "tool.uv.sources.foo.rev: is not known", ""),
         ("foo = {}", "expected one of git, url and path", ""),
