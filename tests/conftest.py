@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.index import LoopbackIndex
+from support.project import Project
 
 _MACHINE_VARIABLES = ("ENVLOCK_", "UV_", "PIP_")
 
@@ -35,3 +36,11 @@ def index() -> Iterator[LoopbackIndex]:
     """An empty package index on loopback that gives upload times (PEP 691/700)."""
     with LoopbackIndex("json") as running:
         yield running
+
+
+@pytest.fixture
+def project(index: LoopbackIndex, tmp_path: Path) -> Project:
+    """An empty project whose machine knows no index but ``index``."""
+    root = tmp_path / "project"
+    root.mkdir()
+    return Project(root, index)

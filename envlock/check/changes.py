@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from envlock.check.compare import compare, fits_target
+from envlock.check.compare import SEEDS, compare, fits_target
 from envlock.check.observe import DirectUrl, Observed
 from envlock.lock.model import Lock
 from envlock.lock.selection import wanted_packages
@@ -41,11 +41,18 @@ def changes(before: Observed | None, after: Observed) -> Changes:
     return _between({} if before is None else _held(before), _held(after))
 
 
-def planned(lock: Lock, target: Target, before: Observed | None) -> Changes:
-    """What a sync would do: nothing but the lock's packages stay, unlocked pip not either."""
+def planned(
+    lock: Lock, target: Target, before: Observed | None, *, keeps_seeds: bool = False
+) -> Changes:
+    """What a sync would do: nothing but the lock's packages stays.
+
+    ``keeps_seeds`` is for an environment that uv did not make: there it leaves pip and uv, and
+    before Python 3.12 setuptools and wheel, where the lock does not have them.
+    """
     version = before.version if before is not None and fits_target(target, before) else None
     wanted = {p.name: p.version or "source tree" for p in wanted_packages(lock, target, version)}
     there = {} if before is None else {name: held[0] for name, held in _held(before).items()}
+    stays = _stays(before, target) if keeps_seeds else frozenset()
     differing = set() if before is None else {d.subject for d in compare(lock, target, before)}
     installed = tuple(
         Change(name=name, before=None, after=wanted[name])
@@ -53,7 +60,7 @@ def planned(lock: Lock, target: Target, before: Observed | None) -> Changes:
     )
     removed = tuple(
         Change(name=name, before=there[name], after=None)
-        for name in sorted(there.keys() - wanted.keys())
+        for name in sorted(there.keys() - wanted.keys() - stays)
     )
     replaced = tuple(
         Change(name=name, before=there[name], after=wanted[name])
@@ -63,8 +70,14 @@ def planned(lock: Lock, target: Target, before: Observed | None) -> Changes:
         installed=installed,
         removed=removed,
         replaced=replaced,
-        unchanged=len(wanted.keys() & there.keys()) - len(replaced),
+        unchanged=len(there) - len(removed) - len(replaced),
     )
+
+
+def _stays(before: Observed | None, target: Target) -> frozenset[str]:
+    series = target.series if before is None else before.series
+    old = tuple(int(part) for part in series.split(".")) < (3, 12)
+    return SEEDS if old else frozenset({"pip", "uv"})
 
 
 _Held = tuple[str, DirectUrl | None]

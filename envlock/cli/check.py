@@ -33,7 +33,7 @@ Examples:
   envlock check --request-only    # does the lock still answer the project?
   envlock check --python-only     # is the lock installed?
 
-An unlocked pip, setuptools or wheel is no drift: tools put them into new environments."""
+An unlocked pip, setuptools, wheel or uv is no drift: tools put them into new environments."""
 
 _TITLES = {
     Layer.REQUEST: "the project has changed since it was locked",

@@ -28,7 +28,13 @@ from envlock.io.progress import SilentReporter
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
 from envlock.project.locate import Project
-from envlock.realise.place import Place, default_prefix, place_at_prefix, place_of_python
+from envlock.realise.place import (
+    Place,
+    default_prefix,
+    made_by_uv,
+    place_at_prefix,
+    place_of_python,
+)
 from envlock.realise.venv import sync
 from envlock.resolve.python.config import discover_sources
 
@@ -40,8 +46,9 @@ Examples:
   envlock sync --python /usr/local/bin/python3.11   # an interpreter's own packages
   envlock sync --recreate                  # make the environment anew
 
-Every file is verified against the lock. What the lock does not have is removed. Nothing is
-fetched that uv's cache has. A Python that is missing is never downloaded."""
+Every file is verified against the lock. What the lock does not have is removed (but for pip in
+an environment that uv did not make). Nothing is fetched that uv's cache has. A Python that is
+missing is never downloaded."""
 
 
 @click.command(epilog=_EPILOG)
@@ -82,7 +89,8 @@ def command(
         place = _find_place(context, project, lock, prefix=prefix, python=python, recreate=recreate)
         before = None if place.interpreter is None else observe_interpreter(place.interpreter)
         if dry_run:
-            done = planned(lock, place.target, before)
+            kept = not made_by_uv(place.prefix)
+            done = planned(lock, place.target, before, keeps_seeds=kept)
         else:
             after = _install(context, project, lock, place)
             done = changes(before, after)

@@ -6,6 +6,7 @@ Every file of the lock stands with its SHA-256, so that ``pip install --require-
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from urllib.parse import quote
@@ -18,6 +19,10 @@ from envlock.lock.selection import wanted_packages
 from envlock.lock.target import Target
 
 FILE = "requirements.txt"
+
+# What would end a line, begin a comment or an option, or be replaced by a variable when pip reads
+# it. No honest value holds any of these; a forged one must not become a line of its own.
+_HOSTILE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]|\s#|\s-|\$\{|\\$")
 
 
 class RequirementsExporter:
@@ -45,7 +50,7 @@ def _header(
     yield f"# Environment: {environment_hash(lock).root}"
     yield f"# As of: {lock.as_of:%Y-%m-%dT%H:%M:%SZ}"
     yield f"# For: {', '.join(t.key for t in targets)}"
-    indexes = sorted({p.index for p in packages if p.index})
+    indexes = sorted({_checked(p.index, p) for p in packages if p.index})
     if indexes:
         yield f"# Files from: {' '.join(indexes)} (any index that has them will do)"
     yield "# Install: pip install --require-hashes --no-deps -r requirements.txt"
@@ -55,7 +60,7 @@ def _folders(packages: tuple[PythonPackage, ...]) -> list[str]:
     """Local folders that hold locked files, relative to this one."""
     return sorted(
         {
-            f"./{PurePosixPath(file.path).parent}".removesuffix("/.")
+            _unspaced(f"./{PurePosixPath(file.path).parent}".removesuffix("/."), package)
             for package in packages
             for file in package.files
             if file.path is not None
@@ -69,7 +74,7 @@ def _entry(package: PythonPackage, marker: str | None) -> str:
         | ({package.archive.sha256} if package.archive else set())
     )
     condition = f" ; {marker}" if marker else ""
-    head = f"{_requirement(package)}{condition}"
+    head = _checked(f"{_requirement(package)}{condition}", package)
     # A backslash goes on with the entry on the next line.
     return " \\\n".join([head, *(f"    --hash=sha256:{digest}" for digest in hashes)])
 
@@ -87,11 +92,27 @@ def _requirement(package: PythonPackage) -> str:
 def _archive(package: PythonPackage, archive: Archive) -> str:
     if archive.url is not None:
         fragment = f"#subdirectory={archive.subdirectory}" if archive.subdirectory else ""
-        return f"{package.name} @ {archive.url}{fragment}"
+        return f"{package.name} @ {_unspaced(archive.url + fragment, package)}"
     if archive.subdirectory is not None:
         raise _refused(package, f"is a subdirectory of the local file {archive.path!r}")
     # pip counts such a path from the folder it runs in, and takes no other form of relative path.
     return f"./{quote(archive.path or '', safe='/+!~')}"
+
+
+def _checked(text: str, package: PythonPackage) -> str:
+    if _HOSTILE.search(text):
+        raise UsageError(
+            f"{package.name}: {text!r} cannot stand in a requirements file",
+            remedy="make the lock again with `envlock lock --upgrade`",
+        )
+    return text
+
+
+def _unspaced(text: str, package: PythonPackage) -> str:
+    _checked(text, package)
+    if re.search(r"\s", text):
+        raise _refused(package, f"lies at {text!r}, with a space in it")
+    return text
 
 
 def _refused(package: PythonPackage, why: str) -> UsageError:

@@ -1,4 +1,4 @@
-"""Files: clear errors, atomic writes, and an advisory lock so that two commands do not interleave."""
+"""Files: clear errors, atomic writes, and an advisory lock that keeps two commands apart."""
 
 from __future__ import annotations
 
@@ -37,6 +37,9 @@ def read_text(path: Path) -> str:
         ) from None
     except OSError as error:
         raise UsageError(f"cannot read: {error.strerror}", where=str(path)) from None
+    except ValueError:
+        # A NUL, or what the file system's encoding cannot carry.
+        raise UsageError("not a file name", where=ascii(str(path))) from None
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:

@@ -47,7 +47,8 @@ class Interpreter:
 
     ``version`` is ``3.11.7`` (``3.15.0a1`` before a release); ``implementation`` is
     ``sys.implementation.name`` (``cpython``); ``platform`` a target's platform
-    (``linux/amd64``), None where no target is called so. ``purelib`` and ``platlib`` are the folders that packages are installed to.
+    (``linux/amd64``), None where no target is called so. ``purelib`` and
+    ``platlib`` are the folders that packages are installed to.
     """
 
     executable: Path

@@ -36,6 +36,7 @@ class Loop:
         self._settings = settings
         self._guard = threading.Lock()
         self._incoming: deque[Transfer] = deque()
+        self._open: set[Transfer] = set()
         self._thread: threading.Thread | None = None
         self._waker: socket.socket | None = None
         self._closed = False
@@ -45,6 +46,7 @@ class Loop:
         with self._guard:
             if self._closed:
                 raise RuntimeError("the HTTP client is closed")
+            self._open.add(transfer)
             self._incoming.append(transfer)
             if self._thread is None:
                 ours, theirs = socket.socketpair()
@@ -53,6 +55,7 @@ class Loop:
                     target=self._run, args=(theirs,), name="envlock-http", daemon=True
                 )
                 self._thread.start()
+        transfer.future.add_done_callback(lambda _: self._open.discard(transfer))
         self._wake()
 
     def close(self) -> None:
@@ -72,14 +75,25 @@ class Loop:
                 waker.send(b"x", getattr(socket, "MSG_DONTWAIT", 0))
 
     def _run(self, wakeups: socket.socket) -> None:
-        worker = _Worker(self._settings, wakeups)
+        worker: _Worker | None = None
+        why = "the transfer was abandoned"
         try:
+            worker = _Worker(self._settings, wakeups)
             while not self._closed:
                 worker.take(self._incoming)
                 worker.turn()
+        except Exception as error:
+            # Whatever it is, nobody may wait for ever.
+            why = f"the HTTP client failed: {error!r}"
         finally:
-            worker.stop([*self._incoming])
+            with self._guard:
+                self._closed = True
+                left = [*self._open]
+            if worker is not None:
+                worker.stop()
             wakeups.close()
+            for transfer in left:
+                _settle(transfer, _abandoned(transfer, why))
 
 
 @dataclass(slots=True)
@@ -159,11 +173,8 @@ class _Worker:
             self._multi.socket_action(self._curl.SOCKET_TIMEOUT, 0)
         self._collect()
 
-    def stop(self, incoming: list[Transfer]) -> None:
-        """Fail what is left and give everything back."""
-        left = [*self._running.values(), *incoming]
-        left += [transfer for host in self._hosts.values() for transfer in host.waiting]
-        left += [transfer for _, _, transfer in self._later]
+    def stop(self) -> None:
+        """Give everything back."""
         for handle in self._running:
             self._multi.remove_handle(handle)
             handle.close()
@@ -172,8 +183,6 @@ class _Worker:
             handle.close()
         self._multi.close()
         self._selector.close()
-        for transfer in left:
-            _settle(transfer, SourceError("the transfer was abandoned", where=transfer.url))
 
     def _patience(self) -> float | None:
         due = [] if self._deadline is None else [self._deadline]
@@ -244,6 +253,14 @@ class _Worker:
     def _on_timer(self, milliseconds: int) -> None:
         """libcurl says when it wants to be called without any socket being ready; -1: not."""
         self._deadline = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
+
+
+def _abandoned(transfer: Transfer, why: str) -> SourceError:
+    return SourceError(
+        why,
+        where=transfer.url,
+        remedy="try again; if it stays, reinstall pycurl: pip install -U --force-reinstall pycurl",
+    )
 
 
 def _settle(transfer: Transfer, outcome: Response | SourceError) -> None:

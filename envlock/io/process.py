@@ -56,9 +56,16 @@ def run(
             errors="replace",
         )
     except OSError as error:
+        if cwd is not None and not cwd.is_dir():
+            raise SourceError(
+                f"cannot start {argv[0]} there: no such folder", where=str(cwd)
+            ) from None
         raise SourceError(
             f"cannot start {argv[0]}: {error.strerror}", remedy=remedy or f"install {argv[0]}"
         ) from None
+    except ValueError as error:
+        # A NUL in an argument that came from a file.
+        raise SourceError(f"cannot start {argv[0]}: {error}") from None
     errors: list[str] = []
 
     def read_errors() -> None:

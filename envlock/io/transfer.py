@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from envlock.errors import SourceError
@@ -19,6 +21,7 @@ MAX_REDIRECTS = 10
 CONNECT_SECONDS = 10.0
 MAX_DELAY_SECONDS = 30.0
 RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
+_SSLOPT_NATIVE_CA = 16  # older pycurl has no name for it
 NETWORK_REMEDY = "check the network and the address, or try again later"
 TLS_REMEDY = "name the CA bundle to trust with SSL_CERT_FILE, or check the address"
 
@@ -127,7 +130,7 @@ def prepare(handle: Any, transfer: Transfer, settings: Settings) -> None:
     if settings.certificate_folder:
         options[pycurl.CAPATH] = settings.certificate_folder
     if not (settings.certificate or settings.certificate_folder):
-        options[pycurl.SSL_OPTIONS] = pycurl.SSLOPT_NATIVE_CA
+        options[pycurl.SSL_OPTIONS] = _SSLOPT_NATIVE_CA
     if settings.netrc:
         options[pycurl.NETRC_FILE] = settings.netrc
     if transfer.credentials:
@@ -161,7 +164,7 @@ def judge(
     status = transfer.status
     if status in RETRIED_STATUSES:
         if again:
-            return _delay(transfer.attempt, handle.getinfo(pycurl.RETRY_AFTER), settings)
+            return _delay(transfer.attempt, _retry_after(transfer), settings)
         return SourceError(
             f"the server answered {status}{_times(transfer)}",
             where=without_credentials(transfer.url),
@@ -201,11 +204,23 @@ def _passing_faults() -> frozenset[int]:
     )
 
 
-def _delay(attempt: int, retry_after: int, settings: Settings) -> float:
+def _retry_after(transfer: Transfer) -> float:
+    """Seconds that the server asks to wait (RFC 9110 §10.2.3); 0 when it does not say."""
+    text = transfer.received.get("retry-after", "")
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return 0.0
+    return moment.timestamp() - time.time()
+
+
+def _delay(attempt: int, retry_after: float, settings: Settings) -> float:
     """Exponential back-off with jitter, or what the server asks for; never more than 30 s."""
     wait = settings.backoff * 2.0**attempt
     wait += wait * random.random()  # noqa: S311 - spreads clients out, keeps no secret
-    return min(max(wait, float(retry_after)), MAX_DELAY_SECONDS)
+    return min(max(wait, retry_after), MAX_DELAY_SECONDS)
 
 
 def _times(transfer: Transfer) -> str:

@@ -43,7 +43,7 @@ def dump(lock: Lock) -> str:
         Pylock.from_dict(table)
     except PylockValidationError as error:
         raise SourceError(
-            f"what was resolved does not fit a pylock.toml: {error}",
+            f"what was resolved does not fit a pylock.toml: {_problem(error)}",
             remedy="constrain that package to another version",
         ) from None
     return HEADER + tomli_w.dumps(table, multiline_strings=False)
@@ -209,5 +209,13 @@ def _parse(text: str, where: str) -> dict[str, Any]:
             str(error), where=where, remedy="upgrade envlock: pip install --upgrade envlock"
         ) from None
     except PylockValidationError as error:
-        raise UsageError(f"not a valid pylock.toml: {error}", where=where, remedy=RELOCK) from None
+        raise UsageError(
+            f"not a valid pylock.toml: {_problem(error)}", where=where, remedy=RELOCK
+        ) from None
     return table
+
+
+def _problem(error: PylockValidationError) -> str:
+    """Path in the file first, as everywhere; of a drawn message (markers) only the sentence."""
+    sentence = error.message.partition("\n")[0]
+    return f"{error.context}: {sentence}" if error.context else sentence

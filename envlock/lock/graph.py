@@ -35,6 +35,12 @@ def needs(lock: Lock, package: PythonPackage) -> tuple[PythonPackage, ...]:
     return _needs(_by_name(lock), package)
 
 
+def all_needs(lock: Lock) -> dict[tuple[str, str, str], tuple[PythonPackage, ...]]:
+    """``needs`` of every package at once, by ``sort_key``; linear in the lock's size."""
+    by_name = _by_name(lock)
+    return {package.sort_key: _needs(by_name, package) for package in lock.packages}
+
+
 def chains_to(lock: Lock, name: str) -> tuple[Chain, ...]:
     """For every wish that leads to ``name``: the shortest chain; sorted by length, then names."""
     by_name = _by_name(lock)

@@ -51,11 +51,12 @@ def wanted_packages(
     """The packages that ``target`` installs: those without a marker, or whose marker holds.
 
     ``full_version`` (``3.11.7``) is the interpreter's, where the target leaves the patch open.
-    The lock's extras and groups count as asked for (PEP 751's ``extras``, ``dependency_groups``).
+    The lock's groups are its default groups, so they count as asked for; an extra would have to be
+    asked for by name (PEP 751). envlock writes no marker that names either.
     """
     environment: dict[str, str | frozenset[str]] = {
         **target.environment(full_version),
-        "extras": frozenset(lock.request.extras),
+        "extras": frozenset(),
         "dependency_groups": frozenset(lock.request.groups),
     }
     holds: dict[str, bool] = {}

@@ -129,10 +129,13 @@ def absolute(path: Path) -> Path:
     return Path(os.path.normpath(Path.cwd() / path))
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """``did you mean "targets"?`` or, when nothing is near, the list of known names."""
+def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """``did you mean "targets"?`` or, when nothing is near, the list of known names.
+
+    ``cutoff`` is difflib's: how alike counts as near, from 0 to 1.
+    """
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=cutoff)
     if near:
         return f'did you mean "{near[0]}"?'
     return f"known: {', '.join(names)}" if names else "there are none here"

@@ -296,7 +296,7 @@ class _Reader:
 def _platform_hint(platform: str) -> str:
     system, _, machine = platform.partition("/")
     other = f"{_MACHINES.get(system, system)}/{_MACHINES.get(machine.lower(), machine)}"
-    return f'write "{other}"' if other in PLATFORMS else f"known: {', '.join(PLATFORMS)}"
+    return f'write "{other}"' if other in PLATFORMS else nearest(platform, PLATFORMS, cutoff=0.8)
 
 
 def _no_range(text: str) -> str:

@@ -50,6 +50,15 @@ def is_venv(prefix: Path) -> bool:
     return (prefix / "pyvenv.cfg").is_file()
 
 
+def made_by_uv(prefix: Path) -> bool:
+    """Whether uv made the virtual environment: in others it leaves an unlocked pip where it is."""
+    try:
+        text = (prefix / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return any(line.partition("=")[0].strip() == "uv" for line in text.splitlines())
+
+
 def place_at_prefix(lock: Lock, prefix: Path, *, platform: str, recreate: bool = False) -> Place:
     """The virtual environment at ``prefix``, which may be missing.
 

@@ -103,6 +103,7 @@ def _make_lock(
         raise explain.with_date(error, engine, question, plan.now, reporter) from None
     packages = tuple(pinned.complete(package) for package in resolution.packages)
     packages = _only_allowed_files(packages, request)
+    packages = tuple(_of_allowed_kinds(package, request) for package in packages)
     _verify(packages, plan.as_of)
     packages = sizes.fill(packages, sources, http, reporter)
     return Lock(
@@ -150,6 +151,20 @@ def _only_allowed_files(
             )
         kept.append(replace(package, sdist=sdist, wheels=wheels))
     return tuple(kept)
+
+
+def _of_allowed_kinds(package: PythonPackage, request: Request) -> PythonPackage:
+    """Without the wheels or the sdist that the request forbids: an installer would take them."""
+    if _names(request.no_binary, package.name, but=request.only_binary):
+        return replace(package, wheels=())
+    if _names(request.only_binary, package.name, but=request.no_binary):
+        return replace(package, sdist=None)
+    return package
+
+
+def _names(names: tuple[str, ...], name: str, *, but: tuple[str, ...]) -> bool:
+    """Whether ``names`` mean ``name``; ``:all:`` does, unless the other list has it by name."""
+    return name in names or (":all:" in names and name not in but)
 
 
 def _verify(packages: Iterable[PythonPackage], as_of: datetime) -> None:

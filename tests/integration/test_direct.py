@@ -105,9 +105,7 @@ def commit(folder: Path, date: datetime) -> str:
 def test_a_branch_becomes_a_commit(repository: Path, tmp_path: Path) -> None:
     old = git(repository, "rev-parse", "main~")
     url = repository.as_uri()
-    pinned = pin(
-        f"lib[x] @ git+{url}@main#subdirectory=py ; python_version >= '3'", root=tmp_path
-    )
+    pinned = pin(f"lib[x] @ git+{url}@main#subdirectory=py ; python_version >= '3'", root=tmp_path)
     assert pinned.facts == {
         "lib": Vcs(kind="git", url=url, commit=old, requested="main", subdirectory="py")
     }
@@ -176,9 +174,7 @@ def test_a_stated_digest_is_verified_once(index: LoopbackIndex, tmp_path: Path) 
     notes = Notes()
     for wish, subdirectory in ((inline, "a"), (inline, "a"), (beside, None)):
         fact = pin(wish, root=tmp_path, notes=notes).facts["lib"]
-        assert fact == Archive(
-            url=url, sha256=digest, size=len(content), subdirectory=subdirectory
-        )
+        assert fact == Archive(url=url, sha256=digest, size=len(content), subdirectory=subdirectory)
     assert notes.notes == []
     assert index.count("/direct/*") == 1
 
@@ -220,9 +216,7 @@ def test_a_connection_cut_once_changes_nothing(index: LoopbackIndex, tmp_path: P
     url = index.put("/direct/lib-1.0.tar.gz", content)
     index.fail("/direct/*", "truncate", times=1)
     fact = pin(f"lib @ {url}", root=tmp_path, dated=False).facts["lib"]
-    assert fact == Archive(
-        url=url, sha256=hashlib.sha256(content).hexdigest(), size=len(content)
-    )
+    assert fact == Archive(url=url, sha256=hashlib.sha256(content).hexdigest(), size=len(content))
 
 
 def test_an_archive_that_is_not_there(index: LoopbackIndex, tmp_path: Path) -> None:

@@ -9,15 +9,18 @@ import socketserver
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from envlock.errors import SourceError, VerificationError
-from envlock.io.http import Http
+from envlock.io.http import Http, Response
+from envlock.io.sinks import FileSink, MemorySink
+from envlock.io.transfer import Transfer
 
 BODY = bytes(range(256)) * 4096  # 1 MiB
 DIGEST = hashlib.sha256(BODY).hexdigest()
@@ -275,6 +278,21 @@ def test_closing_fails_what_is_under_way() -> None:
             http.submit(server.url())
 
 
+def test_a_client_that_breaks_inside_keeps_nobody_waiting(http: Http) -> None:
+    class Broken(dict[str, str]):
+        def items(self) -> NoReturn:
+            raise ZeroDivisionError
+
+    with serving(lambda r: ok(b"x")) as server:
+        sink = MemorySink(server.url(), 10)
+        future = http._send(server.url(), sink, headers={"a": "b"})
+        assert future.result(timeout=5).body == b"x"
+        future = Future[Response]()
+        http._loop.add(Transfer(url=server.url(), sink=sink, future=future, headers=Broken(a="b")))
+        with pytest.raises(SourceError, match="ZeroDivisionError"):
+            future.result(timeout=5)
+
+
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/x", "http://ü/\x00"])
 def test_other_protocols_are_refused(http: Http, url: str) -> None:
     with pytest.raises(SourceError, match=r"only http and https|not a usable address"):
@@ -510,8 +528,6 @@ def test_a_folder_that_cannot_be_made(http: Http, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_said_so(http: Http) -> None:
-    from envlock.io.sinks import FileSink
-
     sink = FileSink(Path("/dev/full"))
     with serving(lambda r: ok(BODY)) as server, pytest.raises(SourceError, match="cannot write"):
         http._send(server.url(), sink).result()

@@ -8,6 +8,7 @@ lock depend on one machine's disk: see ``_admit``.
 
 from __future__ import annotations
 
+import itertools
 import netrc
 import os
 import re
@@ -93,20 +94,11 @@ def _indexes(settings: Iterable[Settings]) -> tuple[Index, ...]:
 
     "No index" in one place silences that place and all weaker ones, the built-in default too.
     """
-    extra: list[Index] = []
-    default: Index | None = None
-    silenced = False
-    for part in settings:
-        silenced = silenced or part.no_index
-        if silenced:
-            break
-        extra += part.indexes
-        if default is None:
-            default = part.default
-        if part.closed and default is None:
-            silenced = True
-    if default is None and not silenced:
-        default = make_index(default_index(), "uv's default", base=Path(), default=True)
+    settings = list(settings)
+    heard = list(itertools.takewhile(lambda part: not part.no_index, settings))
+    extra = [index for part in heard for index in part.indexes]
+    extra += [index for part in heard for index in part.extra_indexes]
+    default = _default(heard, known=len(heard) == len(settings))
     merged: dict[str, Index] = {}
     for index in (*extra, *([default] if default else [])):
         known = merged.get(index.url)
@@ -117,6 +109,20 @@ def _indexes(settings: Iterable[Settings]) -> tuple[Index, ...]:
         # one stands where a default stands.
         found[-1] = replace(found[-1], default=True)
     return tuple(found)
+
+
+def _default(settings: Iterable[Settings], *, known: bool) -> Index | None:
+    """The index for everything that no other has; None when there shall be none.
+
+    ``known`` is whether uv's built-in one may serve when nothing names another.
+    """
+    for part in settings:
+        if part.default is not None or part.closed:
+            return part.default
+    for part in settings:
+        if part.old_default is not None:
+            return part.old_default
+    return make_index(default_index(), "uv's default", base=Path(), default=True) if known else None
 
 
 def _joined(first: Index, second: Index) -> Index:
@@ -190,8 +196,8 @@ def _location(place: Index | FindLinks) -> str:
 
 
 def _places(part: Settings) -> Iterable[str]:
-    defaults = () if part.default is None else (part.default,)
-    return (_location(place) for place in (*part.indexes, *defaults, *part.find_links))
+    indexes = (*part.indexes, part.default, *part.extra_indexes, part.old_default)
+    return (_location(place) for place in (*indexes, *part.find_links) if place is not None)
 
 
 def _admit(

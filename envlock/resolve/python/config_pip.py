@@ -140,11 +140,11 @@ def _settings(values: Mapping[str, _Value]) -> Settings:
     default = values.get("index-url")
     cert = values.get("cert")
     return Settings(
-        indexes=tuple(
+        extra_indexes=tuple(
             make_index(text, origin, base=base)
             for text, origin, base in _words(values.get("extra-index-url"))
         ),
-        default=make_index(default.text, default.origin, base=default.base, default=True)
+        old_default=make_index(default.text, default.origin, base=default.base, default=True)
         if default
         else None,
         find_links=tuple(

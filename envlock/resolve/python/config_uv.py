@@ -38,29 +38,26 @@ def read_uv(root: Path, environ: Mapping[str, str], home: Path) -> tuple[Setting
 
 
 def _environment(environ: Mapping[str, str], root: Path) -> Settings:
-    indexes = [
-        _named(text, "UV_INDEX", root, default=False)
-        for text in environ.get("UV_INDEX", "").split()
-    ]
-    indexes += [
-        _named(text, "UV_EXTRA_INDEX_URL", root, default=False)
-        for text in environ.get("UV_EXTRA_INDEX_URL", "").split()
-    ]
-    default = None
-    for variable in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"):
+    def indexes(variable: str) -> tuple[Index, ...]:
+        return tuple(
+            _named(text, variable, root, default=False)
+            for text in environ.get(variable, "").split()
+        )
+
+    def default(variable: str) -> Index | None:
         text = environ.get(variable, "").strip()
-        if text and default is None:
-            default = _named(text, variable, root, default=True)
-    links = [
-        make_find_links(text, "UV_FIND_LINKS", base=root)
-        for text in environ.get("UV_FIND_LINKS", "").split(",")
-        if text.strip()
-    ]
+        return _named(text, variable, root, default=True) if text else None
+
     return Settings(
-        indexes=tuple(indexes),
-        default=default,
-        find_links=tuple(links),
-        no_index=environ.get("UV_NO_INDEX", "").lower() in _TRUE,
+        indexes=indexes("UV_INDEX"),
+        extra_indexes=indexes("UV_EXTRA_INDEX_URL"),
+        default=default("UV_DEFAULT_INDEX"),
+        old_default=default("UV_INDEX_URL"),
+        find_links=tuple(
+            make_find_links(text, "UV_FIND_LINKS", base=root)
+            for text in environ.get("UV_FIND_LINKS", "").split(",")
+            if text.strip()
+        ),
         strategy=_strategy(environ.get("UV_INDEX_STRATEGY") or None, "UV_INDEX_STRATEGY"),
     )
 
@@ -156,18 +153,18 @@ def _settings(table: Mapping[str, Any], path: Path, *, project: bool) -> Setting
     keys = _Keys(path)
     base = path.parent
     listed = _listed(keys, table)
-    default = listed.default
     old_default = keys.expect(table, "index-url", str)
-    if old_default is not None and default is None and not listed.closed:
-        default = make_index(old_default, f"{path}: index-url", base=base, default=True)
     extra = f"{path}: extra-index-url"
     links = f"{path}: find-links"
     return Settings(
-        indexes=(
-            *listed.indexes,
-            *(make_index(t, extra, base=base) for t in keys.texts(table, "extra-index-url")),
+        indexes=listed.indexes,
+        default=listed.default,
+        extra_indexes=tuple(
+            make_index(t, extra, base=base) for t in keys.texts(table, "extra-index-url")
         ),
-        default=default,
+        old_default=None
+        if old_default is None
+        else make_index(old_default, f"{path}: index-url", base=base, default=True),
         closed=listed.closed,
         find_links=(
             *listed.find_links,

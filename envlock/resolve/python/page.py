@@ -93,4 +93,9 @@ def name_of(url: str) -> str | None:
     name = path[path.rfind("/") + 1 :]
     if "%" in name:
         name = unquote(name)
-    return None if not name or name in (".", "..") or _UNSAFE.search(name) else name
+    return name if is_file_name(name) else None
+
+
+def is_file_name(name: str) -> bool:
+    """Whether ``name`` can be a file's in any folder: it leads nowhere else."""
+    return bool(name) and name not in (".", "..") and not _UNSAFE.search(name)

@@ -27,7 +27,9 @@ _TAG = re.compile(
     # What looks like a tag in these is none.
     r"<(?:!--(?:-?>|.*?(?:--!?>|\Z))"
     r"|(?P<raw>script|style|textarea|title)\b.*?(?:</(?P=raw)\b|\Z)"
-    rf"|(a|base|meta)(?=[\s/])({_ATTRIBUTES})>)",
+    rf"|(a|base|meta)(?=[\s/])({_ATTRIBUTES})>"
+    # Other tags are passed over whole: their attributes may hold what looks like a tag.
+    rf"|[a-z][^\s<>/]*+{_ATTRIBUTES}>)",
     re.IGNORECASE | re.DOTALL,
 )
 _ATTRIBUTE = re.compile(

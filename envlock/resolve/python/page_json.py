@@ -12,7 +12,7 @@ from envlock.resolve.python.page import (
     ProjectPage,
     absolute,
     hex_digest,
-    name_of,
+    is_file_name,
     parse_time,
 )
 
@@ -44,7 +44,7 @@ def _file(entry: Any, position: int, base: str) -> PageFile | None:
     if not isinstance(filename, str) or not isinstance(reference, str):
         raise PageError(f"files[{position}] has no filename or url")
     url = absolute(reference.partition("#")[0], base)
-    if url is None or name_of(filename) != filename:
+    if url is None or not is_file_name(filename):
         return None
     hashes = entry.get("hashes")
     uploaded = entry.get("upload-time")

@@ -102,7 +102,8 @@ def _cuts(target: Target, named: Iterable[str]) -> list[str]:
     start = f"{target.series}.0"
     cuts = {start}
     for text in named:
-        release = (*Version(text).release, 0, 0)[:3]
+        # `3.12.*` arrives here as `3.12.`
+        release = (*Version(text.rstrip(".")).release, 0, 0)[:3]
         if release[:2] == Version(target.series).release:
             # `==`, `<=` and `>` change after the patch that they name, `<` and `>=` before it.
             cuts.add(f"{target.series}.{release[2]}")

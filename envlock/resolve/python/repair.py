@@ -16,7 +16,7 @@ from packaging.version import InvalidVersion, Version
 from envlock.lock.model import Repair
 
 _HEADER = re.compile(
-    rb"^(requires-dist|requires-python)[ \t]*:[ \t]*((?:[^\n]|\n[ \t])*?)[ \t\r]*$",
+    rb"^(requires-dist|requires-python)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)",
     re.IGNORECASE | re.MULTILINE,
 )
 _RELEASE = r"\d+(?:\.\d+)*"
@@ -32,13 +32,14 @@ _VARIABLE = (
 _TEST = rf"{_VARIABLE} ?(?:==|!=|>=|<=|>|<) ?{_STRING}"
 _CERTAIN = re.compile(
     rf"{_NAME} ?(?:\[{_NAME}(?:, ?{_NAME})*\])? ?(?:{_CLAUSES}|\({_CLAUSES}\))?"
-    rf"(?: ?; ?{_TEST}(?: (?:and|or) {_TEST})*)?\Z"
+    rf"(?: ?; ?{_TEST}(?: (?:and|or) {_TEST})*)?\Z",
+    re.ASCII,
 )
 """Requirements that are valid at a glance; the parser, fifty times slower, judges the others."""
 _HEAD = re.compile(rf"\s*{_NAME}\s*(?:\[[^\]]*\])?")
 _LOOSE_CLAUSE = re.compile(r"([<>=!~](?:\s*[<>=!~])*)\s*([^\s,<>=!~]*)")
 _OPERATORS = {"=": "==", "=>": ">=", "=<": "<=", "=!": "!=", "<>": "!="}
-_CERTAIN_PYTHON = re.compile(rf"{_CLAUSES}\Z")
+_CERTAIN_PYTHON = re.compile(rf"{_CLAUSES}\Z", re.ASCII)
 
 
 def repair_metadata(text: bytes, subject: str) -> tuple[bytes, tuple[Repair, ...]]:
@@ -68,7 +69,9 @@ def repair_metadata(text: bytes, subject: str) -> tuple[bytes, tuple[Repair, ...
         repairs.append(
             Repair(subject=subject, found=label + shown, used=label + used if used else "")
         )
-        return match[1] + b": " + used.encode() if used else match[0]
+        if not used:
+            return match[0]
+        return match[1] + b": " + used.encode() + (b"\r" if match[0].endswith(b"\r") else b"")
 
     repaired = _HEADER.sub(replace, head)
     return (repaired + body if repairs else text), tuple(repairs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,16 @@ _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 class Settings:
     """One place's say. ``indexes`` are those beside the default, first one preferred.
 
-    ``project`` is whether the project itself says it, as opposed to the machine. ``closed`` is
-    whether the default index is to be used by no package that does not name it.
+    ``extra_indexes`` and ``old_default`` are pip's and uv's older kind (``extra-index-url``,
+    ``index-url``), which rank behind the other kind of every place. ``closed`` is whether no
+    default index is to be used. ``project`` is whether the project itself says it, as opposed to
+    the machine.
     """
 
     indexes: tuple[Index, ...] = ()
     default: Index | None = None
+    extra_indexes: tuple[Index, ...] = ()
+    old_default: Index | None = None
     closed: bool = False
     find_links: tuple[FindLinks, ...] = ()
     no_index: bool = False
@@ -83,4 +88,5 @@ def _located(text: str, origin: str, base: Path) -> str:
     if text.startswith("file:"):
         return "file://" + text.removeprefix("file:")
     path = Path(text).expanduser()
-    return str(path if path.is_absolute() else Path(base, path).resolve())
+    # Links are not followed: a place is compared with others as it was written.
+    return os.path.normpath(base.absolute() / path)

@@ -10,14 +10,12 @@ from __future__ import annotations
 import json
 import os
 import platform
-import re
 import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import tomli_w
 from packaging.version import Version
@@ -31,6 +29,8 @@ from envlock.lock.model import Artifact, PythonPackage
 from envlock.lock.request import Request, Wish
 from envlock.resolve.python import uv_lockfile, uv_messages
 from envlock.resolve.python.engine import Question, Resolution
+from envlock.resolve.python.local_files import local_artifact
+from envlock.resolve.python.references import with_absolute_path
 from envlock.resolve.python.sources import Sources
 from envlock.resolve.python.view import DatedView
 
@@ -39,7 +39,6 @@ ROOT_NAME = "envlock-request"
 
 _FILES_FOREVER = "max-age=365000000, immutable"
 _PAGES_A_WHILE = "max-age=600"
-_DIRECT_FILE = re.compile(r"^(?P<name>[^@]+@ )file:(?P<path>[^;]+?)(?P<marker> ;.*)?$")
 
 
 class UvEngine:
@@ -51,12 +50,14 @@ class UvEngine:
         """See ``Engine.resolve``.
 
         The index is asked directly, with uv's own cut-off. Only when uv found files without a
-        time, or metadata that it could not read, the question is asked again through the dated
-        view, which finds the times elsewhere and repairs the metadata.
+        time, or metadata that it could not read or that the index claims and does not have, the
+        question is asked again through the dated view, which finds the times elsewhere and makes
+        the metadata itself.
         """
         reporter.step("resolving")
         answer = _ask(question)
-        if answer.said.undated or answer.said.unreadable:
+        said = answer.said
+        if said.undated or said.unreadable or said.missing_metadata:
             return _through_view(question, reporter)
         return Resolution(packages=answer.packages(question, reporter))
 
@@ -76,7 +77,12 @@ class _Answer:
         for warning in self.said.warnings:
             reporter.note(warning)
         packages, graph = uv_lockfile.read(self.lock_text, root_name=ROOT_NAME)
-        return uv_lockfile.to_packages(packages, graph, question.request.targets)
+        return uv_lockfile.to_packages(
+            packages,
+            graph,
+            question.request.targets,
+            local_file=lambda path: local_artifact(Path(path), question.root),
+        )
 
 
 def _ask(question: Question, cache: Path | None = None) -> _Answer:
@@ -106,6 +112,9 @@ def _through_view(question: Question, reporter: Reporter) -> Resolution:
         real = {seen.url: real.url for real, seen in pairs}
         pins = tuple(replace(p, index=shown.get(p.index or "", p.index)) for p in question.pins)
         answer = _ask(replace(question, sources=view.sources, pins=pins), Path(cache))
+        if view.failure is not None:
+            # To uv it is a 502 of some loopback address; here is its cause.
+            raise view.failure
         packages = tuple(
             _original(package, real, view) for package in answer.packages(question, reporter)
         )
@@ -159,7 +168,13 @@ def _environment(sources: Sources) -> dict[str, str]:
     """This process's environment without uv's and pip's settings, but for cache and credentials."""
     kept = {
         name: os.environ[name]
-        for name in ("UV_CACHE_DIR", "UV_HTTP_TIMEOUT", "UV_KEYRING_PROVIDER", "UV_OFFLINE")
+        for name in (
+            "UV_CACHE_DIR",
+            "UV_HTTP_RETRIES",
+            "UV_HTTP_TIMEOUT",
+            "UV_KEYRING_PROVIDER",
+            "UV_OFFLINE",
+        )
         if name in os.environ
     }
     environment = process.clean_environment("UV_", "PIP_", "VIRTUAL_ENV", "CONDA_PREFIX", **kept)
@@ -208,11 +223,7 @@ def _write_project(workspace: Path, question: Question) -> None:
 
 def _absolute(wish: Wish, root: Path) -> str:
     """The wish's text, with a local path made absolute, as uv needs it."""
-    match = _DIRECT_FILE.match(wish.text)
-    if match is None:
-        return wish.text
-    path = quote((root / match["path"]).resolve().as_posix())
-    return f"{match['name']}file://{path}{match['marker'] or ''}"
+    return with_absolute_path(wish.text, root)
 
 
 def _configuration(question: Question) -> dict[str, Any]:
@@ -225,8 +236,7 @@ def _configuration(question: Question) -> dict[str, Any]:
                 "name": _index_name(number),
                 "url": index.url,
                 "default": index.default,
-                # An index without cache headers would be fetched again each time.
-                "cache-control": {"api": _PAGES_A_WHILE, "files": _FILES_FOREVER},
+                "cache-control": _cache_control(question),
             }
             for number, index in enumerate(sources.indexes)
         ],
@@ -238,6 +248,15 @@ def _configuration(question: Question) -> dict[str, Any]:
         configuration["prerelease"] = "allow"
     configuration |= _build_settings(request)
     return {key: value for key, value in configuration.items() if value not in ([], None)}
+
+
+def _cache_control(question: Question) -> dict[str, str]:
+    """An index without cache headers would be fetched again each time.
+
+    What is said here goes before uv's ``--refresh``.
+    """
+    pages = {} if question.refresh else {"api": _PAGES_A_WHILE}
+    return pages | {"files": _FILES_FOREVER}
 
 
 def _cutoff(question: Question) -> str:

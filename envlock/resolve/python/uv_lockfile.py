@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -85,9 +85,16 @@ def _edge(table: Mapping[str, Any], by_name: Mapping[str, list[Node]]) -> Edge:
 
 
 def to_packages(
-    packages: tuple[UvPackage, ...], graph: Graph, targets: tuple[Target, ...]
+    packages: tuple[UvPackage, ...],
+    graph: Graph,
+    targets: tuple[Target, ...],
+    *,
+    local_file: Callable[[str], Artifact] | None = None,
 ) -> tuple[PythonPackage, ...]:
     """The lock's entries: markers per target, the wheels that some target can use, the sdist.
+
+    ``local_file`` makes the artifact of a path in a folder of files (find-links), for which uv
+    states no digest.
 
     Packages from elsewhere than an index carry name, version, marker and dependencies only; the
     caller adds where they came from.
@@ -104,7 +111,7 @@ def to_packages(
             Dependency(name=n.name, version=n.version if count[n.name] > 1 else None)
             for n in needs.get(package.node, ())
         }
-        entries.append(_entry(package, found[package.node], dependencies, usable))
+        entries.append(_entry(package, found[package.node], dependencies, usable, local_file))
     return tuple(sorted(entries, key=lambda p: p.sort_key))
 
 
@@ -121,18 +128,27 @@ def _needs(graph: Graph, found: Mapping[Node, str | None]) -> dict[Node, set[Nod
 
 
 def _entry(
-    package: UvPackage, marker: str | None, dependencies: set[Dependency], usable: frozenset[Any]
+    package: UvPackage,
+    marker: str | None,
+    dependencies: set[Dependency],
+    usable: frozenset[Any],
+    local_file: Callable[[str], Artifact] | None,
 ) -> PythonPackage:
     registry = package.source_kind == "registry"
     table = package.table
-    wheels = [_artifact(t) for t in (table.get("wheels", ()) if registry else ())]
+
+    def artifact(file: Mapping[str, Any]) -> Artifact:
+        return local_file(file["path"]) if local_file and "path" in file else _artifact(file)
+
+    wheels = [artifact(t) for t in (table.get("wheels", ()) if registry else ())]
+    index = table["source"].get("registry", "")
     return PythonPackage(
         name=package.node.name,
         version=package.node.version or None,
         marker=marker,
-        index=_without_user(table["source"]["registry"]) if registry else None,
+        index=_without_user(index) if index.startswith(("http://", "https://")) else None,
         dependencies=tuple(sorted(dependencies, key=lambda d: (d.name, d.version or ""))),
-        sdist=_artifact(table["sdist"]) if registry and "sdist" in table else None,
+        sdist=artifact(table["sdist"]) if registry and "sdist" in table else None,
         wheels=tuple(sorted((w for w in wheels if _fits(w.name, usable)), key=lambda w: w.name)),
     )
 

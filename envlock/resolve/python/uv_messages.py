@@ -11,17 +11,22 @@ from envlock.io.process import Completed
 
 _UNREADABLE = re.compile(r"WARN `(?P<subject>[^`]+==[^`]+)` has invalid metadata: (?P<reason>.*)")
 _UNDATED = re.compile(r"warning: `([^`]+)` is missing an upload date")
+_NO_METADATA = re.compile(
+    r"Failed to fetch:?\s+`?\S+\.whl\.metadata`?\s.*?HTTP status client error \(404", re.DOTALL
+)
 _SPLIT = re.compile(r" for split \(markers: .*\)$")
 _LATER = re.compile(
     r"`(?P<name>[^`]+)` was filtered by `exclude-newer` .*?"
     r"(?:The latest version satisfying the requirement is v?(?P<version>\S+), "
     r"published at (?P<instant>[0-9T:.Z+-]+?)\.(?:\s|$))"
 )
+_GENERATED = re.compile(r"`envlock-request`(?: \(v0\))?")
 _NETWORK = re.compile(
     r"Failed to fetch|Request failed|error sending request|timed out|HTTP status (?:server|client)"
     r"|Failed to download|error decoding response|connection|Network connectivity|Git operation",
     re.IGNORECASE,
 )
+_NO_PAGE = re.compile(r"Received some unexpected (?:JSON|HTML)")
 _DIGEST = re.compile(r"Hash mismatch|hash mismatch")
 _NOT_FOUND = re.compile(r"(?:Because|And because) (\S+) was not found in the package registry")
 
@@ -32,12 +37,14 @@ class Said:
 
     ``unreadable``: ``name==version`` and the reason, for releases whose metadata uv refused and
     so skipped. ``undated``: files without an upload time, which uv then left out. ``warnings``:
-    uv's other ones, one line each.
+    uv's other ones, one line each. ``missing_metadata``: uv gave up because the index claims a
+    metadata file (PEP 658) that is not there.
     """
 
     unreadable: tuple[tuple[str, str], ...]
     undated: tuple[str, ...]
     warnings: tuple[str, ...]
+    missing_metadata: bool = False
 
 
 def read(stderr: str) -> Said:
@@ -53,6 +60,7 @@ def read(stderr: str) -> Said:
         unreadable=tuple(sorted(unreadable.items())),
         undated=tuple(undated),
         warnings=tuple(dict.fromkeys(warnings)),
+        missing_metadata=_NO_METADATA.search(stderr) is not None,
     )
 
 
@@ -96,6 +104,12 @@ def error(completed: Completed, said: Said, as_of: datetime) -> EnvlockError:
             f"a file is not what its digest says:\n{text}",
             remedy="the index or a proxy altered it: clear its cache, or use another index",
         )
+    if _NO_PAGE.search(text):
+        return SourceError(
+            f"no readable index page:\n{text}",
+            remedy="check that this is the address of a simple index,"
+            " and that no login page or proxy answers in its place",
+        )
     if "No space left on device" in text:
         return SourceError(f"the disk is full:\n{text}", remedy="free some space, then try again")
     if _NETWORK.search(text):
@@ -132,4 +146,4 @@ def _cleaned(stderr: str) -> str:
         if line == "No solution found when resolving dependencies":
             continue
         kept.append(line)
-    return "\n".join(kept).strip()
+    return _GENERATED.sub("the request", "\n".join(kept).strip())

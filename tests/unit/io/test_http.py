@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+import time
 from concurrent.futures import Future
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from envlock.errors import EnvlockError, SourceError, UsageError
 from envlock.io.http import Http, Response, expect_ok
 from envlock.io.sinks import CountingSink, FileSink, MemorySink
-from envlock.io.transfer import MAX_DELAY_SECONDS, Settings, Transfer, _delay
+from envlock.io.transfer import MAX_DELAY_SECONDS, Settings, Transfer, _delay, _retry_after
 
 URL = "https://user:secret@example.org/file"
 
@@ -70,6 +72,29 @@ def test_pauses_grow_and_are_bounded(attempt: int, retry_after: int, backoff: fl
     assert pause <= MAX_DELAY_SECONDS
     assert pause >= min(backoff * 2**attempt, MAX_DELAY_SECONDS)
     assert pause >= min(retry_after, MAX_DELAY_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("3", 3, 3),
+        ("", 0, 0),
+        ("soon", 0, 0),
+        ("-3", 0, 0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", -1e10, 0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(text: str, low: float, high: float) -> None:
+    transfer = Transfer(url=URL, sink=CountingSink(), future=Future())
+    transfer.on_header(b"HTTP/1.1 429 Slow\r\n")
+    transfer.on_header(f"Retry-After: {text}\r\n".encode())
+    assert low <= _retry_after(transfer) <= high
+
+
+def test_retry_after_may_be_a_moment_ahead() -> None:
+    transfer = Transfer(url=URL, sink=CountingSink(), future=Future())
+    transfer.received["retry-after"] = formatdate(time.time() + 1000, usegmt=True)
+    assert 900 <= _retry_after(transfer) <= 1000
 
 
 def test_headers_of_the_last_block_count() -> None:

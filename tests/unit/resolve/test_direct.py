@@ -96,9 +96,7 @@ def test_local_paths_under_a_date_need_leave_by_name(tmp_path: Path) -> None:
     assert caught.value.where == "requirements.in:1, requirements.in:2"
     line = (caught.value.remedy or "").splitlines()[-1]
     assert line == 'allow-undated = ["./third", "lib", "other"]'
-    allowed = pin(
-        request(*wishes, allow_undated=("./third", "lib", "other")), tmp_path, dated=True
-    )
+    allowed = pin(request(*wishes, allow_undated=("./third", "lib", "other")), tmp_path, dated=True)
     assert set(allowed.facts) == {"lib", "other", "third"}
 
 

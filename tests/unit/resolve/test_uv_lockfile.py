@@ -81,7 +81,7 @@ def test_only_what_a_target_needs_is_locked() -> None:
     assert set(_packages(LINUX)) == {"web", "base", "speed"}
     both = _packages(LINUX, WINDOWS)
     assert set(both) == {"web", "base", "speed", "colour"}
-    assert both["colour"].marker == "sys_platform == 'win32'"
+    assert both["colour"].marker == 'sys_platform == "win32"'
     assert both["web"].marker is None
 
 

@@ -1,0 +1,151 @@
+"""One lock with an example of everything that the file can hold, and builders for small ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from envlock.lock.model import (
+    Archive,
+    Artifact,
+    Dependency,
+    Directory,
+    Lock,
+    PythonPackage,
+    Repair,
+    Vcs,
+)
+from envlock.lock.request import Request, Wish
+from envlock.lock.target import Target
+
+LINUX = Target(platform="linux/amd64", python="3.11")
+MACOS = Target(platform="macos/arm64", python="3.12.4")
+WINDOWS = Target(platform="windows/amd64", python="3.11")
+AS_OF = datetime(2024, 6, 1, tzinfo=UTC)
+INDEX = "https://index.example.org/simple"
+
+
+def digest(letter: str) -> str:
+    """64 hex digits made of one."""
+    return letter * 64
+
+
+def wheel(name: str, version: str, letter: str = "a", tag: str = "py3-none-any") -> Artifact:
+    """A wheel with every field set."""
+    filename = f"{name.replace('-', '_')}-{version}-{tag}.whl"
+    return Artifact(
+        name=filename,
+        url=f"https://files.example.org/{filename}",
+        sha256=digest(letter),
+        size=1000,
+        upload_time=datetime(2024, 5, 1, 12, 30, 15, 123456, tzinfo=UTC),
+    )
+
+
+def sdist(name: str, version: str, letter: str = "b") -> Artifact:
+    """An sdist with every field set."""
+    filename = f"{name.replace('-', '_')}-{version}.tar.gz"
+    return Artifact(
+        name=filename,
+        url=f"https://files.example.org/{filename}",
+        sha256=digest(letter),
+        size=2000,
+        upload_time=datetime(2024, 5, 1, 12, 30, tzinfo=UTC),
+    )
+
+
+def package(
+    name: str, version: str = "1.0", *, needs: Iterable[str] = (), marker: str | None = None
+) -> PythonPackage:
+    """An entry with one wheel."""
+    return PythonPackage(
+        name=name,
+        version=version,
+        marker=marker,
+        index=INDEX,
+        dependencies=tuple(Dependency(name=n) for n in sorted(needs)),
+        wheels=(wheel(name, version),),
+    )
+
+
+def small_lock(*packages: PythonPackage, wishes: Iterable[str] = ()) -> Lock:
+    """A lock for Linux that holds ``packages`` and answers ``wishes``."""
+    request = Request(wishes=tuple(Wish(text=text) for text in wishes), targets=(LINUX,))
+    return Lock(as_of=AS_OF, engine="uv", request=request, targets=(LINUX,), packages=packages)
+
+
+def full_lock() -> Lock:
+    """Every kind of package and every field of the request."""
+    request = Request(
+        wishes=(
+            Wish(text="app @ file:.", editable=True),
+            Wish(text="lib>=1", hashes=(f"sha256:{digest('a')}", f"sha256:{digest('b')}")),
+            Wish(text='ze-1; sys_platform == "linux"'),
+        ),
+        constraints=(Wish(text="lib<3"),),
+        overrides=(Wish(text="old==1.0"),),
+        targets=(LINUX, MACOS),
+        extras=("plot",),
+        groups=("dev", "lint"),
+        requires_python=">=3.11",
+        as_of=AS_OF,
+        prereleases=True,
+        only_binary=("lib",),
+        no_binary=("old",),
+        default_index=INDEX,
+        index_urls=("https://second.example.org/simple", "https://first.example.org/simple"),
+        find_links=("wheels",),
+        no_index=True,
+        allow_undated=("wheels",),
+    )
+    packages = (
+        PythonPackage(
+            name="app",
+            directory=Directory(path=".", editable=True, subdirectory="src"),
+            dependencies=(Dependency(name="lib"),),
+        ),
+        PythonPackage(
+            name="from-git",
+            version="0.1",
+            vcs=Vcs(
+                kind="git",
+                url="https://git.example.org/from-git.git",
+                commit="c" * 40,
+                requested="main",
+                subdirectory="python",
+            ),
+        ),
+        PythonPackage(
+            name="from-url",
+            version="2.0",
+            archive=Archive(
+                url="https://files.example.org/from-url.zip",
+                sha256=digest("d"),
+                size=300,
+                subdirectory="inner",
+            ),
+        ),
+        PythonPackage(
+            name="lib",
+            version="2.1",
+            requires_python=">=3.8",
+            index=INDEX,
+            dependencies=(Dependency(name="old", version="1.0"), Dependency(name="ze-1")),
+            wheels=(
+                wheel("lib", "2.1", "1", "cp311-cp311-manylinux_2_17_x86_64"),
+                wheel("lib", "2.1", "2", "cp312-cp312-macosx_11_0_arm64"),
+            ),
+            sdist=sdist("lib", "2.1", "3"),
+        ),
+        PythonPackage(name="old", version="1.0", index=INDEX, sdist=sdist("old", "1.0", "4")),
+        package("ze-1", marker="sys_platform == 'linux'"),
+    )
+    return Lock(
+        as_of=AS_OF,
+        engine="uv",
+        request=request,
+        targets=(LINUX, MACOS),
+        packages=packages,
+        built=("old==1.0",),
+        repairs=(Repair(subject="old==1.0", found="pytz (>=2011k)", used="pytz>=2011"),),
+    )

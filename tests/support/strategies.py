@@ -1,0 +1,332 @@
+"""Hypothesis strategies for locks: any that PEP 751 and envlock allow, hostile texts included."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import strategies as st
+from packaging.version import Version
+
+from envlock.lock.model import (
+    Archive,
+    Artifact,
+    Dependency,
+    Directory,
+    Lock,
+    PythonPackage,
+    Repair,
+    Vcs,
+)
+from envlock.lock.request import Request, Wish, wish_line
+from envlock.lock.target import PLATFORMS, Target
+
+HOSTILE = (
+    "'",
+    '"',
+    '"""',
+    "'''",
+    "\\",
+    "\\u0041",
+    "#",
+    "=",
+    "[tool.envlock]",
+    "\n[[packages]]\n",
+    "\r\n",
+    "\x00",
+    "\x1b[31m",
+    "\x7f",
+    "\x85",
+    "\u2028",
+    "\ufeff",
+    "\u202e",
+    "\U0001f40d",
+    "é",
+    "e\u0301",
+    "${HOME}",
+    "$(id)",
+    "`id`",
+    "../../etc",
+    " --hash=sha256:0",
+    "; os_name == 'nt'",
+)
+"""Pieces that break what forgets to quote: TOML, JSON, shell, terminals, requirement lines."""
+
+# No surrogates: neither TOML nor UTF-8 can carry them.
+hostile_texts = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12),
+    st.lists(st.sampled_from(HOSTILE), min_size=1, max_size=3).map("".join),
+)
+names = st.from_regex(r"[a-z0-9]{1,5}(-[a-z0-9]{1,3}){0,2}", fullmatch=True)
+sha256s = st.binary(min_size=32, max_size=32).map(bytes.hex)
+seconds = st.datetimes(
+    min_value=datetime(1990, 1, 1),
+    max_value=datetime(2100, 1, 1),
+    timezones=st.just(UTC),
+).map(lambda moment: moment.replace(microsecond=0))
+instants = st.datetimes(
+    min_value=datetime(1990, 1, 1),
+    max_value=datetime(2100, 1, 1),
+    timezones=st.just(UTC),
+)
+versions = st.from_regex(
+    r"(1!)?[0-9]{1,3}(\.[0-9]{1,2}){0,3}((a|b|rc)[0-9])?(\.post[0-9])?(\.dev[0-9])?(\+[a-z0-9]{1,3})?"
+    r"|1\.0-1|v2\.0|1\.0RC1|1\.0alpha",
+    fullmatch=True,
+)
+"""PEP 440 versions, some in a spelling that is not the normal one."""
+
+targets = st.builds(
+    Target,
+    platform=st.sampled_from(sorted(PLATFORMS)),
+    python=st.one_of(
+        st.integers(8, 16).map(lambda minor: f"3.{minor}"),
+        st.tuples(st.integers(8, 16), st.integers(0, 20)).map(lambda v: f"3.{v[0]}.{v[1]}"),
+    ),
+)
+_marker_values = st.one_of(
+    st.sampled_from(["linux", "win32", "3.11", "x86_64", "cpython", ""]),
+    st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=5),
+)
+_comparisons = st.builds(
+    lambda name, operator, value, quote: f"{name} {operator} {quote}{value}{quote}",
+    st.sampled_from(["sys_platform", "platform_machine", "os_name", "implementation_name"]),
+    st.sampled_from(["==", "!=", "in"]),
+    _marker_values,
+    st.sampled_from(["'", '"']),
+)
+markers = st.recursive(
+    _comparisons,
+    lambda inner: st.builds(
+        lambda a, word, b: f"({a}) {word} ({b})", inner, st.sampled_from(["and", "or"]), inner
+    ),
+    max_leaves=3,
+)
+"""PEP 508 markers, in either quotes, some with letters of any script."""
+
+
+@st.composite
+def _wish_texts(draw: st.DrawFn) -> str:
+    name = draw(names)
+    kind = draw(st.integers(0, 4))
+    if kind == 0:
+        return f"{name} @ https://example.org/{draw(names)}-1.tar.gz"
+    if kind == 1:
+        return f"{name} @ file:{draw(names)}/%20{draw(names)}"
+    text = name + draw(st.sampled_from(["", "[extra]", ">=1", "<2,>=1.5", "==1.*", "~=2.1"]))
+    return text if kind == 2 else f"{text}; {draw(markers)}"
+
+
+wishes = st.builds(
+    Wish,
+    text=_wish_texts(),
+    hashes=st.lists(sha256s.map("sha256:{}".format), max_size=2, unique=True).map(
+        lambda found: tuple(sorted(found))
+    ),
+    editable=st.booleans(),
+)
+
+
+def _sorted_texts(elements: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[str, ...]]:
+    return st.lists(elements, max_size=3, unique=True).map(lambda found: tuple(sorted(found)))
+
+
+def _sorted_wishes(size: int) -> st.SearchStrategy[tuple[Wish, ...]]:
+    return st.lists(wishes, max_size=size, unique_by=wish_line).map(
+        lambda found: tuple(sorted(found, key=wish_line))
+    )
+
+
+def target_sets() -> st.SearchStrategy[tuple[Target, ...]]:
+    """One to three targets, sorted."""
+    return st.lists(targets, min_size=1, max_size=3, unique=True).map(
+        lambda found: tuple(sorted(found))
+    )
+
+
+def requests() -> st.SearchStrategy[Request]:
+    """Requests in the order that the file keeps."""
+    return st.builds(
+        Request,
+        wishes=_sorted_wishes(3),
+        constraints=_sorted_wishes(2),
+        overrides=_sorted_wishes(1),
+        targets=target_sets(),
+        extras=_sorted_texts(names),
+        groups=_sorted_texts(hostile_texts),
+        requires_python=st.sampled_from([None, ">=3.8", "<4,>=3.10"]),
+        as_of=st.none() | seconds,
+        prereleases=st.booleans(),
+        only_binary=_sorted_texts(names | st.just(":all:")),
+        no_binary=_sorted_texts(names),
+        default_index=st.none() | hostile_texts,
+        index_urls=st.lists(hostile_texts, max_size=2).map(tuple),
+        find_links=st.lists(hostile_texts, max_size=2).map(tuple),
+        no_index=st.booleans(),
+        allow_undated=_sorted_texts(hostile_texts),
+    )
+
+
+@st.composite
+def _locations(draw: st.DrawFn) -> dict[str, Any]:
+    """Either a URL or a path, a size or none."""
+    key = draw(st.sampled_from(["url", "path"]))
+    size = draw(st.none() | st.integers(0, 2**63 - 1))
+    return {key: draw(hostile_texts), "size": size}
+
+
+@st.composite
+def artifacts(draw: st.DrawFn, filename: str) -> Artifact:
+    """A file called ``filename``, anywhere."""
+    return Artifact(
+        name=filename,
+        sha256=draw(sha256s),
+        upload_time=draw(st.none() | instants),
+        **draw(_locations()),
+    )
+
+
+def _indexed(draw: st.DrawFn, name: str, version: str) -> dict[str, Any]:
+    stem = f"{name.replace('-', '_')}-{Version(version)}"
+    tags = draw(
+        st.lists(
+            st.sampled_from(["py3-none-any", "cp311-cp311-win_amd64", "cp311-abi3-linux_x86_64"]),
+            max_size=3,
+            unique=True,
+        )
+    )
+    wheels = [draw(artifacts(f"{stem}-{tag}.whl")) for tag in sorted(tags)]
+    sdist = draw(artifacts(f"{stem}.tar.gz")) if not wheels or draw(st.booleans()) else None
+    return {"wheels": tuple(wheels), "sdist": sdist, "index": draw(st.none() | hostile_texts)}
+
+
+def _direct(draw: st.DrawFn) -> dict[str, Any]:
+    subdirectory = draw(st.none() | hostile_texts)
+    kind = draw(st.sampled_from(["archive", "vcs", "directory"]))
+    if kind == "archive":
+        archive = Archive(sha256=draw(sha256s), subdirectory=subdirectory, **draw(_locations()))
+        return {"archive": archive}
+    if kind == "vcs":
+        vcs = Vcs(
+            kind="git",
+            url=draw(hostile_texts),
+            commit=draw(st.binary(min_size=20, max_size=20).map(bytes.hex)),
+            requested=draw(st.none() | hostile_texts),
+            subdirectory=subdirectory,
+        )
+        return {"vcs": vcs}
+    path, editable = draw(hostile_texts), draw(st.booleans())
+    return {"directory": Directory(path=path, editable=editable, subdirectory=subdirectory)}
+
+
+dependencies = st.builds(Dependency, name=names, version=st.none() | versions)
+
+
+@st.composite
+def packages(draw: st.DrawFn, name: str | None = None) -> PythonPackage:
+    """One entry, from an index or directly from somewhere."""
+    name = name or draw(names)
+    version = draw(versions)
+    if draw(st.integers(0, 2)):
+        source = _indexed(draw, name, version)
+    else:
+        source = _direct(draw)
+        version = version if draw(st.booleans()) else None  # type: ignore[assignment]
+    needed = draw(st.lists(dependencies, max_size=2, unique=True))
+    return PythonPackage(
+        name=name,
+        version=version,
+        marker=draw(st.none() | markers),
+        requires_python=draw(st.sampled_from([None, ">=3.8", "<4,>=3.7", "!=3.9.1,>=3"])),
+        dependencies=tuple(sorted(needed, key=lambda d: (d.name, d.version or ""))),
+        **source,
+    )
+
+
+@st.composite
+def locks(draw: st.DrawFn, max_packages: int = 4) -> Lock:
+    """Any lock, its parts in the order that the file keeps, so that reading it gives it back."""
+    request = draw(requests())
+    found = draw(
+        st.lists(packages(), max_size=max_packages, unique_by=lambda p: p.sort_key).map(
+            lambda some: tuple(sorted(some, key=lambda p: p.sort_key))
+        )
+    )
+    repairs = st.builds(Repair, subject=hostile_texts, found=hostile_texts, used=hostile_texts)
+    return Lock(
+        as_of=draw(seconds),
+        engine=draw(st.sampled_from(["uv", "pip-tools"])),
+        request=request,
+        targets=request.targets,
+        packages=found,
+        built=draw(_sorted_texts(hostile_texts)),
+        repairs=draw(
+            st.lists(repairs, max_size=2, unique=True).map(
+                lambda some: tuple(sorted(some, key=lambda r: (r.subject, r.found, r.used)))
+            )
+        ),
+    )
+
+
+@st.composite
+def shuffled(draw: st.DrawFn, lock: Lock) -> Lock:
+    """The same lock, with everything that has no order in another one."""
+
+    def mixed(items: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(draw(st.permutations(items)))
+
+    request = replace(
+        lock.request,
+        wishes=mixed(lock.request.wishes),
+        constraints=mixed(lock.request.constraints),
+        targets=mixed(lock.request.targets),
+        extras=mixed(lock.request.extras),
+        groups=mixed(lock.request.groups),
+        only_binary=mixed(lock.request.only_binary),
+        allow_undated=mixed(lock.request.allow_undated),
+    )
+    entries = tuple(
+        replace(p, wheels=mixed(p.wheels), dependencies=mixed(p.dependencies))
+        for p in mixed(lock.packages)
+    )
+    return replace(
+        lock,
+        request=request,
+        targets=mixed(lock.targets),
+        packages=entries,
+        built=mixed(lock.built),
+        repairs=mixed(lock.repairs),
+    )
+
+
+@st.composite
+def relocated(draw: st.DrawFn, lock: Lock) -> Lock:
+    """The same lock from other places: URLs, indexes, sizes, times and dates differ."""
+
+    def moved(file: Artifact) -> Artifact:
+        fresh = draw(artifacts(file.name))
+        return replace(fresh, sha256=file.sha256)
+
+    def elsewhere(package: PythonPackage) -> PythonPackage:
+        archive, vcs = package.archive, package.vcs
+        if archive is not None:
+            fresh = {"url": None, "path": None} | draw(_locations())
+            archive = replace(archive, **fresh)
+        if vcs is not None:
+            vcs = replace(vcs, url=draw(hostile_texts), requested=draw(st.none() | hostile_texts))
+        return replace(
+            package,
+            index=draw(st.none() | hostile_texts),
+            sdist=None if package.sdist is None else moved(package.sdist),
+            wheels=tuple(moved(wheel) for wheel in package.wheels),
+            archive=archive,
+            vcs=vcs,
+        )
+
+    return replace(
+        lock,
+        as_of=draw(seconds),
+        packages=tuple(elsewhere(package) for package in lock.packages),
+        request=replace(lock.request, index_urls=draw(st.lists(hostile_texts).map(tuple))),
+    )

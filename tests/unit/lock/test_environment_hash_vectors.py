@@ -1,0 +1,132 @@
+"""The published test vectors are what envlock computes, and what another implementation does.
+
+The second implementation here follows docs/environment-hash.md alone: it reads the lockfile with
+a TOML parser, canonicalizes with the ``rfc8785`` library, and uses nothing of envlock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import rfc8785
+import tomli
+from hypothesis import given, settings
+from support import strategies
+from support.samples import full_lock
+
+from envlock.lock import codec
+from envlock.lock.hashing import canonical_json, digest, environment_hash
+from envlock.lock.model import Lock
+
+ROOT = Path(__file__).parents[3]
+VECTORS = json.loads((ROOT / "docs" / "environment-hash-vectors.json").read_text("utf-8"))
+
+
+def sha256_of(value: Any) -> str:
+    return hashlib.sha256(rfc8785.dumps(value)).hexdigest()
+
+
+def root_of(python: str) -> str:
+    return "env1-" + sha256_of({"os": None, "python": python, "toolchain": None})
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
+def test_a_vector_holds_for_both_implementations(vector: dict[str, Any]) -> None:
+    assert rfc8785.dumps(vector["content"]).decode() == vector["canonical"]
+    assert canonical_json(vector["content"]).decode() == vector["canonical"]
+    assert sha256_of(vector["content"]) == digest(vector["content"]) == vector["python"]
+    assert root_of(vector["python"]) == vector["root"]
+
+
+def test_the_vectors_cover_each_kind_and_differ() -> None:
+    packages = [package for vector in VECTORS for package in vector["content"]["packages"]]
+    for key in ("commit", "directory", "editable", "subdirectory"):
+        assert any(key in package for package in packages), key
+    assert any(not vector["content"]["packages"] for vector in VECTORS)
+    assert any(len(vector["content"]["interpreters"]) > 2 for vector in VECTORS)
+    assert any(not vector["canonical"].isascii() for vector in VECTORS)
+    assert len({vector["root"] for vector in VECTORS}) == len(VECTORS) >= 6
+
+
+def script() -> ModuleType:
+    path = ROOT / "scripts" / "make_hash_vectors.py"
+    spec = importlib.util.spec_from_file_location("make_hash_vectors", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_making_the_vectors_again_gives_the_same_bytes() -> None:
+    text = (ROOT / "docs" / "environment-hash-vectors.json").read_bytes()
+    assert script().render().encode() == text
+
+
+def test_the_example_in_the_specification_is_right() -> None:
+    page = (ROOT / "docs" / "environment-hash.md").read_text("utf-8")
+    [example] = re.findall(r"```json\n(.*)\n```", page)
+    [python] = re.findall(r"^python  ([0-9a-f]{64})$", page, re.MULTILINE)
+    [root] = re.findall(r"^hash    (env1-[0-9a-f]{64})$", page, re.MULTILINE)
+    assert rfc8785.dumps(json.loads(example)).decode() == example
+    assert sha256_of(json.loads(example)) == python
+    assert root_of(python) == root
+
+
+def by_the_specification(text: str) -> str:
+    """The hash of a lockfile's text, from docs/environment-hash.md alone."""
+    file = tomli.loads(text)
+    interpreters = []
+    for entry in file["tool"]["envlock"]["interpreters"]:
+        platform, version = entry["target"].split("@")
+        interpreters.append({"implementation": "cpython", "platform": platform, "version": version})
+    interpreters.sort(key=lambda one: (one["platform"], one["version"]))
+    packages = sorted(
+        file["packages"],
+        key=lambda p: (p["name"], p.get("version", ""), p.get("marker", "")),
+    )
+    return root_of(
+        sha256_of({"interpreters": interpreters, "packages": [package_of(p) for p in packages]})
+    )
+
+
+def package_of(entry: dict[str, Any]) -> dict[str, Any]:
+    files = [*entry.get("wheels", []), *([entry["sdist"]] if "sdist" in entry else [])]
+    if "archive" in entry:
+        files.append(entry["archive"])
+    found = {
+        "name": entry["name"],
+        "version": entry.get("version"),
+        "marker": entry.get("marker"),
+        "artifacts": sorted(file["hashes"]["sha256"] for file in files),
+    }
+    if "archive" in entry:
+        found["subdirectory"] = entry["archive"].get("subdirectory")
+    if "vcs" in entry:
+        found["commit"] = entry["vcs"]["commit-id"]
+        found["subdirectory"] = entry["vcs"].get("subdirectory")
+    if "directory" in entry:
+        found["directory"] = entry["directory"]["path"]
+        found["editable"] = entry["directory"].get("editable", False)
+        found["subdirectory"] = entry["directory"].get("subdirectory")
+    return found
+
+
+def test_the_specification_gives_the_full_samples_hash() -> None:
+    lock = full_lock()
+    assert by_the_specification(codec.dump(lock)) == environment_hash(lock).root
+
+
+@given(strategies.locks())
+@settings(deadline=None, max_examples=50)
+def test_the_specification_gives_any_locks_hash(lock: Lock) -> None:
+    text = codec.dump(lock)
+    declared = tomli.loads(text)["tool"]["envlock"]["environment-hash"]
+    assert by_the_specification(text) == environment_hash(lock).root == declared
