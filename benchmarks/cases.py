@@ -1,0 +1,212 @@
+"""What is measured: each case turns into rows of the table."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.measure import (
+    Contender,
+    Timing,
+    cold_caches,
+    race_cold,
+    race_warm,
+    run_once,
+)
+from benchmarks.report import Row
+from benchmarks.sets import AS_OF, SETS
+
+HERE = Path(__file__).parent
+BIN = Path(sys.executable).parent
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+MEGABYTE = 1_000_000
+
+_PEAK = """
+import sys
+from envlock.cli.app import run
+code = run(sys.argv[2:])
+status = open("/proc/self/status").read()
+peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+open(sys.argv[1], "w").write(peak.split()[1])
+sys.exit(code)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What all cases share: where to work, how often to run, which sets."""
+
+    scratch: Path
+    repeat: int
+    sizes: tuple[int, ...]
+    say: Callable[[str], None]
+
+    def project(self, size: int, name: str) -> Path:
+        """A new folder with a pyproject.toml that asks for the set."""
+        folder = Path(tempfile.mkdtemp(dir=self.scratch, prefix=f"{name}-"))
+        wishes = "".join(f'  "{line}",\n' for line in SETS[size])
+        (folder / "pyproject.toml").write_text(
+            f'[project]\nname = "bench"\nversion = "1"\nrequires-python = "=={PYTHON}.*"\n'
+            f'dependencies = [\n{wishes}]\n\n[tool.envlock]\npython = "{PYTHON}"\n'
+        )
+        return folder
+
+
+def envlock_lock(folder: Path, *options: str) -> Contender:
+    """``envlock lock`` from nothing."""
+    return Contender(
+        name="envlock",
+        argv=(str(BIN / "envlock"), "--quiet", "lock", "--as-of", AS_OF, *options),
+        folder=folder,
+        before=lambda: (folder / "pylock.toml").unlink(missing_ok=True),
+    )
+
+
+def uv_compile(folder: Path) -> Contender:
+    """``uv pip compile`` with its defaults, for the same Python and instant."""
+    output = folder / "requirements.txt"
+    return Contender(
+        name="uv pip compile",
+        argv=(
+            *(str(BIN / "uv"), "pip", "compile", "--quiet", "pyproject.toml"),
+            *("--python", sys.executable, "--exclude-newer", AS_OF, "--output-file", str(output)),
+        ),
+        folder=folder,
+        before=lambda: output.unlink(missing_ok=True),
+    )
+
+
+def through_view(folder: Path, tool: str) -> Contender:
+    """``uv`` or ``pip-compile`` reading a dated view that lives as long as the run."""
+    output = folder / f"through-{tool}.txt"
+    return Contender(
+        name=f"{tool} through the view",
+        argv=(sys.executable, "-m", "benchmarks.through_view", tool, str(folder), str(output)),
+        folder=HERE.parent,
+        before=lambda: output.unlink(missing_ok=True),
+    )
+
+
+def lock_against_uv(bench: Bench) -> Iterator[Row]:
+    """Locking, cold and warm, against ``uv pip compile``."""
+    for size in bench.sizes:
+        folder = bench.project(size, "uv")
+        contenders = (envlock_lock(folder), uv_compile(folder))
+        bench.say(f"lock, cold, {size} packages, against uv pip compile")
+        cold = race_cold(contenders, repeat=bench.repeat, scratch=bench.scratch)
+        yield _pair(f"lock, cold, {size} packages", cold, limit=1.15)
+        bench.say(f"lock, warm, {size} packages, against uv pip compile")
+        warm = race_warm(contenders, repeat=bench.repeat, scratch=bench.scratch)
+        yield _pair(f"lock, warm, {size} packages", warm, limit=0.2)
+
+
+def lock_against_pip_compile(bench: Bench) -> Iterator[Row]:
+    """Locking, cold and warm, against ``pip-compile`` through the dated view."""
+    for size in bench.sizes:
+        folder = bench.project(size, "pip")
+        contenders = (envlock_lock(folder), through_view(folder, "pip-compile"))
+        bench.say(f"lock, cold, {size} packages, against pip-compile through the view")
+        cold = race_cold(contenders, repeat=bench.repeat, scratch=bench.scratch)
+        yield _pair(f"lock, cold, {size} packages", cold, limit=0.3)
+        bench.say(f"lock, warm, {size} packages, against pip-compile through the view")
+        warm = race_warm(contenders, repeat=bench.repeat, scratch=bench.scratch)
+        yield _pair(f"lock, warm, {size} packages", warm, limit=0.05)
+
+
+def view_against_direct(bench: Bench) -> Iterator[Row]:
+    """uv with the dated view in its path, against uv alone, cold."""
+    for size in bench.sizes:
+        folder = bench.project(size, "view")
+        viewed, direct = through_view(folder, "uv"), uv_compile(folder)
+        bench.say(f"the dated view in uv's path, cold, {size} packages")
+        cold = race_cold((viewed, direct), repeat=bench.repeat, scratch=bench.scratch)
+        yield Row(
+            work=f"uv through the dated view, cold, {size} packages",
+            ours=cold[viewed.name].median,
+            peer="uv pip compile",
+            theirs=cold[direct.name].median,
+            limit=1.4,
+        )
+
+
+def check_against_uv(bench: Bench) -> Iterator[Row]:
+    """``lock --check`` with nothing to do."""
+    for size in bench.sizes:
+        folder = bench.project(size, "check")
+        uv = str(BIN / "uv")
+        uv_lock = (uv, "lock", "--python", sys.executable, "--exclude-newer", AS_OF)
+        ours = Contender(
+            name="envlock",
+            argv=(str(BIN / "envlock"), "--quiet", "lock", "--check"),
+            folder=folder,
+            first=(envlock_lock(folder),),
+        )
+        theirs = Contender(
+            name="uv lock --check",
+            argv=(*uv_lock, "--check"),
+            folder=folder,
+            first=(Contender(name="uv lock", argv=uv_lock, folder=folder),),
+        )
+        bench.say(f"lock --check, {size} packages")
+        found = race_warm((ours, theirs), repeat=2 * bench.repeat, scratch=bench.scratch)
+        yield _pair(f"lock --check, nothing to do, {size} packages", found, limit=2.0)
+
+
+def help_page(bench: Bench) -> Iterator[Row]:
+    """``envlock --help``: what every start costs."""
+    bench.say("envlock --help")
+    contender = Contender(
+        name="envlock", argv=(str(BIN / "envlock"), "--help"), folder=bench.scratch
+    )
+    found = race_warm((contender,), repeat=max(10, bench.repeat), scratch=bench.scratch)
+    yield Row(work="envlock --help", ours=found["envlock"].median, limit=0.080)
+
+
+def peak_memory(bench: Bench) -> Iterator[Row]:
+    """The largest resident size of envlock's own process while it locks the largest set, cold."""
+    size = max(bench.sizes)
+    folder = bench.project(size, "peak")
+    bench.say(f"peak memory, {size} packages")
+    peaks = []
+    for engine in ("uv", "pip-tools"):
+        with cold_caches(bench.scratch) as environment:
+            plain = envlock_lock(folder, "--engine", engine)
+            target = folder / "peak"
+            argv = (sys.executable, "-c", _PEAK, str(target), *plain.argv[1:])
+            run_once(
+                Contender(name="envlock", argv=argv, folder=folder, before=plain.before),
+                environment,
+            )
+        peaks.append((engine, int(target.read_text()) * 1024 / MEGABYTE))
+    for engine, peak in peaks:
+        yield Row(
+            work=f"peak memory of envlock itself, engine {engine}, {size} packages",
+            ours=peak,
+            limit=300,
+            unit="MB",
+        )
+
+
+CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
+    "help": help_page,
+    "uv": lock_against_uv,
+    "check": check_against_uv,
+    "view": view_against_direct,
+    "memory": peak_memory,
+    "pip-compile": lock_against_pip_compile,
+}
+"""Every case by name, quick ones first."""
+
+
+def _pair(work: str, found: dict[str, Timing], *, limit: float) -> Row:
+    (peer,) = found.keys() - {"envlock"}
+    return Row(
+        work=work,
+        ours=found["envlock"].median,
+        peer=peer,
+        theirs=found[peer].median,
+        limit=limit,
+    )
