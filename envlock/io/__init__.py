@@ -3,6 +3,7 @@
 - ``process``   the one door for subprocesses: argv lists, no shell, one error type
 - ``files``     atomic writes, reads with clear errors, an advisory lock for one project
 - ``http``      verified, retried, parallel transfers (libcurl)
+- ``git``       which commit a branch, tag or id meant at a date
 - ``progress``  the reporter protocol; its default does nothing, so that the core never prints
 - ``paths``     the user's cache folder
 """

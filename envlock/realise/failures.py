@@ -25,7 +25,8 @@ _NETWORK = re.compile(
 )
 _NO_FILE = re.compile(r"Package `([^`]+)` can't be installed because (.*)")
 _NOTICES = re.compile(
-    r"^(Using (CPython|Python|PyPy) |warning: |Resolved |Prepared |   ?Building )"
+    r"^(Using (CPython|Python|PyPy) |warning: |Resolved |Prepared |"
+    r" *(Building|Built|Downloading|Downloaded|Updating|Updated) )"
 )
 _TAIL = 40
 

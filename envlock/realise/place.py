@@ -16,7 +16,7 @@ from envlock.lock.model import Lock
 from envlock.lock.selection import select_target
 from envlock.lock.target import Target
 from envlock.realise.failures import disk_error
-from envlock.realise.uv import environment
+from envlock.resolve.python.uv_settings import environment
 
 _RECREATE = "make it anew with `envlock sync --recreate`, or remove the folder yourself"
 

@@ -281,13 +281,18 @@ def test_not_even_an_index_that_forbids_caching_is_asked_again(tmp_path: Path) -
     with Forgetful("json") as index:
         project = Project(root, index).write()
         write_lock(root, *sample(index))
-        synced(project)
+        by_uv(project, tmp_path / "first")
         index.forget_requests()
-        by_uv(project, tmp_path / "uv")
-        assert index.count() > 0  # otherwise this shows nothing
+        by_uv(project, tmp_path / "second")
+        assert index.count() > 0  # otherwise what follows shows nothing
+        # The lock came from elsewhere: this machine has another index configured.
+        settings = {
+            "UV_CACHE_DIR": str(tmp_path / "cache"),
+            "UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple",
+        }
+        synced(project, **settings)
         index.forget_requests()
-        done = project.run("sync", "--recreate")
-        assert done.returncode == 0, done.stderr
+        synced(project, "--recreate", **settings)
         assert index.count() == 0
 
 

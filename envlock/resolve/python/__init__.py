@@ -3,8 +3,10 @@
 - ``engine``           the protocol; ``Question`` and ``Resolution``
 - ``uv_engine``        uv, the default (``uv_lockfile`` reads its lock, ``uv_messages`` its words,
   ``reach`` turns its graph into markers per target)
-- ``piptools_engine``  pip-compile, through the dated view
+- ``piptools_engine``  pip-compile, through the dated view (``pip_workspace`` runs it,
+  ``pip_report`` and ``pip_messages`` read what it says, ``pip_files`` finds the chosen files)
 - ``sources``          indexes and find-links; ``config`` finds them in uv's and pip's settings
 - ``pages``, ``metadata``, ``view``  an index as it was at an instant, served on loopback
 - ``direct``           URLs, local paths and commits, pinned before any engine runs
+  (``references`` takes them apart); ``local_files`` for files that have no index
 """

@@ -101,8 +101,8 @@ def pin_direct(
         SourceError: a server or repository does not answer.
         VerificationError: an archive has another digest than stated.
     """
-    wishes = [Reference.of(w) for w in _all_wishes(request) if "@" in w.text]
-    references = [r for r in wishes if r is not None]
+    named = (Reference.of(w) for w in _all_wishes(request) if "@" in w.text)
+    references = [reference for reference in named if reference is not None]
     if not references:
         return PinnedRequest(request=request)
     wanted = [r for r in references if may_apply(r.requirement, request.targets)]
@@ -118,25 +118,29 @@ def pin_direct(
         cache=cache or cache_dir(),
         commits={p.name: p.vcs for p in pins if p.vcs is not None},
     )
+    facts, origins = _facts(wanted, pinner)
+    texts = {
+        r.wish.text: spelled(r.requirement, url=_pinned_url(r.url, facts[r.name])) for r in wanted
+    }
+    unneeded = {r.wish.text for r in references if r not in wanted}
+    return PinnedRequest(request=_rewritten(request, texts, unneeded), facts=facts, origins=origins)
+
+
+def _facts(references: list[Reference], pinner: _Pinner) -> tuple[dict[str, Fact], dict[str, str]]:
+    """What each name's reference was pinned to, and where it was written."""
     facts: dict[str, Fact] = {}
     origins: dict[str, str] = {}
-    texts: dict[str, str] = {}
-    for number, reference in enumerate(wanted):
-        reporter.progress(number, len(wanted))
+    for number, reference in enumerate(references):
+        pinner.reporter.progress(number, len(references))
         fact = pinner.pin(reference)
-        known = facts.setdefault(reference.name, fact)
-        if known != fact:
+        if facts.setdefault(reference.name, fact) != fact:
             raise UsageError(
                 f"{reference.name} is asked for from two places",
                 where=f"{origins[reference.name]} and {reference.wish.origin}",
                 remedy="keep one of them; a lock holds one source per package",
             )
         origins.setdefault(reference.name, reference.wish.origin)
-        texts[reference.wish.text] = spelled(
-            reference.requirement, url=_pinned_url(reference.url, fact)
-        )
-    unneeded = {r.wish.text for r in references if r not in wanted}
-    return PinnedRequest(request=_rewritten(request, texts, unneeded), facts=facts, origins=origins)
+    return facts, origins
 
 
 def _all_wishes(request: Request) -> tuple[Wish, ...]:

@@ -7,12 +7,11 @@ own ``exclude-newer``, always a UTC instant (its date-only form means local time
 
 from __future__ import annotations
 
-import json
-import os
 import platform
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,17 +26,16 @@ from envlock.io.progress import Reporter
 from envlock.io.tools import find_uv
 from envlock.lock.model import Artifact, PythonPackage
 from envlock.lock.request import Request, Wish
-from envlock.resolve.python import uv_lockfile, uv_messages
+from envlock.resolve.python import uv_lockfile, uv_messages, uv_settings
 from envlock.resolve.python.engine import Question, Resolution
 from envlock.resolve.python.local_files import local_artifact
 from envlock.resolve.python.references import with_absolute_path
-from envlock.resolve.python.sources import Sources
 from envlock.resolve.python.view import DatedView
 
 ROOT_NAME = "envlock-request"
 """The generated project's name; no package may be called so."""
 
-_FILES_FOREVER = "max-age=365000000, immutable"
+_LOG = "uv_resolver=warn,uv_client=warn"
 _PAGES_A_WHILE = "max-age=600"
 
 
@@ -92,7 +90,7 @@ def _ask(question: Question, cache: Path | None = None) -> _Answer:
         completed = process.run(
             _command(workspace, question, cache),
             cwd=workspace,
-            env=_environment(question.sources),
+            env=uv_settings.environment(question.sources) | {"RUST_LOG": _LOG},
             remedy="pip install uv",
         )
         text = read_text(workspace / "uv.lock") if completed.code == 0 else None
@@ -113,7 +111,7 @@ def _through_view(question: Question, reporter: Reporter) -> Resolution:
         pins = tuple(replace(p, index=shown.get(p.index or "", p.index)) for p in question.pins)
         answer = _ask(replace(question, sources=view.sources, pins=pins), Path(cache))
         if view.failure is not None:
-            # To uv it is a 502 of some loopback address; here is its cause.
+            # To uv it is a 424 of some loopback address; here is its cause.
             raise view.failure
         packages = tuple(
             _original(package, real, view) for package in answer.packages(question, reporter)
@@ -164,35 +162,6 @@ def _command(workspace: Path, question: Question, cache: Path | None) -> list[st
     return argv
 
 
-def _environment(sources: Sources) -> dict[str, str]:
-    """This process's environment without uv's and pip's settings, but for cache and credentials."""
-    kept = {
-        name: os.environ[name]
-        for name in (
-            "UV_CACHE_DIR",
-            "UV_HTTP_RETRIES",
-            "UV_HTTP_TIMEOUT",
-            "UV_KEYRING_PROVIDER",
-            "UV_OFFLINE",
-        )
-        if name in os.environ
-    }
-    environment = process.clean_environment("UV_", "PIP_", "VIRTUAL_ENV", "CONDA_PREFIX", **kept)
-    environment["RUST_LOG"] = "uv_resolver=warn,uv_client=warn"
-    if sources.certificate:
-        environment["SSL_CERT_FILE"] = sources.certificate
-    for number, index in enumerate(sources.indexes):
-        if index.credentials is not None:
-            name = _index_name(number).upper()
-            environment[f"UV_INDEX_{name}_USERNAME"] = index.credentials.user
-            environment[f"UV_INDEX_{name}_PASSWORD"] = index.credentials.password
-    return environment
-
-
-def _index_name(number: int) -> str:
-    return f"envlock{number}"
-
-
 def _write_project(workspace: Path, question: Question) -> None:
     request = question.request
     targets = request.targets
@@ -202,52 +171,36 @@ def _write_project(workspace: Path, question: Question) -> None:
     settings: dict[str, Any] = {
         "package": False,
         "environments": sorted(t.marker for t in targets),
-        "constraint-dependencies": [_absolute(w, question.root) for w in request.constraints],
-        "override-dependencies": [_absolute(w, question.root) for w in request.overrides],
+        "constraint-dependencies": _texts(request.constraints, question.root),
+        "override-dependencies": _texts(request.overrides, question.root),
     }
     project = {
         "project": {
             "name": ROOT_NAME,
             "version": "0",
             "requires-python": f">={lowest}",
-            "dependencies": sorted({_absolute(w, question.root) for w in request.wishes}),
+            "dependencies": _texts(request.wishes, question.root),
         },
         "tool": {"uv": {k: v for k, v in settings.items() if v not in ([], None)}},
     }
     (workspace / "pyproject.toml").write_text(tomli_w.dumps(project))
-    (workspace / "uv.toml").write_text(tomli_w.dumps(_configuration(question)))
-    preferences = _preferences(question, f">={lowest}")
+    configuration = _configuration(question)
+    (workspace / "uv.toml").write_text(tomli_w.dumps(configuration))
+    preferences = _preferences(question, configuration, f">={lowest}")
     if preferences is not None:
         (workspace / "uv.lock").write_text(preferences)
 
 
-def _absolute(wish: Wish, root: Path) -> str:
-    """The wish's text, with a local path made absolute, as uv needs it."""
-    return with_absolute_path(wish.text, root)
+def _texts(wishes: Iterable[Wish], root: Path) -> list[str]:
+    """The wishes' texts, with local paths made absolute, as uv needs them."""
+    return sorted({with_absolute_path(wish.text, root) for wish in wishes})
 
 
 def _configuration(question: Question) -> dict[str, Any]:
-    request, sources = question.request, question.sources
-    configuration: dict[str, Any] = {
-        "exclude-newer": _cutoff(question),
-        "index-strategy": sources.strategy,
-        "index": [
-            {
-                "name": _index_name(number),
-                "url": index.url,
-                "default": index.default,
-                "cache-control": _cache_control(question),
-            }
-            for number, index in enumerate(sources.indexes)
-        ],
-        "find-links": [link.location for link in sources.find_links],
-    }
-    if not sources.indexes:
-        configuration["no-index"] = True
-    if request.prereleases:
-        configuration["prerelease"] = "allow"
-    configuration |= _build_settings(request)
-    return {key: value for key, value in configuration.items() if value not in ([], None)}
+    table = uv_settings.configuration(question.sources, question.as_of, _cache_control(question))
+    if question.request.prereleases:
+        table["prerelease"] = "allow"
+    return table | _build_settings(question.request)
 
 
 def _cache_control(question: Question) -> dict[str, str]:
@@ -256,12 +209,7 @@ def _cache_control(question: Question) -> dict[str, str]:
     What is said here goes before uv's ``--refresh``.
     """
     pages = {} if question.refresh else {"api": _PAGES_A_WHILE}
-    return pages | {"files": _FILES_FOREVER}
-
-
-def _cutoff(question: Question) -> str:
-    """uv sees files uploaded before this instant, never one of it or later."""
-    return question.as_of.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return pages | uv_settings.FILES_FOREVER
 
 
 def _build_settings(request: Request) -> dict[str, Any]:
@@ -274,28 +222,23 @@ def _build_settings(request: Request) -> dict[str, Any]:
     return settings
 
 
-def _preferences(question: Question, requires_python: str) -> str | None:
+def _preferences(question: Question, settings: Mapping[str, Any], bound: str) -> str | None:
     """The existing pins as a uv.lock, which uv prefers where they still answer."""
     if question.upgrade.everything or not question.pins:
         return None
-    tables = [
-        {"name": p.name, "version": p.version, "source": {"registry": p.index}}
-        for p in question.pins
-        if p.index is not None and p.version is not None
-    ]
-    if len({(t["name"], t["version"]) for t in tables}) != len(tables):
-        # Several entries of one version (they differ by marker) are one package to uv.
-        unique = {json.dumps(t, sort_keys=True): t for t in tables}
-        tables = list(unique.values())
-    if len({t["name"] for t in tables}) != len(tables):
-        # uv refuses two versions of one package without their resolution markers.
-        names = [t["name"] for t in tables]
-        tables = [t for t in tables if names.count(t["name"]) == 1]
+    # Entries of one version that differ by marker are one package to uv, and of two versions it
+    # would want their resolution markers: such a package is chosen anew, at the same date.
+    pins = {(p.name, p.version): p.index for p in question.pins if p.index and p.version}
+    count = Counter(name for name, _ in pins)
     return tomli_w.dumps(
         {
             "version": 1,
-            "requires-python": requires_python,
-            "options": {"exclude-newer": _cutoff(question)},
-            "package": tables,
+            "requires-python": bound,
+            "options": {"exclude-newer": settings["exclude-newer"]},
+            "package": [
+                {"name": name, "version": version, "source": {"registry": index}}
+                for (name, version), index in pins.items()
+                if count[name] == 1
+            ],
         }
     )

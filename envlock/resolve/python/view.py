@@ -118,7 +118,7 @@ class DatedView:
 
     @property
     def failure(self) -> EnvlockError | None:
-        """The first error that a resolver met as a 5xx answer: its true cause."""
+        """The first error that a resolver met as a 424 answer: its true cause."""
         return self._failure
 
     def original(self, url: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from envlock.errors import EnvlockError
 from envlock.resolve.python import view_pages
-from envlock.resolve.python.page import normalize
+from envlock.resolve.python.page import is_normalized, normalize
 
 if TYPE_CHECKING:
     from envlock.resolve.python.view import DatedView, ViewFile
@@ -89,7 +89,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._route(rest)
         except EnvlockError as error:
             self.server.view.failed(error)
-            self._send(HTTPStatus.BAD_GATEWAY, str(error).encode(), "text/plain; charset=utf-8")
+            # No 5xx: our client has tried again already, and resolvers would do so for seconds.
+            self._send(
+                HTTPStatus.FAILED_DEPENDENCY, str(error).encode(), "text/plain; charset=utf-8"
+            )
 
     def _route(self, rest: str) -> None:
         view = self.server.view
@@ -112,6 +115,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _project(self, number: int, name: str, *, slash: bool) -> None:
         view = self.server.view
         normal = normalize(name)
+        if not is_normalized(normal):
+            self._send(HTTPStatus.NOT_FOUND)
+            return
         if normal != name or not slash:
             self._send(
                 HTTPStatus.MOVED_PERMANENTLY, location=f"{view.base}/{number}/simple/{normal}/"

@@ -8,8 +8,9 @@ import pytest
 import tomli
 from support.samples import small_lock
 
-from envlock.realise.uv import environment, write_configuration
+from envlock.realise.uv import write_configuration
 from envlock.resolve.python.sources import Credentials, FindLinks, Index, Sources
+from envlock.resolve.python.uv_settings import environment
 
 SOURCES = Sources(
     indexes=(
