@@ -11,18 +11,24 @@ import click
 from envlock.check.compare import compare, compare_request
 from envlock.check.drift import MEANINGS, Code, Drift, Layer, drift
 from envlock.check.observe import observe_interpreter
-from envlock.cli.common import json_option, locate_project, name_option, read_lock, script_option
+from envlock.cli.common import (
+    current_request,
+    json_option,
+    locate_project,
+    name_option,
+    read_lock,
+    script_option,
+)
 from envlock.cli.context import Context
 from envlock.cli.output import result, result_json, say
 from envlock.cli.style import style
 from envlock.errors import UsageError
-from envlock.io.interpreters import Interpreter, newest_installed, query
+from envlock.io.interpreters import Interpreter, query
 from envlock.io.machine import machine_platform
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
 from envlock.lock.selection import select_target
 from envlock.lock.target import Target
-from envlock.project.load import load_request
 from envlock.project.locate import Project
 from envlock.realise.place import default_prefix, is_venv, program, python_of
 
@@ -93,25 +99,8 @@ def _exclusive(*pairs: dict[str, bool]) -> None:
 
 
 def _request_drift(project: Project, lock: Lock) -> tuple[Drift, ...]:
-    # What the project leaves open is what the lock decided: neither a new machine nor a new Python
-    # on it makes a lock stale.
-    first = lock.targets[0]
-    request = load_request(
-        project,
-        platform=first.platform,
-        default_python=lambda bound: _default_python(bound, lock),
-        now=datetime.now(UTC).replace(microsecond=0),
-    )
-    return compare_request(request, lock)
-
-
-def _default_python(bound: str | None, lock: Lock) -> str:
-    from packaging.specifiers import SpecifierSet
-
-    target = lock.targets[0]
-    if SpecifierSet(bound or "").contains(target.environment()["python_full_version"]):
-        return target.python
-    return newest_installed(bound) or target.python
+    now = datetime.now(UTC).replace(microsecond=0)
+    return compare_request(current_request(project, lock, now=now), lock)
 
 
 def _python_drift(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -13,8 +14,11 @@ from envlock.cli.output import say
 from envlock.cli.style import style
 from envlock.errors import UsageError
 from envlock.io import files
+from envlock.io.machine import machine_platform
 from envlock.lock import codec
 from envlock.lock.model import Lock
+from envlock.lock.request import Request
+from envlock.project.load import load_request
 from envlock.project.locate import Project, locate
 
 name_option = click.option(
@@ -59,3 +63,36 @@ def project_guard(context: Context, root: Path) -> Iterator[None]:
 
     with files.project_lock(root, waiting):
         yield
+
+
+def current_request(project: Project, lock: Lock | None, *, now: datetime) -> Request:
+    """What the project asks for today.
+
+    What it leaves open, platform and Python, is what the lock decided, so that neither another
+    machine nor a new Python on it makes a lock stale; without a lock, this machine decides.
+    """
+    return load_request(
+        project,
+        platform=machine_platform() if lock is None else lock.targets[0].platform,
+        default_python=lambda bound: _default_python(bound, lock),
+        now=now,
+    )
+
+
+def _default_python(requires_python: str | None, lock: Lock | None) -> str:
+    from packaging.specifiers import SpecifierSet
+
+    if lock is not None:
+        target = lock.targets[0]
+        sample = target.environment()["python_full_version"]
+        if SpecifierSet(requires_python or "").contains(sample):
+            return target.python
+    from envlock.io.interpreters import newest_installed
+
+    found = newest_installed(requires_python)
+    if found is None:
+        raise UsageError(
+            f"no Python on this machine satisfies requires-python {requires_python!r}",
+            remedy='name the one to lock for: python = "3.11" in [tool.envlock]',
+        )
+    return found

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from envlock.cli.common import (
+    current_request,
     locate_project,
     name_option,
     project_guard,
@@ -21,7 +22,6 @@ from envlock.cli.output import reporting, result_json, say
 from envlock.cli.style import style
 from envlock.errors import EnvlockError, StaleError, UsageError
 from envlock.io.files import write_atomic
-from envlock.io.machine import machine_platform
 from envlock.lock import codec
 from envlock.lock.codec import NewerFormatError
 from envlock.lock.hashing import environment_hash
@@ -29,7 +29,6 @@ from envlock.lock.model import Lock
 from envlock.lock.request import Request
 from envlock.lock.staleness import Mismatch, mismatches
 from envlock.project.dates import parse_as_of
-from envlock.project.load import load_request
 from envlock.project.locate import Project
 from envlock.resolve.python.engine import Upgrade
 
@@ -124,12 +123,7 @@ def _lock(context: Context, project: Project, options: Options) -> int:
     now = datetime.now(UTC).replace(microsecond=0)
     as_of = None if options.as_of is None else parse_as_of(options.as_of, now=now)
     previous = _previous(context, project, options)
-    request = load_request(
-        project,
-        platform=machine_platform(),
-        default_python=lambda bound: _default_python(bound, previous),
-        now=now,
-    )
+    request = current_request(project, previous, now=now)
     if as_of is not None and request.as_of is not None and as_of != request.as_of:
         raise UsageError(
             f"--as-of {options.as_of} is not the date that the project fixes"
@@ -173,26 +167,6 @@ def _previous(context: Context, project: Project, options: Options) -> Lock | No
 
 def _forces(options: Options) -> bool:
     return options.upgrade.everything or bool(options.upgrade.names) or options.refresh
-
-
-def _default_python(requires_python: str | None, previous: Lock | None) -> str:
-    """The lock's Python while there is one, so that a machine's upgrade changes no lock."""
-    from packaging.specifiers import SpecifierSet
-
-    if previous is not None:
-        python = previous.targets[0].python
-        sample = previous.targets[0].environment()["python_full_version"]
-        if requires_python is None or SpecifierSet(requires_python).contains(sample):
-            return python
-    from envlock.io.interpreters import newest_installed
-
-    found = newest_installed(requires_python)
-    if found is None:
-        raise UsageError(
-            f"no Python on this machine satisfies requires-python {requires_python!r}",
-            remedy='name the one to lock for: python = "3.11" in [tool.envlock]',
-        )
-    return found
 
 
 def _resolve(

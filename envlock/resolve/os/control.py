@@ -1,0 +1,123 @@
+"""Reading ``Packages`` files: stanzas of fields (Debian Policy §5.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from envlock.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stanza:
+    """One package's paragraph, not taken apart yet.
+
+    Args:
+        name: what ``Package`` says.
+        offset: where the paragraph begins, in bytes.
+        provides: the raw value of ``Provides``; empty when there is none.
+        essential: ``Essential: yes``.
+        body: the paragraph without the descriptive fields in its middle.
+    """
+
+    name: str
+    offset: int
+    provides: str
+    essential: bool
+    body: bytes
+
+
+def split_packages(data: bytes, where: str) -> Iterator[Stanza]:
+    """The paragraphs of a ``Packages`` file, in its order.
+
+    Only what an index is keyed by is looked at here: a whole distribution has tens of thousands
+    of paragraphs, of which a closure needs some hundred; `read_fields` takes those apart. Field
+    names are expected as archives write them (``Provides``, not ``provides``).
+
+    Raises:
+        UsageError: a paragraph without ``Package``, or not UTF-8; the message gives file and line.
+    """
+    offset = 0
+    for text in data.split(b"\n\n"):
+        start = offset
+        offset += len(text) + 2
+        if not text or text.isspace():
+            continue
+        if text[:9] == b"Package: ":
+            end = text.find(b"\n")
+            name = text[9 : end if end > 0 else None]
+        else:
+            text, name = _unusual(text, data, start, where)
+        try:
+            yield Stanza(
+                name=name.decode("ascii").strip(),
+                offset=start,
+                provides=_provides(text),
+                essential=b"\nEssential: yes" in text,
+                body=_without_description(text),
+            )
+        except UnicodeDecodeError:
+            raise UsageError(
+                "a package's name or Provides has strange bytes", where=_at(where, data, start)
+            ) from None
+
+
+def _unusual(text: bytes, data: bytes, start: int, where: str) -> tuple[bytes, bytes]:
+    # Blank lines before the paragraph, or Package not its first field.
+    text = text.strip(b"\n")
+    for line in text.split(b"\n"):
+        if line[:8] == b"Package:" and line[8:].strip():
+            return text, line[8:].strip()
+    shown = text[:40].decode("utf-8", "replace")
+    raise UsageError(f"a paragraph without Package: {shown!r}", where=_at(where, data, start))
+
+
+def _at(where: str, data: bytes, offset: int) -> str:
+    return f"{where}:{line}"
+
+
+def _provides(text: bytes) -> str:
+    at = text.find(b"\nProvides:")
+    if at < 0:
+        return ""
+    at += 10
+    end = text.find(b"\n", at)
+    while 0 <= end < len(text) - 1 and text[end + 1] in b" \t":  # a folded field
+        end = text.find(b"\n", end + 1)
+    return text[at : end if end >= 0 else None].decode("ascii").replace("\n", " ").strip()
+
+
+def _without_description(text: bytes) -> bytes:
+    start = text.find(b"\nDescription:")
+    end = text.find(b"\nSection:", start)
+    return text[:start] + text[end:] if 0 < start < end else text
+
+
+def read_fields(text: bytes, where: str) -> dict[str, str]:
+    """The fields of one paragraph, names in lower case, folded values joined by spaces.
+
+    Raises:
+        UsageError: a line without a colon, a field said twice, or not UTF-8.
+    """
+    fields: dict[str, str] = {}
+    name = ""
+    try:
+        lines = text.decode().split("\n")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"not UTF-8 (byte {error.start})", where=where) from None
+    for number, line in enumerate(lines, 1):
+        if line[:1] in (" ", "\t"):
+            if not name:
+                raise UsageError("a paragraph begins with a continued line", where=where)
+            fields[name] += " " + line.strip()
+            continue
+        if not line or line[0] == "#":
+            continue
+        name, colon, value = line.partition(":")
+        name = name.lower()
+        if not colon or not name.strip():
+            raise UsageError(f"no field in line {number} of the paragraph: {line!r}", where=where)
+        if name in fields:
+            raise UsageError(f"{name} is said twice in one paragraph", where=where)
+        fields[name] = value.strip()
+    return fields
