@@ -172,10 +172,9 @@ def test_needed_packages_are_locked_and_no_newer_one_was_possible(
 
 def test_the_date_matters(locked: dict[str, Path]) -> None:
     """The test above can fail: half a year later, the same lock is not the newest any more."""
-    folder = locked["data-science"].parent
+    folder = locked["quickstart"].parent
     later = AS_OF + timedelta(days=180)
-    found = _outdated("data-science", oracle.read(locked["data-science"]), folder, later)
-    assert len(found) > 10
+    assert _outdated("quickstart", oracle.read(locked["quickstart"]), folder, later)
 
 
 def _outdated(name: str, lock: oracle.Locked, folder: Path, as_of: datetime) -> list[str]:

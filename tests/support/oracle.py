@@ -109,7 +109,7 @@ def marker_environment(target: str) -> dict[str, str]:
 
 def fetch(names: Iterable[str], wheels: Iterable[str]) -> None:
     """Read pages and wheels' metadata at once, so that the walk does not wait for each."""
-    with ThreadPoolExecutor(max_workers=8) as pool:
+    with ThreadPoolExecutor(max_workers=16) as pool:
         list(pool.map(real_index.page, names))
         list(pool.map(real_index.wheel_requirements, wheels))
 

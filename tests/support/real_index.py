@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 import urllib.request
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.message import Message
 from functools import cache
 from html.parser import HTMLParser
+from http.client import HTTPException
 from io import BytesIO, RawIOBase
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -67,8 +70,8 @@ def default_index() -> str:
 def page(name: str) -> tuple[Listed, ...]:
     """Every file of a project, dated."""
     url = f"{default_index()}/{name}/"
-    body, media_type = _get(url, {"Accept": _ACCEPT})
-    if "json" in media_type:
+    body, headers = _get(url, {"Accept": _ACCEPT})
+    if "json" in headers.get_content_type():
         entries = [
             _listed(
                 url,
@@ -172,11 +175,11 @@ class _Remote(RawIOBase):
     def __init__(self, url: str) -> None:
         self._url = url
         self._at = 0
-        request = urllib.request.Request(url, method="HEAD")
-        with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
-            self._size = int(answer.headers["Content-Length"])
-        self._start = max(0, self._size - self._TAIL)
-        self._tail = self._range(self._start, self._size)
+        self._tail, headers = _get(url, {"Range": f"bytes=-{self._TAIL}"})
+        # "bytes 100-199/200"; without it, the whole (small) file came.
+        total = (headers.get("Content-Range") or "").rpartition("/")[2]
+        self._size = int(total or len(self._tail))
+        self._start = self._size - len(self._tail)
 
     def _range(self, start: int, end: int) -> bytes:
         body, _ = _get(self._url, {"Range": f"bytes={start}-{end - 1}"})
@@ -208,13 +211,14 @@ class _Remote(RawIOBase):
         return chunk
 
 
-def _get(url: str, headers: Mapping[str, str]) -> tuple[bytes, str]:
-    for attempt in (1, 2, 3):
+def _get(url: str, headers: Mapping[str, str]) -> tuple[bytes, Message]:
+    for attempt in range(5):
         try:
             request = urllib.request.Request(url, headers=dict(headers))
             with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
-                return answer.read(), answer.headers.get_content_type()
-        except OSError:
-            if attempt == 3:
+                return answer.read(), answer.headers
+        except (OSError, HTTPException):
+            if attempt == 4:
                 raise
+            time.sleep(2**attempt)
     raise AssertionError("unreachable")
