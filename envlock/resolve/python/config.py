@@ -215,6 +215,7 @@ def _admit(
     must not depend on one machine's disk) or when there is a date.
     """
     kept: list[Index | FindLinks] = []
+    aside: dict[str, str] = {}
     for place in places:
         location = _location(place)
         local = not location.startswith(("http://", "https://"))
@@ -238,11 +239,14 @@ def _admit(
                 " or name another default index",
             )
         elif local or dated:
-            why = "is on this machine only" if local else "has no upload times"
-            reporter.note(
-                f"{location} ({place.origin}) {why} and is not used;"
-                f' to use it: allow-undated = ["{location}"] in [tool.envlock]'
-            )
+            why = "on this machine only" if local else "without upload times"
+            aside[location] = f"{location} ({why}; {place.origin})"
         else:
             kept.append(place)
+    if aside:
+        named = ", ".join(f'"{location}"' for location in aside)
+        reporter.note(
+            f"not used: {', '.join(aside.values())};"
+            f" to use: allow-undated = [{named}] in [tool.envlock]"
+        )
     return kept

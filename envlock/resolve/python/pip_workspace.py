@@ -17,9 +17,8 @@ from envlock.resolve.python.sources import Sources
 _WISHES = "requirements.in"
 _CONSTRAINTS = "constraints.txt"
 _LOOPBACK = "127.0.0.1"
-# The view asks the true index again itself; pip's own attempts are for file hosts.
-_RETRIES = "2"
-_SECONDS = "120"
+_SLACK = 5
+"""Seconds that the view may need beside its waiting for an index."""
 
 
 class Workspace:
@@ -153,12 +152,16 @@ def _kept_pins(question: Question) -> Iterable[str]:
 
 
 def _pip_options() -> list[str]:
+    # The view asks the true index again itself, as often and as long as ``Http`` is told to: pip
+    # waits for that. Its own attempts are for file hosts.
+    retries = int(os.environ.get("ENVLOCK_HTTP_RETRIES", "3"))
+    seconds = float(os.environ.get("ENVLOCK_HTTP_TIMEOUT", "30")) * (retries + 1) + _SLACK
     return [
         "--disable-pip-version-check",
         "--no-input",
         "--progress-bar=off",
-        f"--retries={_RETRIES}",
-        f"--timeout={_SECONDS}",
+        f"--retries={min(retries, 2)}",
+        f"--timeout={seconds:.0f}",
     ]
 
 
