@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,12 +15,16 @@ from envlock.cli.output import say
 from envlock.cli.style import style
 from envlock.errors import UsageError
 from envlock.io import files
+from envlock.io.cache import DiskCache
 from envlock.io.machine import machine_platform
 from envlock.lock import codec
 from envlock.lock.model import Lock
 from envlock.lock.request import Request
 from envlock.project.load import load_request
 from envlock.project.locate import Project, locate
+
+_VALID = "valid-locks-1"
+"""Digests of lockfiles found valid; another number when what counts as valid changes."""
 
 name_option = click.option(
     "--name",
@@ -51,7 +56,34 @@ def read_lock(project: Project) -> Lock:
         raise UsageError(
             "there is no lock yet", where=str(project.lock_path), remedy="envlock lock"
         )
-    return codec.load(files.read_text(project.lock_path), where=str(project.lock_path))
+    return read_lock_file(project.lock_path)
+
+
+def read_lock_file(path: Path) -> Lock:
+    """The lock in that file. What was found valid once is not examined again: see ``codec.load``.
+
+    Raises:
+        UsageError: it is not a lock.
+        VerificationError: it was edited or damaged.
+    """
+    text = files.read_text(path)
+    known, key = DiskCache(_VALID), _identity(text)
+    valid = known.get(key) is not None
+    lock = codec.load(text, where=str(path), known_valid=valid)
+    if not valid:
+        known.put(key, b"")
+    return lock
+
+
+def write_lock(path: Path, lock: Lock) -> None:
+    """Replace the lockfile, whole or not at all."""
+    text = codec.dump(lock)
+    files.write_atomic(path, text)
+    DiskCache(_VALID).put(_identity(text), b"")
+
+
+def _identity(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @contextmanager

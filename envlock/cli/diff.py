@@ -6,11 +6,17 @@ from pathlib import Path
 
 import click
 
-from envlock.cli.common import json_option, locate_project, name_option, script_option
+from envlock.cli.common import (
+    json_option,
+    locate_project,
+    name_option,
+    read_lock_file,
+    script_option,
+)
 from envlock.cli.context import Context
 from envlock.cli.output import result, result_json
 from envlock.errors import UsageError
-from envlock.io import files, process
+from envlock.io import process
 from envlock.lock import codec
 from envlock.lock.diff import Change, ChangeKind, LockDiff, diff
 from envlock.lock.hashing import shorten
@@ -80,7 +86,7 @@ class _Finder:
             path = self._context.directory / place
             if not path.is_file():
                 return self._at_revision(place)
-        return codec.load(files.read_text(path), where=str(path))
+        return read_lock_file(path)
 
     def _at_revision(self, place: str) -> Lock:
         revision, colon, path = place.partition(":")

@@ -16,13 +16,12 @@ from envlock.cli.common import (
     project_guard,
     read_lock,
     script_option,
+    write_lock,
 )
 from envlock.cli.context import Context
 from envlock.cli.output import reporting, result_json, say
 from envlock.cli.style import style
 from envlock.errors import EnvlockError, StaleError, UsageError
-from envlock.io.files import write_atomic
-from envlock.lock import codec
 from envlock.lock.codec import NewerFormatError
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
@@ -143,9 +142,8 @@ def _lock(context: Context, project: Project, options: Options) -> int:
     for mismatch in why:
         say(context, f"{style('stale', 'yellow')}: {mismatch}")
     lock = _resolve(context, project, request, previous, options, as_of, engine, now)
-    text = codec.dump(lock)
     if not options.dry_run:
-        write_atomic(project.lock_path, text)
+        write_lock(project.lock_path, lock)
     _report(context, project, previous, lock, options, fresh=False)
     return 0
 

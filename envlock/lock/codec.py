@@ -13,11 +13,11 @@ from typing import Any
 
 import tomli
 import tomli_w
-from packaging.pylock import Pylock, PylockUnsupportedVersionError, PylockValidationError
 
 from envlock.errors import SourceError, UsageError
 from envlock.lock.hashing import environment_hash, request_digest
 from envlock.lock.model import FORMAT_VERSION, Artifact, Lock, PythonPackage
+from envlock.lock.os_codec import os_table, read_os
 from envlock.lock.reader import RELOCK, Reader
 from envlock.lock.reader import NewerFormatError as NewerFormatError
 from envlock.lock.target import Target
@@ -38,14 +38,15 @@ def dump(lock: Lock) -> str:
     Raises:
         SourceError: something in the lock has no place in PEP 751 (an old sdist's file name).
     """
+    from envlock.lock.standard import problem
+
     table = _lock_table(lock)
-    try:
-        Pylock.from_dict(table)
-    except PylockValidationError as error:
+    found = problem(table)
+    if found is not None:
         raise SourceError(
-            f"what was resolved does not fit a pylock.toml: {_problem(error)}",
+            f"what was resolved does not fit a pylock.toml: {found.text}",
             remedy="constrain that package to another version",
-        ) from None
+        )
     return HEADER + tomli_w.dumps(table, multiline_strings=False)
 
 
@@ -144,7 +145,7 @@ def _tool_table(lock: Lock) -> dict[str, Any]:
         "as-of": lock.as_of,
         "engine": lock.engine,
         "environment-hash": hashed.root,
-        "digests": {"python": hashed.python},
+        "digests": _present({"python": hashed.python, "os": hashed.os}),
         "interpreters": [
             {"target": t.key, "implementation": "cpython", "version": t.python}
             for t in sorted(lock.targets)
@@ -157,6 +158,8 @@ def _tool_table(lock: Lock) -> dict[str, Any]:
             {"package": r.subject, "found": r.found, "used": r.used}
             for r in sorted(lock.repairs, key=lambda r: (r.subject, r.found, r.used))
         ]
+    if lock.os is not None:
+        table["os"] = os_table(lock.os)
     request: dict[str, Any] = {"digest": request_digest(lock.request)}
     if lock.request.as_of is not None:
         request["as-of"] = lock.request.as_of
@@ -171,8 +174,11 @@ def _present(table: dict[str, Any]) -> dict[str, Any]:
 # --- file → value -------------------------------------------------------------------------------
 
 
-def load(text: str, *, where: str) -> Lock:
+def load(text: str, *, where: str, known_valid: bool = False) -> Lock:
     """The lock that ``text`` holds; ``where`` names the file in errors.
+
+    Whether a text is valid depends on the text alone: a caller that remembers its digest from an
+    earlier ``load`` or ``dump`` says ``known_valid``, which saves most of the time.
 
     Raises:
         UsageError: not TOML, not PEP 751, no ``[tool.envlock]`` table, or a newer format
@@ -180,6 +186,8 @@ def load(text: str, *, where: str) -> Lock:
         VerificationError: the environment hash or request digest is not that of the content.
     """
     table = _parse(text, where)
+    if not known_valid:
+        _check_standard(table, where)
     reader = Reader(where)
     tool = reader.tool_table(table)
     lock = Lock(
@@ -190,32 +198,30 @@ def load(text: str, *, where: str) -> Lock:
         packages=reader.packages(table["packages"]),
         built=reader.texts(tool, "built-from-source", "tool.envlock"),
         repairs=reader.repairs(tool),
+        os=read_os(reader, tool),
     )
-    reader.verify(lock, tool)
+    if not known_valid:
+        reader.verify(lock, tool)
     return lock
 
 
 def _parse(text: str, where: str) -> dict[str, Any]:
-    """The file's tables, their standard part valid by PEP 751."""
     try:
-        table = tomli.loads(text)
+        return tomli.loads(text)
     except (ValueError, RecursionError) as error:
         # TOMLDecodeError is a ValueError; numbers and nesting without measure are the others.
         raise UsageError(f"not a whole TOML file: {error}", where=where, remedy=RELOCK) from None
-    try:
-        Pylock.from_dict(table)
-    except PylockUnsupportedVersionError as error:
+
+
+def _check_standard(table: dict[str, Any], where: str) -> None:
+    # Imported here: it costs as much as all the rest of reading a lock that is known.
+    from envlock.lock.standard import problem
+
+    found = problem(table)
+    if found is None:
+        return
+    if found.newer:
         raise NewerFormatError(
-            str(error), where=where, remedy="upgrade envlock: pip install --upgrade envlock"
-        ) from None
-    except PylockValidationError as error:
-        raise UsageError(
-            f"not a valid pylock.toml: {_problem(error)}", where=where, remedy=RELOCK
-        ) from None
-    return table
-
-
-def _problem(error: PylockValidationError) -> str:
-    """Path in the file first, as everywhere; of a drawn message (markers) only the sentence."""
-    sentence = error.message.partition("\n")[0]
-    return f"{error.context}: {sentence}" if error.context else sentence
+            found.text, where=where, remedy="upgrade envlock: pip install --upgrade envlock"
+        )
+    raise UsageError(f"not a valid pylock.toml: {found.text}", where=where, remedy=RELOCK)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.os import OsLayer
 from envlock.lock.request import Request
 
 PREFIX = "env1-"
@@ -59,7 +60,25 @@ def shorten(root: str) -> str:
 
 def environment_hash(lock: Lock) -> EnvironmentHash:
     """The hash of what the lock installs: no locations, sizes, dates or order are in it."""
-    return EnvironmentHash(python=digest(python_content(lock)))
+    return EnvironmentHash(
+        python=digest(python_content(lock)),
+        os=None if lock.os is None else digest(os_content(lock.os)),
+    )
+
+
+def os_content(layer: OsLayer) -> dict[str, Any]:
+    """The OS branch's content, as JSON values."""
+    return {
+        "packages": [
+            {
+                "architecture": p.architecture,
+                "name": p.name,
+                "sha256": p.sha256,
+                "version": p.version,
+            }
+            for p in sorted(layer.packages, key=lambda p: (p.architecture, p.name, p.version))
+        ]
+    }
 
 
 def python_content(lock: Lock) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from envlock.lock.os import OsLayer
 from envlock.lock.request import Request
 from envlock.lock.target import Target
 
@@ -137,6 +138,7 @@ class Lock:
     packages: tuple[PythonPackage, ...]
     built: tuple[str, ...] = ()
     repairs: tuple[Repair, ...] = field(default=())
+    os: OsLayer | None = None
 
     def package(self, name: str) -> tuple[PythonPackage, ...]:
         """Entries called ``name`` (normalized); several when targets differ."""

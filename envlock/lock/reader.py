@@ -180,6 +180,9 @@ class Reader:
             find_links=self.texts(table, "find-links", _REQUEST),
             no_index=self.flag(table, "no-index", _REQUEST),
             allow_undated=self.texts(table, "allow-undated", _REQUEST),
+            os_base=self.optional_text(table, "os-base", _REQUEST),
+            os_packages=self.texts(table, "os-packages", _REQUEST),
+            os_recommends=self.flag(table, "os-recommends", _REQUEST),
         )
 
     def _wishes(self, table: Table, key: str) -> tuple[Wish, ...]:
@@ -287,10 +290,11 @@ class Reader:
         digests = tool.get("digests")
         if not isinstance(digests, dict):
             raise self.wrong(f"{_TOOL}.digests", "a table")
-        # `os` and `toolchain` are None while no layer of theirs is in this format.
+        # A branch that the lock does not have is None on both sides.
         for key, declared, content in (
             ("environment-hash", self.text(tool, "environment-hash"), found.root),
             ("digests.python", digests.get("python"), found.python),
+            ("digests.os", digests.get("os"), found.os),
             ("request.digest", tool["request"].get("digest"), request_digest(lock.request)),
         ):
             if declared != content:

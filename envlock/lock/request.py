@@ -36,7 +36,8 @@ class Request:
     ``index_urls`` and ``find_links`` are those that the project itself names (never the machine's
     configuration), without credentials, first one preferred; ``default_index`` replaces the
     machine's. ``allow_undated`` names find-links and local paths that may be used under a date.
-    ``only_binary``/``no_binary`` hold normalized names or ``:all:``.
+    ``only_binary``/``no_binary`` hold normalized names or ``:all:``. ``os_base`` is a distribution
+    (``debian:bookworm``) or None for no OS layer; ``os_packages`` its packages by name.
     """
 
     wishes: tuple[Wish, ...] = ()
@@ -55,6 +56,9 @@ class Request:
     find_links: tuple[str, ...] = ()
     no_index: bool = False
     allow_undated: tuple[str, ...] = ()
+    os_base: str | None = None
+    os_packages: tuple[str, ...] = ()
+    os_recommends: bool = False
 
     def canonical(self) -> dict[str, Any]:
         """The content that decides the answer, as JSON values: no origins, no order of writing.
@@ -78,6 +82,9 @@ class Request:
             "find-links": list(self.find_links),
             "no-index": self.no_index,
             "allow-undated": sorted(set(self.allow_undated)),
+            "os-base": self.os_base,
+            "os-packages": sorted(set(self.os_packages)),
+            "os-recommends": self.os_recommends,
         }
         return {key: value for key, value in content.items() if value}
 

@@ -1,0 +1,62 @@
+"""The lock's OS layer: the archives that were verified, and every package from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class OsArchive:
+    """One suite of one archive, as its signed Release stood.
+
+    ``archive`` is the archive's name (``debian``, ``debian-security``, ``ubuntu``); ``snapshot``
+    the instant under which the snapshot service keeps it (``20260301T000000Z``), or None when it
+    was read from a mirror as it is now. ``release_sha256`` covers the verified payload,
+    ``release_date`` is the Release's own ``Date`` (UTC), ``key`` the signing key's fingerprint
+    (upper-case hex).
+    """
+
+    archive: str
+    suite: str
+    components: tuple[str, ...]
+    snapshot: str | None = None
+    release_sha256: str
+    release_date: datetime
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class OsPackage:
+    """One .deb of one architecture.
+
+    ``architecture`` is the target's (``amd64``), also for packages that are ``all``; ``file_name``
+    is the path in the archive; ``suite`` the one that it was taken from. ``base`` says that it
+    belongs to the base system, ``requested`` that the project names it, ``via`` who pulled it in.
+    """
+
+    architecture: str
+    name: str
+    version: str
+    sha256: str
+    size: int
+    file_name: str
+    suite: str
+    source: str
+    source_version: str
+    base: bool = False
+    requested: bool = False
+    via: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OsLayer:
+    """``base`` is the distribution (``debian:bookworm``); entries are sorted."""
+
+    base: str
+    archives: tuple[OsArchive, ...]
+    packages: tuple[OsPackage, ...]
+
+    def package(self, name: str) -> tuple[OsPackage, ...]:
+        """Entries called ``name``; one per architecture."""
+        return tuple(p for p in self.packages if p.name == name)
