@@ -94,7 +94,7 @@ def test_another_date_gives_that_dates_answer(grown: Project) -> None:
 
 
 def test_a_locked_file_that_is_gone_is_replaced(grown: Project, index: LoopbackIndex) -> None:
-    [old] = [f for f in index._files["lib"].values() if f.version == "1.0"]
+    [old] = [file for file in index.files("lib") if file.version == "1.0"]
     index.remove(old)
     grown.write("lib", "deep", "new")
     assert pins(grown.lock("--refresh", as_of=None))["lib"] == "1.1"

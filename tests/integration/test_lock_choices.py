@@ -44,6 +44,15 @@ def test_nothing_uploaded_later_is_chosen(
     assert pins(later) == {"lib": "2.1", "deep": "1.1"}
 
 
+def test_the_instant_itself_is_not_seen_any_more(
+    project: Project, index: LoopbackIndex, engine: str
+) -> None:
+    index.add("lib", "1.0", "2024-05-31T23:59:59.999999Z")
+    index.add("lib", "2.0", "2024-06-01T00:00:00Z")
+    index.add("lib", "3.0", "2024-06-01T00:00:00.500000Z")
+    assert pins(project.write("lib").lock(engine)) == {"lib": "1.0"}
+
+
 def test_a_wheel_added_later_to_an_old_version_is_not_seen(
     project: Project, index: LoopbackIndex, engine: str
 ) -> None:

@@ -62,8 +62,8 @@ def test_a_file_that_fails_is_an_error(
     said = shaky.refused(engine, code=code)
     assert errors_in(said) == 1
     named = "new-1.0.tar.gz" in said or "new==1.0" in said
-    # Of a download that was cut, pip does not say which.
-    assert named or (kind, engine) == ("truncate", "--engine=pip-tools")
+    # Of a download that stalls or is cut, pip does not say which.
+    assert named or (kind != "500" and engine == "--engine=pip-tools")
     assert "help:" in said
 
 

@@ -203,6 +203,11 @@ class LoopbackIndex:
             self._files.setdefault(stored.project, {})[filename] = stored
         return stored
 
+    def files(self, name: str) -> tuple[StoredFile, ...]:
+        """The files listed for a project, in the order of their adding."""
+        with self._guard:
+            return tuple(self._files.get(normalized(name), {}).values())
+
     def yank(self, file: StoredFile, reason: str = "broken") -> StoredFile:
         """Mark a listed file as yanked."""
         changed = replace(file, yanked=reason)

@@ -60,7 +60,7 @@ class Project:
         (self.root / "pyproject.toml").write_text(tomli_w.dumps(tables), encoding="utf-8")
         return self
 
-    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **variables: Any) -> subprocess.Popen[str]:
         """Start envlock and do not wait for it."""
         return subprocess.Popen(
             [*ENVLOCK, *arguments],
@@ -73,7 +73,7 @@ class Project:
         )
 
     def run(
-        self, *arguments: str, cwd: Path | None = None, **variables: str
+        self, *arguments: str, cwd: Path | None = None, **variables: Any
     ) -> subprocess.CompletedProcess[str]:
         """Run envlock to its end; whatever it says, it is never a traceback."""
         done = subprocess.run(
@@ -91,7 +91,7 @@ class Project:
         assert done.returncode in range(5), (done.returncode, done.stderr)
         return done
 
-    def lock(self, *arguments: str, as_of: str | None = AS_OF, **variables: str) -> Lock:
+    def lock(self, *arguments: str, as_of: str | None = AS_OF, **variables: Any) -> Lock:
         """``envlock lock``, which must succeed; the lock that it wrote."""
         date = () if as_of is None else ("--as-of", as_of)
         done = self.run("lock", *date, *arguments, **variables)
@@ -99,7 +99,7 @@ class Project:
         return self.read()
 
     def refused(
-        self, *arguments: str, code: int, as_of: str | None = AS_OF, **variables: str
+        self, *arguments: str, code: int, as_of: str | None = AS_OF, **variables: Any
     ) -> str:
         """``envlock lock``, which must fail with ``code`` and leave the lock; what it said."""
         before = self.lock_path.read_bytes() if self.lock_path.exists() else None

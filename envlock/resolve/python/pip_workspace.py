@@ -154,8 +154,8 @@ def _kept_pins(question: Question) -> Iterable[str]:
 def _pip_options() -> list[str]:
     # The view asks the true index again itself, as often and as long as ``Http`` is told to: pip
     # waits for that. Its own attempts are for file hosts.
-    retries = int(os.environ.get("ENVLOCK_HTTP_RETRIES", "3"))
-    seconds = float(os.environ.get("ENVLOCK_HTTP_TIMEOUT", "30")) * (retries + 1) + _SLACK
+    retries = int(float(os.environ.get("ENVLOCK_HTTP_RETRIES") or 3))
+    seconds = float(os.environ.get("ENVLOCK_HTTP_TIMEOUT") or 30) * (retries + 1) + _SLACK
     return [
         "--disable-pip-version-check",
         "--no-input",

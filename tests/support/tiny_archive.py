@@ -1,0 +1,286 @@
+"""A synthetic, signed archive in milliseconds: real .debs, indexes and Releases, in memory."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import lzma
+import tarfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+
+from pysequoia import ArmorKind, Cert, Profile, SignatureMode, Tsk, armor, sign
+from pysequoia.packet import PacketPile
+
+Files = dict[str, bytes]
+"""Path below an archive's root → content."""
+
+
+class Signer:
+    """A key that signs Releases."""
+
+    def __init__(self, name: str = "Test Archive <archive@example.org>", **options: int) -> None:
+        # Version 4 keys: what gpgv and apt read.
+        self.secret = Tsk.generate(name, profile=Profile.RFC4880, **options)
+        self.certificate: Cert = self.secret.extract_certificate()
+        self.binary = bytes(self.certificate)
+
+    @property
+    def fingerprint(self) -> str:
+        """The primary key's."""
+        return self.certificate.fingerprint
+
+    @property
+    def public(self) -> bytes:
+        """The armored public key."""
+        return str(self.certificate).encode()
+
+    @property
+    def revoked(self) -> bytes:
+        """The public key with its revocation (binary)."""
+        revocation = self.certificate.revoke(self.secret.certifier())
+        return bytes(Cert.from_bytes(self.binary + bytes(revocation)))
+
+    def clear(self, text: bytes) -> bytes:
+        """``text`` as an InRelease."""
+        return sign(self.secret.signer(), text.removesuffix(b"\n"), mode=SignatureMode.CLEAR)
+
+    def detached(self, text: bytes) -> bytes:
+        """The Release.gpg of ``text``."""
+        return sign(self.secret.signer(), text, mode=SignatureMode.DETACHED)
+
+
+@cache
+def signer(name: str = "Test Archive <archive@example.org>") -> Signer:
+    """A key that all tests of a run share; another name gives another key."""
+    return Signer(name)
+
+
+def with_signatures(blocks: Sequence[bytes]) -> bytes:
+    """The first InRelease, with the signatures of all of them."""
+    mark = b"-----BEGIN PGP SIGNATURE-----"
+    packets = b"".join(bytes(packet) for block in blocks for packet in PacketPile.from_bytes(block))
+    head = blocks[0][: blocks[0].index(mark)]
+    return head + armor(packets, ArmorKind.Signature).encode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deb:
+    """A binary package. ``fields`` are further ones of its control file (``Depends``…)."""
+
+    name: str
+    version: str
+    architecture: str = "amd64"
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def filename(self) -> str:
+        """Its path in the pool."""
+        version = self.version.replace(":", "%3a")
+        return f"pool/main/{self.name[0]}/{self.name}/{self.name}_{version}_{self.architecture}.deb"
+
+    def control(self, more: Mapping[str, str] | None = None) -> str:
+        """Its control file; with ``more``, its paragraph in an index."""
+        fields = {
+            "Package": self.name,
+            "Version": self.version,
+            "Architecture": self.architecture,
+            "Maintainer": "Test <test@example.org>",
+            **self.fields,
+            **(more or {}),
+            "Description": "for tests",
+        }
+        return "".join(f"{name}: {value}\n" for name, value in fields.items())
+
+    def build(self) -> bytes:
+        """The .deb (deb(5)): the same bytes each time."""
+        control = self.control().encode()
+        members = (
+            ("debian-binary", b"2.0\n"),
+            ("control.tar.gz", _tar({"./control": control})),
+            ("data.tar.gz", _tar({f"./usr/share/doc/{self.name}/copyright": b"none\n"})),
+        )
+        return b"!<arch>\n" + b"".join(_member(name, content) for name, content in members)
+
+    def paragraph(self) -> str:
+        """Its paragraph in ``Packages``."""
+        content = self.build()
+        listed = {
+            "Filename": self.filename,
+            "Size": str(len(content)),
+            "SHA256": hashlib.sha256(content).hexdigest(),
+        }
+        return self.control(listed)
+
+
+def _tar(files: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return gzip.compress(buffer.getvalue(), mtime=0)
+
+
+def _member(name: str, content: bytes) -> bytes:
+    head = f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n"
+    return head.encode() + content + b"\n" * (len(content) % 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TinySuite:
+    """One suite, and how its Release is written.
+
+    ``prefix`` stands before the components in ``Components``, as in Debian's security suites.
+    ``packed`` are the suffixes that indexes have; ``plain`` lists the unpacked ones, too.
+    """
+
+    name: str
+    debs: tuple[Deb, ...] = ()
+    date: datetime
+    valid_until: datetime | None = None
+    suite: str = "stable"
+    codename: str | None = None
+    origin: str = "Debian"
+    components: tuple[str, ...] = ("main",)
+    architectures: tuple[str, ...] = ("amd64",)
+    prefix: str = ""
+    by_hash: bool = True
+    packed: tuple[str, ...] = (".xz", ".gz")
+    plain: bool = True
+    inline: bool = True
+    more: str = ""
+
+    def release(self, indexes: Files) -> bytes:
+        """The text that is signed."""
+        lines = [
+            f"Origin: {self.origin}",
+            f"Suite: {self.suite}",
+            f"Codename: {self.codename or self.name}",
+            f"Date: {_time(self.date)}",
+        ]
+        if self.valid_until is not None:
+            lines.append(f"Valid-Until: {_time(self.valid_until)}")
+        if self.by_hash:
+            lines.append("Acquire-By-Hash: yes")
+        lines += [
+            "No-Support-for-Architecture-all: Packages",
+            f"Architectures: all {' '.join(self.architectures)}",
+            f"Components: {' '.join(self.prefix + name for name in self.components)}",
+            *self.more.splitlines(),
+            "SHA256:",
+        ]
+        lines += [
+            f" {hashlib.sha256(content).hexdigest()} {len(content)} {path}"
+            for path, content in sorted(indexes.items())
+        ]
+        return "\n".join(lines).encode() + b"\n"
+
+    def files(self, key: Signer) -> Files:
+        """Everything of the suite below the archive's root."""
+        packers = {".xz": lzma.compress, ".gz": _gzip}
+        listed: Files = {}
+        served: Files = {}
+        for component in self.components:
+            for architecture in self.architectures:
+                path = f"{component}/binary-{architecture}/Packages"
+                text = packages_text(
+                    deb
+                    for deb in self.debs
+                    if component == "main" and deb.architecture in ("all", architecture)
+                )
+                if self.plain:
+                    listed[path] = text
+                for suffix in self.packed:
+                    listed[path + suffix] = served[path + suffix] = packers[suffix](text)
+        release = self.release(listed)
+        folder = f"dists/{self.name}"
+        files = {f"{folder}/{path}": content for path, content in served.items()}
+        for path, content in served.items():
+            if self.by_hash:
+                near = path.rpartition("/")[0]
+                digest = hashlib.sha256(content).hexdigest()
+                files[f"{folder}/{near}/by-hash/SHA256/{digest}"] = content
+        if self.inline:
+            files[f"{folder}/InRelease"] = key.clear(release)
+        files[f"{folder}/Release"] = release
+        files[f"{folder}/Release.gpg"] = key.detached(release)
+        return files | {deb.filename: deb.build() for deb in self.debs}
+
+
+def packages_text(debs: Iterable[Deb]) -> bytes:
+    """A ``Packages`` file."""
+    return "\n".join(deb.paragraph() for deb in debs).encode()
+
+
+def _gzip(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)
+
+
+def _time(moment: datetime) -> str:
+    # Not strftime: names of days and months must not follow the locale.
+    days = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+    months = "JanFebMarAprMayJunJulAugSepOctNovDec"
+    moment = moment.astimezone(UTC)
+    return (
+        f"{days[moment.weekday()]}, {moment.day:02} {months[moment.month * 3 - 3 : moment.month * 3]} {moment.year} "
+        f"{moment:%H:%M:%S} UTC"
+    )
+
+
+OLD = datetime(2024, 1, 1, 12, tzinfo=UTC)
+NEW = datetime(2024, 6, 1, 12, tzinfo=UTC)
+
+
+def base_debs(version: str) -> tuple[Deb, ...]:
+    """A handful of packages with an essential one, alternatives, and a virtual package."""
+    return (
+        Deb(name="libc6", version="2.36-9", fields={"Essential": "yes"}),
+        Deb(
+            name="app",
+            version=version,
+            fields={"Pre-Depends": "libc6", "Depends": f"lib (>= {version}), mta | mailer"},
+        ),
+        Deb(name="lib", version=version, fields={"Source": "library"}),
+        Deb(name="smtp", version="2", fields={"Provides": "mailer (= 2)"}),
+        Deb(name="data", version=version, architecture="all"),
+    )
+
+
+def bookworm_suites(version: str, date: datetime) -> Files:
+    """Bookworm with its updates (an archive's files), signed by the shared key."""
+    key = signer()
+    main = TinySuite(name="bookworm", debs=base_debs(version), date=date)
+    updates = TinySuite(name="bookworm-updates", date=date, suite="stable-updates")
+    return main.files(key) | updates.files(key)
+
+
+def security_suite(version: str | None, date: datetime) -> Files:
+    """Bookworm's security archive; ``version`` is that of ``lib`` in it."""
+    debs = () if version is None else (Deb(name="lib", version=version),)
+    return TinySuite(
+        name="bookworm-security",
+        debs=debs,
+        date=date,
+        suite="stable-security",
+        prefix="updates/",
+    ).files(signer())
+
+
+@cache
+def two_instants() -> Mapping[str, Mapping[str, Files]]:
+    """Archive → timestamp → files: bookworm at ``OLD``, and at ``NEW`` with newer versions."""
+    return {
+        "debian": {
+            "20240101T120000Z": bookworm_suites("1.0-1", OLD),
+            "20240601T120000Z": bookworm_suites("1.1-1", NEW),
+        },
+        "debian-security": {
+            "20240101T120000Z": security_suite(None, OLD),
+            "20240601T120000Z": security_suite("1.1-1+deb12u1", NEW),
+        },
+    }
