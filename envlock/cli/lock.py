@@ -191,12 +191,18 @@ def _resolve(
         now=now,
         engine=engine,
         pins=previous.packages if previous is not None and same_world else (),
+        keep_files=previous is not None and _limits(previous.request) == _limits(request),
         upgrade=options.upgrade,
         build=options.build,
         refresh=options.refresh,
     )
     with reporting(context) as reporter:
         return make_lock(request, plan, reporter)
+
+
+def _limits(request: Request) -> tuple[object, ...]:
+    """What decides, for one version, which of its files are locked."""
+    return (request.targets, set(request.only_binary), set(request.no_binary))
 
 
 def _check(

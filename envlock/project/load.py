@@ -298,6 +298,7 @@ def _targets(
         else:
             pythons = part.pythons or (default_python(part.requires_python),)
     targets = settings.locked_targets(platform=platform, pythons=pythons)
+    _refuse_overlap(targets, where)
     for target in targets:
         if part.requires_python and not allows(part.requires_python, target.python):
             raise UsageError(
@@ -307,6 +308,18 @@ def _targets(
                 remedy="change one of the two",
             )
     return targets
+
+
+def _refuse_overlap(targets: tuple[Target, ...], where: str) -> None:
+    """``3.11`` holds for every patch: beside it, ``3.11.7`` would be said twice."""
+    whole = {(t.platform, t.series) for t in targets if t.python == t.series}
+    for target in targets:
+        if target.python != target.series and (target.platform, target.series) in whole:
+            raise UsageError(
+                f"{target.key} is already in {target.platform}@{target.series}",
+                where=where,
+                remedy="keep one of the two",
+            )
 
 
 def python_version_file(root: Path) -> str | None:

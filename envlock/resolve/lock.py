@@ -33,7 +33,8 @@ class Plan:
     """How to lock: what the command line and an existing lock decide beside the request.
 
     ``as_of`` is UTC, whole seconds. ``dated`` is whether someone fixed that date (then places
-    without dates are refused), as opposed to "now". ``pins`` are kept where ``upgrade`` allows.
+    without dates are refused), as opposed to "now". ``pins`` are kept where ``upgrade`` allows,
+    with their files where ``keep_files`` says that the request limits files as it did before.
     """
 
     root: Path
@@ -42,6 +43,7 @@ class Plan:
     now: datetime
     engine: str = "uv"
     pins: tuple[PythonPackage, ...] = ()
+    keep_files: bool = False
     upgrade: Upgrade = NO_UPGRADE
     build: bool = True
     refresh: bool = False
@@ -102,6 +104,7 @@ def _make_lock(
         reporter.step("looking for a date that works")
         raise explain.with_date(error, engine, question, plan.now, reporter) from None
     packages = tuple(pinned.complete(package) for package in resolution.packages)
+    packages = _with_kept_files(packages, plan)
     packages = _only_allowed_files(packages, request)
     packages = tuple(_of_allowed_kinds(package, request) for package in packages)
     _verify(packages, plan.as_of)
@@ -115,6 +118,20 @@ def _make_lock(
         built=_built(packages, request.targets),
         repairs=resolution.repairs,
     )
+
+
+def _with_kept_files(packages: Iterable[PythonPackage], plan: Plan) -> tuple[PythonPackage, ...]:
+    """Files of a pin that stays are the locked ones: what came to the index since stays out."""
+    if not plan.keep_files:
+        return tuple(packages)
+    pins = {(p.name, p.version, p.index, p.marker): p for p in _kept(plan) if p.files}
+    kept = []
+    for package in packages:
+        pin = pins.get((package.name, package.version, package.index, package.marker))
+        if pin is not None:
+            package = replace(package, sdist=pin.sdist, wheels=pin.wheels)
+        kept.append(package)
+    return tuple(kept)
 
 
 def _kept(plan: Plan) -> tuple[PythonPackage, ...]:

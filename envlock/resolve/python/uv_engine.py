@@ -13,6 +13,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ ROOT_NAME = "envlock-request"
 """The generated project's name; no package may be called so."""
 
 _LOG = "uv_resolver=warn,uv_client=warn"
-_PAGES_A_WHILE = "max-age=600"
+_A_WHILE = timedelta(minutes=10)
+_PAGES_A_WHILE = f"max-age={_A_WHILE.seconds}"
 
 
 class UvEngine:
@@ -206,9 +208,11 @@ def _configuration(question: Question) -> dict[str, Any]:
 def _cache_control(question: Question) -> dict[str, str]:
     """An index without cache headers would be fetched again each time.
 
-    What is said here goes before uv's ``--refresh``.
+    Pages are kept only for a date that lies further back than they are kept: as of now, what was
+    uploaded a minute ago must be seen. What is said here goes before uv's ``--refresh``.
     """
-    pages = {} if question.refresh else {"api": _PAGES_A_WHILE}
+    settled = datetime.now(UTC) - question.as_of > _A_WHILE
+    pages = {"api": _PAGES_A_WHILE} if settled and not question.refresh else {}
     return pages | uv_settings.FILES_FOREVER
 
 

@@ -27,6 +27,11 @@ _KEPT = (
     "UV_PYTHON_INSTALL_DIR",
     "UV_SYSTEM_CERTS",
 )
+# How patient to be with a server is said once, for envlock's own transfers and for uv's.
+_PATIENCE = {
+    "ENVLOCK_HTTP_RETRIES": "UV_HTTP_RETRIES",
+    "ENVLOCK_HTTP_TIMEOUT": "UV_HTTP_TIMEOUT",
+}
 _DROPPED = ("UV_", "PIP_", "VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "RUST_LOG")
 
 
@@ -35,6 +40,9 @@ def environment(sources: Sources | None = None) -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     variables = process.clean_environment(*_DROPPED, **kept)
     variables["UV_PYTHON_DOWNLOADS"] = "never"
+    for ours, theirs in _PATIENCE.items():
+        if ours in os.environ:
+            variables.setdefault(theirs, os.environ[ours])
     if sources is None:
         return variables
     if sources.certificate:

@@ -248,6 +248,14 @@ def test_python_outside_of_requires_python(
     assert error.where == where
 
 
+def test_a_patch_beside_its_series_is_refused(tmp_path: Path, write: Write) -> None:
+    text = '[project]\ndependencies = ["a"]\n[tool.envlock]\ntargets = ["linux/amd64"]\n'
+    write("pyproject.toml", f'{text}python = ["3.11", "3.11.7"]\n')
+    error = fail(tmp_path)
+    assert error.what == "linux/amd64@3.11.7 is already in linux/amd64@3.11"
+    assert error.where == "pyproject.toml:5"
+
+
 def test_python_version_file_outside_of_requires_python(tmp_path: Path, write: Write) -> None:
     write("pyproject.toml", '[project]\nrequires-python = ">=3.12"\ndependencies = ["a"]\n')
     write(".python-version", "3.11")
