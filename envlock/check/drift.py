@@ -1,7 +1,8 @@
 """Typed differences between a lock and what is there. Codes are stable: scripts rely on them.
 
 Letters name the layer, the first digit how deep one has to look to see it: ``PY0xx`` needs the
-metadata of installed packages alone; ``PY1xx`` is kept for the content of their files.
+metadata of installed packages alone; ``PY1xx`` is kept for the content of their files. ``OS0xx``
+likewise needs dpkg's status alone.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ class Layer(StrEnum):
 
     REQUEST = "request"
     PYTHON = "python"
+    OS = "os"
 
 
 class Code(StrEnum):
@@ -29,6 +31,9 @@ class Code(StrEnum):
     OTHER_SOURCE = "PY005"
     BROKEN_METADATA = "PY006"
     DUPLICATE = "PY007"
+    OS_MISSING = "OS001"
+    OS_VERSION = "OS002"
+    OS_STATE = "OS003"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +49,7 @@ class Meaning:
 _LOCK = "envlock lock"
 _SYNC = "envlock sync"
 _RECREATE = "envlock sync --recreate"
+_APT = "install the locked versions with apt, or make the image anew"
 
 MEANINGS: dict[Code, Meaning] = {
     Code.STALE: Meaning(
@@ -99,6 +105,24 @@ MEANINGS: dict[Code, Meaning] = {
         name="extra",
         summary="A package is installed that the lock does not have.",
         remedy=_SYNC,
+    ),
+    Code.OS_MISSING: Meaning(
+        layer=Layer.OS,
+        name="os-missing",
+        summary="A locked OS package is not installed.",
+        remedy=_APT,
+    ),
+    Code.OS_VERSION: Meaning(
+        layer=Layer.OS,
+        name="os-other-version",
+        summary="An OS package is installed in another version than the locked one.",
+        remedy=_APT,
+    ),
+    Code.OS_STATE: Meaning(
+        layer=Layer.OS,
+        name="os-unfinished",
+        summary="An OS package is there, but its installation did not finish.",
+        remedy="dpkg --configure -a",
     ),
 }
 """Every code's meaning, the most important first."""

@@ -37,7 +37,9 @@ class Request:
     configuration), without credentials, first one preferred; ``default_index`` replaces the
     machine's. ``allow_undated`` names find-links and local paths that may be used under a date.
     ``only_binary``/``no_binary`` hold normalized names or ``:all:``. ``os_base`` is a distribution
-    (``debian:bookworm``) or None for no OS layer; ``os_packages`` its packages by name.
+    (``debian:bookworm``) or None for no OS layer; ``os_packages`` its packages by name. Where
+    they come from (``os_mirrors``, URLs) and whose keys are trusted (``os_keyring``, a path)
+    decides nothing: whoever has the signed bytes will do.
     """
 
     wishes: tuple[Wish, ...] = ()
@@ -58,7 +60,10 @@ class Request:
     allow_undated: tuple[str, ...] = ()
     os_base: str | None = None
     os_packages: tuple[str, ...] = ()
+    os_components: tuple[str, ...] = ()
     os_recommends: bool = False
+    os_mirrors: tuple[str, ...] = field(default=(), compare=False)
+    os_keyring: str | None = field(default=None, compare=False)
 
     def canonical(self) -> dict[str, Any]:
         """The content that decides the answer, as JSON values: no origins, no order of writing.
@@ -84,6 +89,7 @@ class Request:
             "allow-undated": sorted(set(self.allow_undated)),
             "os-base": self.os_base,
             "os-packages": sorted(set(self.os_packages)),
+            "os-components": sorted(set(self.os_components)),
             "os-recommends": self.os_recommends,
         }
         return {key: value for key, value in content.items() if value}

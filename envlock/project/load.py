@@ -94,7 +94,14 @@ def assemble(
     parts = _parts(project, document, settings)
     part = merge([*parts, read_uv_options(*uv, root=project.root)] if uv else parts)
     _refuse_nothing(project, settings, part)
+    os = settings.os
     return Request(
+        os_base=os.base if os else None,
+        os_packages=os.packages if os else (),
+        os_components=os.components if os else (),
+        os_recommends=os.recommends if os else False,
+        os_mirrors=os.mirrors if os else (),
+        os_keyring=os.keyring if os else None,
         wishes=part.wishes,
         constraints=tuple(dict.fromkeys(part.constraints + _constraints(project, settings))),
         overrides=tuple(dict.fromkeys(part.overrides + _overrides(project, settings))),

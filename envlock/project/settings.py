@@ -13,6 +13,7 @@ from envlock.errors import UsageError
 from envlock.lock.target import PLATFORMS, Target
 from envlock.project.dates import check_range, parse_absolute
 from envlock.project.document import Document, KeyPath, dotted, nearest
+from envlock.project.os_settings import OsWishes, read_os
 
 _TEXTS = {
     "allow-undated",
@@ -27,8 +28,8 @@ _TEXTS = {
     "targets",
 }
 _FLAGS = {"prereleases", "sources"}
-_LATER = {"os", "nix", "guix"}
-_KEYS = _TEXTS | _FLAGS | _LATER | {"as-of", "python"}
+_LATER = {"nix", "guix"}
+_KEYS = _TEXTS | _FLAGS | _LATER | {"as-of", "os", "python"}
 _PYTHON = re.compile(r"3\.[0-9]+(\.[0-9]+)?")
 _MACHINES = {"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "darwin": "macos"}
 
@@ -58,6 +59,7 @@ class Settings:
     allow_undated: tuple[str, ...] = ()
     conda_ignore: tuple[str, ...] = ()
     prereleases: bool = False
+    os: OsWishes | None = None
 
     def place(self, key: str, item: str | None = None) -> str:
         """``pyproject.toml:12``: where ``key`` is written, for this environment."""
@@ -183,7 +185,9 @@ class _Reader:
                 continue
             if key not in _KEYS:
                 raise self._unknown(key, environments)
-            if key in _LATER:
+            if key == "os":
+                values["os"] = read_os(self.document, (*self.base, key), value)
+            elif key in _LATER:
                 self._later(key, value)
             elif key in _FLAGS:
                 if not isinstance(value, bool):

@@ -19,6 +19,7 @@ from envlock.lock.model import Lock, PythonPackage
 from envlock.lock.request import Request
 from envlock.lock.target import Target, wheel_tags
 from envlock.resolve import explain, sizes
+from envlock.resolve.os.lock import make_os_layer
 from envlock.resolve.python import direct
 from envlock.resolve.python.config import discover_sources
 from envlock.resolve.python.engine import NO_UPGRADE, Engine, Question, Upgrade
@@ -109,6 +110,14 @@ def _make_lock(
     packages = tuple(_of_allowed_kinds(package, request) for package in packages)
     _verify(packages, plan.as_of)
     packages = sizes.fill(packages, sources, http, reporter)
+    layer = make_os_layer(
+        request,
+        plan.root,
+        plan.as_of,
+        live=not plan.dated and plan.as_of == plan.now,
+        http=http,
+        reporter=reporter,
+    )
     return Lock(
         as_of=plan.as_of,
         engine=plan.engine,
@@ -117,6 +126,7 @@ def _make_lock(
         packages=packages,
         built=_built(packages, request.targets),
         repairs=resolution.repairs,
+        os=layer,
     )
 
 

@@ -12,7 +12,7 @@ from envlock.resolve.os.version import satisfies
 _RELATION = re.compile(
     r"\s*([A-Za-z0-9][A-Za-z0-9.+_-]*)"  # name
     r"(?::([a-z0-9-]+))?"  # architecture, any or native
-    r"(?:\s*\(\s*(<<|<=|>=|>>|=|<|>)\s*([^\s()]+)\s*\))?\s*"
+    r"(?:\s*\(\s*(<<|<=|>=|>>|=|<|>)\s*([^\s()<>=]+)\s*\))?\s*"
 )
 
 

@@ -1,0 +1,188 @@
+"""Signed Release files, asked for at mirrors or snapshot services; not verified here.
+
+A dated one never changes: it is kept, signature and all, and verified anew each time it is used.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from envlock.errors import EnvlockError, SourceError, UsageError
+from envlock.io.cache import DiskCache
+from envlock.io.http import Http, expect_ok
+from envlock.resolve.os.distribution import Distribution, Suite
+from envlock.resolve.os.mirrors import Mirrors
+from envlock.resolve.os.snapshot import SnapshotClient, SnapshotMirror, before_first, timestamp
+
+SETTLED = timedelta(days=2)
+"""Imports appear some time after the instant they are named by; older answers stay."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A suite, and the instant at which it is asked for (UTC; None: now)."""
+
+    suite: Suite
+    as_of: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """A Release with its signature inside (``signature`` None) or beside it.
+
+    ``url`` is where it was, ``folder`` the suite's address (``…/dists/bookworm``), ``timestamp``
+    the snapshot's, None for a live mirror.
+    """
+
+    content: bytes
+    signature: bytes | None
+    url: str
+    folder: str
+    timestamp: str | None
+
+
+class SignedReleases:
+    """Asks the mirrors in order; the first that can be reached and has the suite answers."""
+
+    def __init__(
+        self, http: Http, mirrors: Mirrors, distribution: Distribution, now: datetime
+    ) -> None:
+        self._http = http
+        self._mirrors = mirrors
+        self._distribution = distribution
+        self._now = now
+        self._cache = DiskCache("os-release-v1")
+
+    def ask(self, question: Question) -> Signed:
+        """The suite's Release.
+
+        Now, and without any live mirror (a machine without apt), the snapshot service's newest
+        state is taken.
+
+        Raises:
+            UsageError: no snapshot is so early, or no mirror has such a suite.
+            SourceError: no mirror can be reached.
+            VerificationError: a service answers with a later state.
+        """
+        archive = question.suite.archive
+        live = self._mirrors.live.get(archive, ()) if question.as_of is None else ()
+        attempts = [partial(self._ask_live, root, question) for root in live] or [
+            partial(self._ask_dated, mirror, question) for mirror in self._mirrors.snapshots
+        ]
+        failures: list[EnvlockError] = []
+        for attempt in attempts:
+            try:
+                found = attempt()
+            except SourceError as error:
+                failures.append(error)
+                continue
+            if found is not None:
+                return found
+        raise self._nowhere(question, failures)
+
+    def kept(self, question: Question) -> Signed | None:
+        """The answer of an earlier run, if it cannot have changed."""
+        if not self._settled(question):
+            return None
+        kept = self._cache.get(self._key(question))
+        if kept is None:
+            return None
+        head, _, body = kept.partition(b"\n")
+        try:
+            facts = json.loads(head)
+            size = int(facts["size"])
+            return Signed(
+                content=body[:size],
+                signature=body[size:] if facts["detached"] else None,
+                url=str(facts["url"]),
+                folder=str(facts["folder"]),
+                timestamp=str(facts["timestamp"]),
+            )
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def keep(self, question: Question, signed: Signed) -> None:
+        """Keep a verified answer about the past."""
+        if not self._settled(question) or signed.timestamp is None:
+            return
+        facts = {
+            "size": len(signed.content),
+            "detached": signed.signature is not None,
+            "url": signed.url,
+            "folder": signed.folder,
+            "timestamp": signed.timestamp,
+        }
+        body = json.dumps(facts).encode() + b"\n" + signed.content + (signed.signature or b"")
+        self._cache.put(self._key(question), body)
+
+    def _settled(self, question: Question) -> bool:
+        return question.as_of is not None and question.as_of < self._now - SETTLED
+
+    def _key(self, question: Question) -> str:
+        # With the mirrors: what one of them says about the past is not what another one says.
+        asked = timestamp(question.as_of or self._now)
+        places = " ".join(mirror.template for mirror in self._mirrors.snapshots)
+        return f"{question.suite.archive} {question.suite.name} {asked} {places}"
+
+    def _ask_live(self, root: str, question: Question) -> Signed | None:
+        folder = f"{root}/dists/{question.suite.name}"
+        got: list[bytes] = []
+        for names in (("InRelease",), ("Release", "Release.gpg")):
+            for name in names:
+                response = self._http.get(f"{folder}/{name}")
+                if response.status in (404, 410):
+                    break
+                got.append(expect_ok(response, f"{folder}/{name}").body)
+            if len(got) == len(names):
+                return _signed(got, names, folder, None)
+            got.clear()
+        return None
+
+    def _ask_dated(self, mirror: SnapshotMirror, question: Question) -> Signed | None:
+        client = SnapshotClient(mirror, self._http)
+        archive, name = question.suite.archive, question.suite.name
+        as_of = question.as_of or self._now
+        public = self._distribution.snapshots
+        if as_of < public.first and mirror.template.startswith(public.url):
+            raise before_first(archive, as_of, public.first, public.url)
+        got: list[bytes] = []
+        for names in (("InRelease",), ("Release", "Release.gpg")):
+            moment = timestamp(as_of)
+            for file in names:
+                found = client.get(archive, as_of, f"dists/{name}/{file}")
+                if found is None:
+                    break
+                got.append(found.response.body)
+                moment = found.timestamp
+            if len(got) == len(names):
+                return _signed(got, names, f"{mirror.root(archive, moment)}/dists/{name}", moment)
+            got.clear()
+        return None
+
+    def _nowhere(self, question: Question, failures: list[EnvlockError]) -> EnvlockError:
+        name, archive = question.suite.name, question.suite.archive
+        when = f" at {question.as_of:%Y-%m-%dT%H:%M:%SZ}" if question.as_of else ""
+        if failures:
+            last = failures[-1]
+            return SourceError(
+                f"no mirror of {archive} can be reached for {name}{when}: {last.what}",
+                where=last.where,
+                remedy="check the network, or give a mirror",
+            )
+        return UsageError(
+            f"no mirror of {archive} has the suite {name}{when}",
+            remedy="check the base and the date, or give another mirror",
+        )
+
+
+def _signed(got: list[bytes], names: tuple[str, ...], folder: str, moment: str | None) -> Signed:
+    return Signed(
+        content=got[0],
+        signature=got[1] if len(got) > 1 else None,
+        url=f"{folder}/{names[0]}",
+        folder=folder,
+        timestamp=moment,
+    )
