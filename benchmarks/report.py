@@ -73,7 +73,7 @@ def markdown(rows: Sequence[Row], *, repeat: int) -> str:
             "",
             "Made by `python -m benchmarks`. Medians of wall-clock times; contenders run in turns,"
             f" {repeat} times each; what counts is the ratio within one run.",
-            "Cold: caches that nobody has used. Warm: caches of its own that one run before has filled.",
+            "Cold: caches that nobody has used. Warm: its own caches, filled by one run before.",
             "",
             f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs,"
             f" CPython {platform.python_version()}, uv {version('uv')},"

@@ -11,6 +11,8 @@ import click
 from envlock.check.compare import compare, compare_request
 from envlock.check.drift import MEANINGS, Code, Drift, Layer, drift
 from envlock.check.observe import observe_interpreter
+from envlock.check.os_compare import compare_os
+from envlock.check.os_observe import distribution, observe_os
 from envlock.cli.common import (
     current_request,
     json_option,
@@ -44,6 +46,7 @@ An unlocked pip, setuptools, wheel or uv is no drift: tools put them into new en
 _TITLES = {
     Layer.REQUEST: "the project has changed since it was locked",
     Layer.PYTHON: "the environment is not what the lock says",
+    Layer.OS: "the system's packages are not what the lock says",
 }
 
 
@@ -55,8 +58,15 @@ _TITLES = {
     help="The virtual environment. Default: .venv (.venv-NAME with --name).",
 )
 @click.option("--python", metavar="PY", help="The environment of this interpreter.")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The system whose OS packages to compare. Default: this one, if it is the lock's base.",
+)
 @click.option("--request-only", is_flag=True, help="Compare only the project with the lock.")
 @click.option("--python-only", is_flag=True, help="Compare only the environment with the lock.")
+@click.option("--os-only", is_flag=True, help="Compare only the OS packages with the lock.")
 @name_option
 @script_option
 @json_option
@@ -65,8 +75,10 @@ def command(
     context: Context,
     prefix: Path | None,
     python: str | None,
+    root: Path | None,
     request_only: bool,
     python_only: bool,
+    os_only: bool,
     name: str | None,
     script: Path | None,
     as_json: bool,
@@ -75,16 +87,24 @@ def command(
     _exclusive(
         {"--prefix": prefix is not None, "--python": python is not None},
         {"--request-only": request_only, "--python-only": python_only},
+        {"--request-only": request_only, "--os-only": os_only},
+        {"--python-only": python_only, "--os-only": os_only},
+        {"--request-only": request_only, "--root": root is not None},
+        {"--python-only": python_only, "--root": root is not None},
+        {"--os-only": os_only, "--prefix": prefix is not None},
+        {"--os-only": os_only, "--python": python is not None},
         {"--request-only": request_only, "--prefix": prefix is not None},
         {"--request-only": request_only, "--python": python is not None},
     )
     project = locate_project(context, name=name, script=script)
     lock = read_lock(project)
     found: tuple[Drift, ...] = ()
-    if not python_only:
+    if not python_only and not os_only:
         found += _request_drift(project, lock)
-    if not request_only:
+    if not request_only and not os_only:
         found += _python_drift(context, project, lock, prefix=prefix, python=python)
+    if not request_only and not python_only:
+        found += _os_drift(context, lock, root, required=os_only or root is not None)
     if as_json:
         result_json(_as_json(project, lock, found))
     else:
@@ -127,6 +147,32 @@ def _python_drift(
             return (replace(broken, remedy="envlock sync --recreate"),)
     target = _any_target(lock, interpreter)
     return compare(lock, target, observe_interpreter(interpreter), root=project.root)
+
+
+def _os_drift(
+    context: Context, lock: Lock, root: Path | None, *, required: bool
+) -> tuple[Drift, ...]:
+    """The OS layer against dpkg's status; ``required`` when the user asked for just that."""
+    if lock.os is None:
+        if required:
+            raise UsageError(
+                "the lock has no OS packages",
+                remedy="ask for some in [tool.envlock.os], and run `envlock lock`",
+            )
+        return ()
+    there = context.directory / root if root is not None else Path("/")
+    machine = distribution(there)
+    if machine != lock.os.base and root is None:
+        told = f"this system is {machine or 'no Debian or Ubuntu'}, the lock is for {lock.os.base}"
+        if required:
+            raise UsageError(told, remedy="name the root to compare: --root DIR")
+        say(context, f"OS packages not compared: {told}")
+        return ()
+    architecture = machine_platform().partition("/")[2]
+    architectures = {p.architecture for p in lock.os.packages}
+    if architecture not in architectures:
+        architecture = min(architectures)
+    return compare_os(lock.os, architecture, observe_os(there))
 
 
 def _any_target(lock: Lock, interpreter: Interpreter | None) -> Target:

@@ -137,7 +137,13 @@ def _as_json(found: LockDiff) -> dict[str, object]:
             for name, before, after in found.settings
         ],
         "changes": [
-            {"name": c.name, "kind": c.kind, "before": c.before, "after": c.after}
+            {
+                "layer": c.layer,
+                "name": c.name,
+                "kind": c.kind,
+                "before": c.before,
+                "after": c.after,
+            }
             for c in found.changes
         ],
     }
@@ -161,6 +167,8 @@ def _line(change: Change) -> str:
     sign = _SIGNS.get(change.kind, "~")
     told = {ChangeKind.FILES: "files", ChangeKind.MARKER: "marker", ChangeKind.SOURCE: "source"}
     prefix = f"{told[change.kind]} " if change.kind in told else ""
+    if change.layer == "os":
+        sign += " os"
     if change.kind in (ChangeKind.ADDED, ChangeKind.REMOVED):
         return f"{sign} {change.name} {change.after or change.before}"
     return f"{sign} {change.name} {prefix}{change.before or 'none'} → {change.after or 'none'}"

@@ -252,8 +252,15 @@ def _report(
                 "as-of": f"{lock.as_of:%Y-%m-%dT%H:%M:%SZ}",
                 "environment-hash": hashed.root,
                 "packages": len(lock.packages),
+                "os-packages": len(lock.os.packages) if lock.os else 0,
                 "changes": [
-                    {"name": c.name, "kind": c.kind, "before": c.before, "after": c.after}
+                    {
+                        "layer": c.layer,
+                        "name": c.name,
+                        "kind": c.kind,
+                        "before": c.before,
+                        "after": c.after,
+                    }
                     for c in changes
                 ],
             }
@@ -272,9 +279,16 @@ def _report(
     targets = ", ".join(t.key for t in lock.targets)
     say(
         context,
-        f"{project.lock_path.name} {verb}: {len(lock.packages)} packages for {targets},"
+        f"{project.lock_path.name} {verb}: {_count(lock)} for {targets},"
         f" as of {lock.as_of:%Y-%m-%d %H:%M:%SZ}, {hashed.short}",
     )
+
+
+def _count(lock: Lock) -> str:
+    count = f"{len(lock.packages)} packages"
+    if lock.os is None:
+        return count
+    return f"{count} and {len(lock.os.packages)} of {lock.os.base}"
 
 
 def _versions(before: str | None, after: str | None) -> str:

@@ -13,6 +13,8 @@ from envlock.cli.context import Context
 from envlock.cli.output import result, result_json
 from envlock.lock.graph import all_needs, wished
 from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.os import OsLayer, OsPackage
+from envlock.lock.os_graph import os_needs
 
 _EPILOG = """\b
 Examples:
@@ -55,8 +57,33 @@ def command(
         result_json({"packages": _packages_json(lock, tree)})
         return
     lines = [_line(row) for row in tree]
+    if lock.os is not None:
+        lines += _os_lines(lock.os, depth)
     if lines:
         result("\n".join(lines))
+
+
+def _os_lines(layer: OsLayer, depth: int | None) -> Iterator[str]:
+    """What was asked of the distribution, and what came with it; the base is only counted."""
+    for architecture in sorted({p.architecture for p in layer.packages}):
+        own = [p for p in layer.packages if p.architecture == architecture]
+        base = sum(p.base for p in own)
+        yield f"{layer.base} {architecture} ({len(own)} packages, {base} of them its base)"
+        below = os_needs(layer, architecture)
+        shown: set[str] = set()
+        # (package, lasts as in Row); the next line is at the end.
+        roots = [p for p in own if p.requested]
+        waiting: list[tuple[OsPackage, tuple[bool, ...]]]
+        waiting = [(p, (p is roots[-1],)) for p in reversed(roots)]
+        while waiting:
+            package, lasts = waiting.pop()
+            inner = below[package.name]
+            repeated = package.name in shown and inner
+            shown.add(package.name)
+            mark = " (*)" if repeated else ""
+            yield f"{_branch(lasts)}{package.name} {package.version}{mark}"
+            if not repeated and (depth is None or len(lasts) < depth):
+                waiting += [(child, (*lasts, child is inner[-1])) for child in reversed(inner)]
 
 
 def rows(lock: Lock, depth: int | None) -> list[Row]:
@@ -113,8 +140,12 @@ def _line(row: Row) -> str:
         text += f" ({row.mark})"
     if not row.lasts:
         return text + (f"  ; {package.marker}" if package.marker else "")
-    bars = "".join("    " if last else "│   " for last in row.lasts[:-1])
-    return bars + ("└── " if row.lasts[-1] else "├── ") + text
+    return _branch(row.lasts) + text
+
+
+def _branch(lasts: tuple[bool, ...]) -> str:
+    bars = "".join("    " if last else "│   " for last in lasts[:-1])
+    return bars + ("└── " if lasts[-1] else "├── ")
 
 
 def _packages_json(lock: Lock, tree: list[Row]) -> list[dict[str, object]]:

@@ -10,10 +10,12 @@ from packaging.utils import canonicalize_name
 
 from envlock.cli.common import json_option, locate_project, name_option, read_lock, script_option
 from envlock.cli.context import Context
-from envlock.cli.output import result, result_json
+from envlock.cli.output import result, result_json, say
 from envlock.errors import UsageError
 from envlock.lock.graph import Chain, chains_to
 from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.os import OsLayer
+from envlock.lock.os_graph import os_chain
 
 _EPILOG = """\b
 Examples:
@@ -34,6 +36,11 @@ def command(
 ) -> None:
     """Show which requirements lead to a package, and through whom."""
     lock = read_lock(locate_project(context, name=name, script=script))
+    if lock.os is not None and lock.os.package(package):
+        if not lock.package(canonicalize_name(package)):
+            _os_why(lock.os, package, as_json)
+            return
+        say(context, f"(also a package of {lock.os.base}, not shown here)")
     entries = _entries(lock, package)
     chains = chains_to(lock, entries[0].name)
     if as_json:
@@ -53,12 +60,41 @@ def command(
         result("  (no requirement of the project leads to it)")
 
 
+def _os_why(layer: OsLayer, name: str, as_json: bool) -> None:
+    chains = [os_chain(layer, entry) for entry in layer.package(name)]
+    if as_json:
+        result_json(
+            {
+                "package": name,
+                "base": layer.base,
+                "versions": [chain[-1].version for chain in chains],
+                "chains": [
+                    {
+                        "architecture": chain[0].architecture,
+                        "requested": chain[0].requested,
+                        "packages": [{"name": p.name, "version": p.version} for p in chain],
+                    }
+                    for chain in chains
+                ],
+            }
+        )
+        return
+    for way in chains:
+        last = way[-1]
+        result(f"{last.name} {last.version} ({layer.base}, {last.architecture})")
+        origin = "os.packages" if way[0].requested else f"base of {layer.base}"
+        result("  " + " → ".join([origin, *(f"{p.name} {p.version}" for p in way)]))
+
+
 def _entries(lock: Lock, package: str) -> tuple[PythonPackage, ...]:
     wanted = canonicalize_name(package)
     entries = tuple(sorted(lock.package(wanted), key=lambda p: p.sort_key))
     if entries:
         return entries
-    near = difflib.get_close_matches(wanted, {p.name for p in lock.packages}, n=3)
+    names = {p.name for p in lock.packages} | {
+        p.name for p in (lock.os.packages if lock.os else ())
+    }
+    near = difflib.get_close_matches(wanted, names, n=3)
     raise UsageError(
         f"{package} is not in the lock",
         remedy=f"nearest: {', '.join(near)}" if near else "see all with `envlock tree`",

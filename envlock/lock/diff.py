@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.os import OsPackage
 
 
 class ChangeKind(StrEnum):
@@ -20,12 +21,18 @@ class ChangeKind(StrEnum):
     FILES = "files"
     MARKER = "marker"
     SOURCE = "source"
+    VERSION = "version"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One package's change. ``before``/``after`` are versions, markers, or file names, as texts."""
+    """One package's change. ``before``/``after`` are versions, markers, or file names, as texts.
 
+    ``layer`` is ``python`` or ``os``; an OS package's name carries its architecture
+    (``libgomp1:amd64``), and its kind is ``version`` when that changed.
+    """
+
+    layer: str = "python"
     name: str
     kind: ChangeKind
     before: str | None = None
@@ -53,6 +60,7 @@ def diff(before: Lock, after: Lock) -> LockDiff:
     old, new = _by_name(before), _by_name(after)
     for name in sorted(old.keys() | new.keys()):
         changes.extend(_entry_changes(name, old.get(name, []), new.get(name, [])))
+    changes.extend(_os_changes(before, after))
     settings = (
         ("as-of", f"{before.as_of:%Y-%m-%dT%H:%M:%SZ}", f"{after.as_of:%Y-%m-%dT%H:%M:%SZ}"),
         (
@@ -61,6 +69,7 @@ def diff(before: Lock, after: Lock) -> LockDiff:
             " ".join(t.key for t in sorted(after.targets)),
         ),
         ("engine", before.engine, after.engine),
+        ("os", before.os.base if before.os else "none", after.os.base if after.os else "none"),
     )
     return LockDiff(
         before_hash=environment_hash(before).root,
@@ -68,6 +77,30 @@ def diff(before: Lock, after: Lock) -> LockDiff:
         changes=tuple(changes),
         settings=tuple(s for s in settings if s[1] != s[2]),
     )
+
+
+def _os_changes(before: Lock, after: Lock) -> list[Change]:
+    old, new = _os_packages(before), _os_packages(after)
+    changes = []
+    for key in sorted(old.keys() | new.keys()):
+        o, n = old.get(key), new.get(key)
+        if o is None or n is None or o.version != n.version:
+            kind = ChangeKind.VERSION
+            if o is None or n is None:
+                kind = ChangeKind.ADDED if o is None else ChangeKind.REMOVED
+            versions = (o.version if o else None, n.version if n else None)
+        elif o.sha256 != n.sha256:
+            kind, versions = ChangeKind.FILES, (o.file_name, n.file_name)
+        else:
+            continue
+        changes.append(
+            Change(layer="os", name=key, kind=kind, before=versions[0], after=versions[1])
+        )
+    return changes
+
+
+def _os_packages(lock: Lock) -> dict[str, OsPackage]:
+    return {f"{p.name}:{p.architecture}": p for p in (lock.os.packages if lock.os else ())}
 
 
 def _by_name(lock: Lock) -> dict[str, list[PythonPackage]]:

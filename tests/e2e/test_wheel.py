@@ -30,9 +30,13 @@ def test_it_holds_the_package_and_nothing_else(wheel: Path) -> None:
     tops = {name.partition("/")[0] for name in content}
     [info] = tops - {"envlock"}
     assert re.fullmatch(r"envlock-[0-9.]+\.dist-info", info)
-    code = {str(path.relative_to(ROOT)) for path in (ROOT / "envlock").rglob("*.py")}
-    inside = {name for name in content if name.startswith("envlock/")}
-    assert inside == code | {"envlock/py.typed"}
+    package = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "envlock").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert "envlock/py.typed" in package
+    assert {name for name in content if name.startswith("envlock/")} == package
 
 
 def test_its_metadata_is_complete(wheel: Path) -> None:

@@ -26,6 +26,7 @@ from support.tiny_archive import (
 )
 
 from envlock.errors import EnvlockError, SourceError, UsageError, VerificationError
+from envlock.io.apt_config import apt_sources
 from envlock.io.http import Http
 from envlock.io.paths import cache_dir
 from envlock.io.progress import SilentReporter
@@ -33,7 +34,7 @@ from envlock.resolve.os.archive import Opening, VerifiedSuite, fetch_debs, open_
 from envlock.resolve.os.distribution import parse_base
 from envlock.resolve.os.fetch import stored
 from envlock.resolve.os.mirrors import choose_mirrors
-from envlock.resolve.os.trust import parse_keyring
+from envlock.resolve.os.trust import parse_keyring, shipped_keyring
 
 BOOKWORM = parse_base("debian:bookworm")
 KEYRING = parse_keyring(signer().public, "test keys")
@@ -270,6 +271,22 @@ def test_older_ways_to_publish_work_too(server: SnapshotServer, http: Http, way:
     assert versions(suites)["bookworm", "app"] == "1.0-1"
     part = suites[0].parts[0]
     assert hashlib.sha256(part.packages()).hexdigest() == part.sha256
+
+
+def test_a_form_of_the_index_that_is_not_there_is_passed_over(
+    server: SnapshotServer, http: Http
+) -> None:
+    gone = [path for path in server.states["debian"][SPRING_STATE] if path.endswith("Packages.gz")]
+    assert gone
+    server.fail("*/Packages.gz", "not-found")
+    server.fail("*/by-hash/*", "not-found")
+    suites = open_archive(opening(server, SPRING), http)
+    assert versions(suites)["bookworm", "app"] == "1.0-1"
+    with SnapshotServer(two_instants()) as bare:
+        bare.fail("*Packages*", "not-found")
+        bare.fail("*/by-hash/*", "not-found")
+        with pytest.raises(SourceError, match=r"Packages\.gz"):
+            versions(open_archive(opening(bare, AUTUMN), http))
 
 
 # --- what is wrong: each link of the chain ---
@@ -515,3 +532,32 @@ def test_an_older_security_archive_takes_nothing_away(server: SnapshotServer, ht
     with pytest.raises(EnvlockError) as caught:
         open_archive(replace(opening(server, AUTUMN), floors=floors), http)
     assert caught.value.exit_code == 4
+
+
+def test_without_given_keys_the_distributions_own_are_asked_for(
+    server: SnapshotServer, http: Http
+) -> None:
+    with pytest.raises(VerificationError, match="is unknown"):
+        open_archive(replace(opening(server, SPRING), keyring=None), http)
+
+
+@pytest.mark.network
+def test_the_machines_own_mirror_gives_what_apt_gets_from_it(http: Http, apt: Apt) -> None:
+    keyring = shipped_keyring("debian-archive")
+    sources = apt_sources()
+    mirrors = choose_mirrors(BOOKWORM.distribution, sources=sources, keyring=keyring)
+    suites = open_archive(
+        Opening(base=BOOKWORM, as_of=None, architectures=("amd64",), mirrors=mirrors), http
+    )
+    assert [suite.timestamp for suite in suites] == [None] * 3
+    (apt.root / "key.asc").write_text("".join(map(str, keyring.certificates)))
+    apt.sources(*(f"{mirrors.live[s.suite.archive][0]} {s.suite.name} main" for s in suites))
+    assert apt.accepts()
+    for suite in suites:
+        (part,) = suite.parts
+        pattern = f"*_dists_{suite.suite.name}_main_binary-amd64_Packages*"
+        (path,) = (apt.root / "var/lib/apt/lists").glob(pattern)
+        cat = ["/usr/lib/apt/apt-helper", "cat-file", str(path)]
+        theirs = subprocess.run(cat, capture_output=True, check=True).stdout
+        assert hashlib.sha256(theirs).hexdigest() == part.sha256
+        assert theirs == part.packages()

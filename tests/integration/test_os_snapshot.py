@@ -1,4 +1,4 @@
-"""The snapshot client against a loopback service: redirects, instants, faults, the bound on rate."""
+"""The snapshot client on a loopback service: redirects, instants, faults, the rate's bound."""
 
 from __future__ import annotations
 

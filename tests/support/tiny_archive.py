@@ -226,10 +226,8 @@ def _time(moment: datetime) -> str:
     days = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
     months = "JanFebMarAprMayJunJulAugSepOctNovDec"
     moment = moment.astimezone(UTC)
-    return (
-        f"{days[moment.weekday()]}, {moment.day:02} {months[moment.month * 3 - 3 : moment.month * 3]} {moment.year} "
-        f"{moment:%H:%M:%S} UTC"
-    )
+    month = months[moment.month * 3 - 3 : moment.month * 3]
+    return f"{days[moment.weekday()]}, {moment:%d} {month} {moment:%Y %H:%M:%S} UTC"
 
 
 OLD = datetime(2024, 1, 1, 12, tzinfo=UTC)

@@ -52,6 +52,7 @@ class Candidate:
 
     Args:
         package: what a lock keeps.
+        native: the index's architecture, which a package for ``all`` is taken for.
         multi_arch: ``allowed``, ``foreign``, ``same`` or empty.
         priority: the field ``Priority``: ``required``, ``optional``…
         important: ``Important`` or ``Protected`` is ``yes``.
@@ -60,6 +61,7 @@ class Candidate:
     """
 
     package: BinaryPackage
+    native: str
     multi_arch: str
     priority: str
     important: bool
@@ -113,7 +115,7 @@ class Candidate:
 _RELATIONS = ("pre-depends", "depends", "recommends", "conflicts", "breaks", "provides", "replaces")
 
 
-def read_candidate(text: bytes, where: str) -> Candidate:
+def read_candidate(text: bytes, native: str, where: str) -> Candidate:
     """Read one paragraph of a ``Packages`` file.
 
     Raises:
@@ -143,6 +145,7 @@ def read_candidate(text: bytes, where: str) -> Candidate:
             source_version=source[2] or fields["version"],
             essential=essential,
         ),
+        native=native,
         multi_arch=fields.get("multi-arch", ""),
         priority=fields.get("priority", ""),
         important="yes" in (fields.get("important"), fields.get("protected")),

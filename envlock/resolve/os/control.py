@@ -26,14 +26,14 @@ class Stanza(NamedTuple):
 
     Args:
         name: what ``Package`` says.
-        offset: where the paragraph begins, in bytes.
+        number: which paragraph of the file it is, from 1.
         provides: the raw value of ``Provides``; empty when there is none.
         essential: ``Essential: yes``.
         body: the paragraph without its descriptive fields.
     """
 
     name: str
-    offset: int
+    number: int
     provides: str
     essential: bool
     body: bytes
@@ -47,53 +47,47 @@ def split_packages(data: bytes, where: str) -> Iterator[Stanza]:
     names are expected as archives write them (``Provides``, not ``provides``).
 
     Raises:
-        UsageError: a paragraph without ``Package``, or not UTF-8; the message gives file and line.
+        UsageError: a paragraph without ``Package``, or not UTF-8; the message gives file and paragraph.
     """
-    offset = 0
-    for text in data.split(b"\n\n"):
-        start = offset
-        offset += len(text) + 2
+    number = 0
+    for text in _DESCRIPTIVE.sub(b"", data).split(b"\n\n"):
         if not text or text.isspace():
             continue
+        number += 1
         if text[:9] == b"Package: ":
             end = text.find(b"\n")
             name = text[9 : end if end > 0 else None]
         else:
-            text, name = _unusual(text, data, start, where)
+            text, name = _unusual(text, where, number)
         try:
             yield Stanza(
                 name=name.decode("ascii").strip(),
-                offset=start,
-                provides=_provides(text),
+                number=number,
+                provides=_provides(text) if b"\nProvides:" in text else "",
                 essential=b"\nEssential: yes" in text,
-                body=_DESCRIPTIVE.sub(b"", text),
+                body=text,
             )
         except UnicodeDecodeError:
             raise UsageError(
-                "a package's name or Provides has strange bytes", where=_at(where, data, start)
+                "a package's name or Provides has strange bytes",
+                where=f"{where}, paragraph {number}",
             ) from None
 
 
-def _unusual(text: bytes, data: bytes, start: int, where: str) -> tuple[bytes, bytes]:
+def _unusual(text: bytes, where: str, number: int) -> tuple[bytes, bytes]:
     # Blank lines before the paragraph, or Package not its first field.
     text = text.strip(b"\n")
     for line in text.split(b"\n"):
         if line[:8] == b"Package:" and line[8:].strip():
             return text, line[8:].strip()
     shown = text[:40].decode("utf-8", "replace")
-    raise UsageError(f"a paragraph without Package: {shown!r}", where=_at(where, data, start))
-
-
-def _at(where: str, data: bytes, offset: int) -> str:
-    line = data.count(b"\n", 0, offset) + 1
-    return f"{where}:{line}"
+    raise UsageError(
+        f"a paragraph without Package: {shown!r}", where=f"{where}, paragraph {number}"
+    )
 
 
 def _provides(text: bytes) -> str:
-    at = text.find(b"\nProvides:")
-    if at < 0:
-        return ""
-    at += 10
+    at = text.find(b"\nProvides:") + 10
     end = text.find(b"\n", at)
     while 0 <= end < len(text) - 1 and text[end + 1] in b" \t":  # a folded field
         end = text.find(b"\n", end + 1)

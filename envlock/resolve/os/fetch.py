@@ -7,7 +7,6 @@ A file is asked for at several places in order: whoever has the bytes will do. T
 from __future__ import annotations
 
 import bz2
-import contextlib
 import hashlib
 import lzma
 import zlib
@@ -192,9 +191,3 @@ def _stream(content: bytes, suffix: str, limit: int) -> tuple[bytes, bytes]:
     if not tool.eof and len(piece) < limit:
         raise EOFError("it is cut short")
     return piece, tool.unused_data
-
-
-def forget(sha256: str) -> None:
-    """Take a file out of the store."""
-    with contextlib.suppress(OSError):
-        stored(sha256).unlink()

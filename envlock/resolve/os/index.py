@@ -30,14 +30,14 @@ PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
 PRAGMA page_size = 16384;
 CREATE TABLE package (
-    name TEXT NOT NULL, offset INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (name, offset)
+    name TEXT NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (name, number)
 ) WITHOUT ROWID;
 CREATE TABLE provider (
-    virtual TEXT NOT NULL, name TEXT NOT NULL, offset INTEGER NOT NULL,
-    PRIMARY KEY (virtual, name, offset)
+    virtual TEXT NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL,
+    PRIMARY KEY (virtual, name, number)
 ) WITHOUT ROWID;
 CREATE TABLE mention (name TEXT PRIMARY KEY, place INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE essential (name TEXT NOT NULL, offset INTEGER NOT NULL);
+CREATE TABLE essential (name TEXT NOT NULL, number INTEGER NOT NULL);
 CREATE TABLE origin (sha256 TEXT NOT NULL, packages INTEGER NOT NULL);
 BEGIN;
 PRAGMA user_version = {_FORMAT};
@@ -171,13 +171,13 @@ def _fill(file: str, data: bytes, part: IndexPart) -> None:
     providers: set[tuple[str, str, int]] = set()
     essential: list[tuple[str, int]] = []
     for stanza in split_packages(data, part.where):
-        packages.append((stanza.name, stanza.offset, stanza.body))
+        packages.append((stanza.name, stanza.number, stanza.body))
         if stanza.provides:
             for clause in stanza.provides.split(","):
                 virtual = clause.partition("(")[0].partition(":")[0].strip()
-                providers.add((virtual, stanza.name, stanza.offset))
+                providers.add((virtual, stanza.name, stanza.number))
         if stanza.essential:
-            essential.append((stanza.name, stanza.offset))
+            essential.append((stanza.name, stanza.number))
     places = first_mentions(data, {name for _, name, _ in providers})
     with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as database:
         database.executescript(_SCHEMA)
@@ -272,10 +272,10 @@ class PackageIndex:
         places = dict.fromkeys(names, -1)
         marks = ", ".join("?" * len(names))
         question = f"SELECT name, place FROM mention WHERE name IN ({marks})"  # noqa: S608
-        for number, part in enumerate(self._parts):
+        for place_of_part, part in enumerate(self._parts):
             for name, place in part.rows(question, *names):
                 if places[name] < 0:
-                    places[name] = (number << 40) + place
+                    places[name] = (place_of_part << 40) + place
         return places
 
     @cached_property
@@ -298,10 +298,10 @@ class PackageIndex:
     def _read_versions(self, name: str) -> tuple[Candidate, ...]:
         found: dict[str, tuple[int, Candidate]] = {}
         for part in self._parts:
-            question = "SELECT offset, body FROM package WHERE name = ? ORDER BY offset"
-            for offset, body in part.rows(question, name):
-                where = f"{part.part.where} ({name}, byte {offset})"
-                candidate = read_candidate(body, where)
+            question = "SELECT number, body FROM package WHERE name = ? ORDER BY number"
+            for number, body in part.rows(question, name):
+                where = f"{part.part.where}, paragraph {number} ({name})"
+                candidate = read_candidate(body, self.architecture, where)
                 if candidate.package.architecture not in (self.architecture, "all"):
                     continue
                 held = found.get(candidate.version)

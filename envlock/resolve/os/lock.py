@@ -112,9 +112,7 @@ def _interpreters(request: Request, index: PackageIndex, architecture: str) -> l
     return [f"python{s}" for s in sorted(series) if index.candidate(f"python{s}") is not None]
 
 
-def _locked(
-    solution: Solution, index: PackageIndex, architecture: str
-) -> Iterable[OsPackage]:
+def _locked(solution: Solution, index: PackageIndex, architecture: str) -> Iterable[OsPackage]:
     for chosen in solution.packages:
         package = chosen.package
         yield OsPackage(

@@ -38,10 +38,18 @@ class Mirrors:
 
     def before(self, url: str) -> None:
         """Wait until a request for ``url`` may go out (the public service's bound)."""
-        for mirror in self.snapshots:
-            if url.startswith(mirror.template.partition("{")[0]):
-                mirror.rate.wait()
-                return
+        mirror = self._dated(url)
+        if mirror is not None:
+            mirror.rate.wait()
+
+    def spared(self, url: str) -> bool:
+        """Whether ``url`` is on a service that shall be asked for as little as possible."""
+        mirror = self._dated(url)
+        return mirror is not None and mirror.rate.bounded
+
+    def _dated(self, url: str) -> SnapshotMirror | None:
+        starts = ((mirror.template.partition("{")[0], mirror) for mirror in self.snapshots)
+        return next((mirror for start, mirror in starts if url.startswith(start)), None)
 
 
 def choose_mirrors(

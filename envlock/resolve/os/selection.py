@@ -24,11 +24,12 @@ def meets(candidate: Candidate, relation: Relation) -> bool:
 
 
 def _fits(candidate: Candidate, relation: Relation) -> bool:
-    # One architecture at a time: "native" and its own name are this one, "all" counts as it. Any
-    # other package may stand for ":any" only where it says so.
+    # ":any" is met only by what allows it (apt takes "foreign" for no such permission).
+    if relation.qualifier is None:
+        return True
     if relation.qualifier == "any":
         return candidate.multi_arch == "allowed"
-    return True
+    return relation.qualifier in ("native", candidate.native)
 
 
 class Selection:

@@ -15,7 +15,13 @@ from envlock.io.cache import DiskCache
 from envlock.io.http import Http, expect_ok
 from envlock.resolve.os.distribution import Distribution, Suite
 from envlock.resolve.os.mirrors import Mirrors
-from envlock.resolve.os.snapshot import SnapshotClient, SnapshotMirror, before_first, timestamp
+from envlock.resolve.os.snapshot import (
+    RELEASE_LIMIT,
+    SnapshotClient,
+    SnapshotMirror,
+    before_first,
+    timestamp,
+)
 
 SETTLED = timedelta(days=2)
 """Imports appear some time after the instant they are named by; older answers stay."""
@@ -132,7 +138,7 @@ class SignedReleases:
         got: list[bytes] = []
         for names in (("InRelease",), ("Release", "Release.gpg")):
             for name in names:
-                response = self._http.get(f"{folder}/{name}")
+                response = self._http.get(f"{folder}/{name}", max_bytes=RELEASE_LIMIT)
                 if response.status in (404, 410):
                     break
                 got.append(expect_ok(response, f"{folder}/{name}").body)

@@ -23,6 +23,9 @@ RATE_VARIABLE = "ENVLOCK_SNAPSHOT_RATE"
 BURST = 10
 """How many requests may go out at once after a pause."""
 
+RELEASE_LIMIT = 32 * 1024 * 1024
+"""No signed Release has more bytes than that; real ones have 200,000."""
+
 _TIMESTAMP = re.compile(r"\d{8}T\d{6}Z")
 
 
@@ -67,9 +70,14 @@ class RateLimit:
         self._tokens = float(self._burst)
         self._last = clock()
 
+    @property
+    def bounded(self) -> bool:
+        """Whether there is a limit at all."""
+        return self._per_second > 0
+
     def wait(self) -> None:
         """Return when the next request may go out."""
-        if self._per_second <= 0:
+        if not self.bounded:
             return
         with self._guard:
             now = self._clock()
@@ -155,7 +163,7 @@ class SnapshotClient:
         asked = timestamp(as_of)
         url = f"{self.mirror.root(archive, asked)}/{path}"
         self.mirror.rate.wait()
-        response = self._http.get(url)
+        response = self._http.get(url, max_bytes=RELEASE_LIMIT)
         if response.status in (404, 410):
             self._check_first(archive, as_of)
             return None

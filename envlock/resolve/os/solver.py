@@ -177,8 +177,6 @@ class Solver:
                     yield option
 
     def _meeting(self, relation: Relation) -> Iterator[Candidate]:
-        if relation.qualifier not in (None, "any", "native", "all", self._index.architecture):
-            return
         real = self._candidate(relation.name)
         if real is not None and meets(real, relation):
             yield real

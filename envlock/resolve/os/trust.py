@@ -11,11 +11,13 @@ line ends), does not reach the caller.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -153,7 +155,7 @@ def parse_keyring(content: bytes, origin: str) -> Keyring:
     keys: dict[str, Key] = {}
     for certificate in certificates:
         try:
-            found = _guarded(lambda certificate=certificate: _keys(certificate))  # type: ignore[misc]
+            found = _guarded(partial(_keys, certificate))
         except ValueError:
             continue
         usable.append(certificate)
@@ -202,14 +204,14 @@ def verify_inrelease(content: bytes, keyring: Keyring, subject: Subject) -> Veri
     from pysequoia import verify
 
     block = _signed_block(content, subject)
-    packets = _signature_packets(block[block.rindex(_SIGNATURE) :], subject)
+    claims = _claims(block[block.rindex(_SIGNATURE) :], subject)
     try:
         done = _guarded(lambda: verify(block, store=lambda _: list(keyring.certificates)))
         good = [valid.signing_key for valid in done.valid_sigs]
         payload = done.bytes or b""
     except ValueError:
         good, payload = [], b""
-    signatures = _judge(packets, good, keyring, subject)
+    signatures = _judge(claims, good, keyring, subject)
     # A signature over text covers its lines however they end, and not the last line's end.
     return Verified(
         payload=payload.replace(b"\r\n", b"\n").rstrip(b"\n") + b"\n", signatures=signatures
@@ -224,24 +226,21 @@ def verify_detached(
     Raises:
         VerificationError: as for ``verify_inrelease``.
     """
+    good: list[str] = []
+    claims = _claims(signature, subject)
+    for claim in claims:
+        with contextlib.suppress(ValueError):
+            good += _guarded(partial(_holding, payload, claim.packet, keyring))
+    return Verified(payload=payload, signatures=_judge(claims, good, keyring, subject))
+
+
+def _holding(payload: bytes, packet: Packet, keyring: Keyring) -> list[str]:
+    """The signing keys that the detached signature is good by."""
     from pysequoia import Sig, verify
 
-    good = []
-    packets = _signature_packets(signature, subject)
-    for packet in packets:
-        single = bytes(packet)
-        try:
-            done = _guarded(
-                lambda single=single: verify(  # type: ignore[misc]
-                    payload,
-                    store=lambda _: list(keyring.certificates),
-                    signature=Sig.from_bytes(single),
-                )
-            )
-        except ValueError:
-            continue
-        good += [valid.signing_key for valid in done.valid_sigs]
-    return Verified(payload=payload, signatures=_judge(packets, good, keyring, subject))
+    signature = Sig.from_bytes(bytes(packet))
+    done = verify(payload, store=lambda _: list(keyring.certificates), signature=signature)
+    return [valid.signing_key for valid in done.valid_sigs]
 
 
 def _signed_block(content: bytes, subject: Subject) -> bytes:
@@ -268,49 +267,66 @@ def _signed_block(content: bytes, subject: Subject) -> bytes:
     return b"\n".join(lines[begin : ends[0] + 1]) + b"\n"
 
 
-def _signature_packets(content: bytes, subject: Subject) -> list[Packet]:
-    """The signatures in one or several armored blocks, or in binary."""
-    from pysequoia.packet import PacketPile, Tag
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Claim:
+    """What a signature packet says of itself: its key's fingerprint or id, and its time."""
 
+    packet: Packet
+    issuer: str
+    created: datetime | None
+
+
+def _claims(content: bytes, subject: Subject) -> list[_Claim]:
+    """The signatures in one or several armored blocks, or in binary."""
     blocks = _ARMOR.findall(content) or [content]
     try:
-        piles = _guarded(lambda: [list(PacketPile.from_bytes(block + b"\n")) for block in blocks])
+        claims = [claim for block in blocks for claim in _guarded(partial(_read_claims, block))]
     except ValueError as error:
         raise subject.refuse(f"the signature cannot be read: {error}") from None
-    packets = [packet for pile in piles for packet in pile if packet.tag == Tag.Signature]
-    if not packets:
+    if not claims:
         raise subject.refuse("not signed (no signature in it)")
-    return packets
+    return claims
+
+
+def _read_claims(block: bytes) -> list[_Claim]:
+    from pysequoia.packet import PacketPile, Tag
+
+    return [
+        _Claim(
+            packet=packet,
+            issuer=packet.issuer_fingerprint or packet.issuer_key_id or "",
+            created=packet.signature_created,
+        )
+        for packet in PacketPile.from_bytes(block + b"\n")
+        if packet.tag == Tag.Signature
+    ]
 
 
 def _judge(
-    packets: list[Packet], good: list[str], keyring: Keyring, subject: Subject
+    claims: list[_Claim], good: list[str], keyring: Keyring, subject: Subject
 ) -> tuple[Signature, ...]:
     """The signatures that count; ``good`` has the signing keys whose signatures hold, repeated."""
     left = list(good)
     counted: list[Signature] = []
     why: list[str] = []
-    for packet in packets:
-        issuer = packet.issuer_fingerprint or packet.issuer_key_id or ""
-        key = keyring.find(issuer)
-        short = issuer[-16:].upper() or "without a name"
+    for claim in claims:
+        key = keyring.find(claim.issuer)
+        short = claim.issuer[-16:].upper() or "without a name"
         if key is None:
             why.append(f"key {short} is unknown")
         elif key.revoked:
             why.append(f"key {short} is revoked")
         elif key.fingerprint not in left:
             raise subject.refuse(f"the signature by key {short} does not hold")
-        elif packet.signature_created is None:
+        elif claim.created is None:
             why.append(f"the signature by key {short} has no time")
+        elif _expired(key, subject.judged_at):
+            left.remove(key.fingerprint)
+            why.append(f"key {short} expired {key.expires:%Y-%m-%d}")
         else:
             left.remove(key.fingerprint)
-            if _expired(key, subject.judged_at):
-                why.append(f"key {short} expired {key.expires:%Y-%m-%d}")
-                continue
             counted.append(
-                Signature(
-                    fingerprint=key.primary, key=key.fingerprint, created=packet.signature_created
-                )
+                Signature(fingerprint=key.primary, key=key.fingerprint, created=claim.created)
             )
     if not counted:
         raise subject.refuse(

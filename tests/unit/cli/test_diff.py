@@ -52,6 +52,7 @@ def test_as_json(envlock: Any) -> None:
     assert found["after"] == {"environment-hash": environment_hash(NEW).root}
     assert found["changes"][0] == {
         "name": "bb",
+        "layer": "python",
         "kind": "upgraded",
         "before": "2.0",
         "after": "2.1",

@@ -1,0 +1,43 @@
+"""Who needs whom among the OS packages of a lock, for ``why`` and ``tree``."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from envlock.lock.os import OsLayer, OsPackage
+
+
+def os_chain(layer: OsLayer, package: OsPackage) -> tuple[OsPackage, ...]:
+    """The shortest way from a package that the project names, or of the base, down to this one.
+
+    It ends with ``package``, and is that alone when it was named itself or is of the base.
+    """
+    by_name = _by_name(layer, package.architecture)
+    queue: deque[tuple[OsPackage, ...]] = deque([(package,)])
+    seen = {package.name}
+    while queue:
+        path = queue.popleft()
+        if path[0].requested or path[0].base:
+            return path
+        for name in path[0].via:
+            if name in by_name and name not in seen:
+                seen.add(name)
+                queue.append((by_name[name], *path))
+    return (package,)
+
+
+def os_needs(layer: OsLayer, architecture: str) -> dict[str, tuple[OsPackage, ...]]:
+    """Package name → the packages that are there because of it, beyond the base; sorted."""
+    by_name = _by_name(layer, architecture)
+    found: dict[str, list[OsPackage]] = {name: [] for name in by_name}
+    for package in by_name.values():
+        if package.base:
+            continue
+        for name in package.via:
+            if name in found:
+                found[name].append(package)
+    return {name: tuple(sorted(packages)) for name, packages in found.items()}
+
+
+def _by_name(layer: OsLayer, architecture: str) -> dict[str, OsPackage]:
+    return {p.name: p for p in layer.packages if p.architecture == architecture}

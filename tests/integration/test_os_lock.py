@@ -1,0 +1,189 @@
+"""OS packages in a lock: the real command on a loopback snapshot archive with two instants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.index import LoopbackIndex
+from support.project import Project, errors_in
+from support.snapshot import SnapshotServer, flip
+from support.tiny_archive import signer, two_instants
+
+from envlock.lock.hashing import environment_hash
+from envlock.lock.model import Lock
+
+OLD, BETWEEN, NEW = "2024-02-01", "2024-05-31", "2024-06-02"
+
+
+@pytest.fixture
+def archive() -> Iterator[SnapshotServer]:
+    with SnapshotServer(two_instants()) as running:
+        yield running
+
+
+@pytest.fixture
+def asking(project: Project, index: LoopbackIndex, archive: SnapshotServer) -> Project:
+    """A project that asks for one Python package and ``app`` of bookworm."""
+    index.add("lib", "1.0", "2024-01-01")
+    (project.root / "archive.pgp").write_bytes(signer().public)
+    return ask(project, archive, packages=["app"])
+
+
+def ask(project: Project, archive: SnapshotServer, **os: Any) -> Project:
+    table = {"base": "debian:bookworm", "keyring": "archive.pgp", "mirrors": [archive.template]}
+    return project.write(
+        "lib", settings={"targets": ["linux/amd64"], "python": "3.12", "os": table | os}
+    )
+
+
+def versions(lock: Lock) -> dict[str, str]:
+    assert lock.os is not None
+    return {package.name: package.version for package in lock.os.packages}
+
+
+def test_the_date_decides_which_versions_are_locked(asking: Project) -> None:
+    old = asking.lock(as_of=OLD)
+    assert versions(old) == {"libc6": "2.36-9", "app": "1.0-1", "lib": "1.0-1", "smtp": "2"}
+    assert versions(asking.lock(as_of=BETWEEN)) == versions(old)
+    new = asking.lock(as_of=NEW)
+    assert versions(new) == {
+        "libc6": "2.36-9",
+        "app": "1.1-1",
+        "lib": "1.1-1+deb12u1",
+        "smtp": "2",
+    }
+    assert environment_hash(new).python == environment_hash(old).python
+    assert environment_hash(new).os != environment_hash(old).os
+
+
+def test_the_lock_says_where_each_package_is_from(asking: Project) -> None:
+    layer = asking.lock(as_of=NEW).os
+    assert layer is not None
+    assert [(a.archive, a.suite, a.snapshot) for a in layer.archives] == [
+        ("debian", "bookworm", "20240601T120000Z"),
+        ("debian", "bookworm-updates", "20240601T120000Z"),
+        ("debian-security", "bookworm-security", "20240601T120000Z"),
+    ]
+    assert {a.key.lower() for a in layer.archives} == {signer().fingerprint.lower()}
+    [lib] = layer.package("lib")
+    assert (lib.suite, lib.source, lib.via) == ("bookworm-security", "lib", ("app",))
+    [app] = layer.package("app")
+    assert app.requested
+    assert not app.base
+    [libc] = layer.package("libc6")
+    assert libc.base
+
+
+def test_twice_gives_the_same_bytes_and_the_second_one_asks_nothing(
+    asking: Project, archive: SnapshotServer
+) -> None:
+    asking.lock(as_of=OLD)
+    before = asking.lock_path.read_bytes()
+    asking.lock_path.unlink()
+    asking.lock(as_of=OLD, ENVLOCK_CACHE_DIR=str(asking.root / "another-cache"))
+    assert asking.lock_path.read_bytes() == before
+    archive.forget_requests()
+    asking.lock(as_of=OLD)
+    assert archive.count() == 0
+
+
+def test_another_wish_makes_the_lock_stale(asking: Project, archive: SnapshotServer) -> None:
+    asking.lock(as_of=OLD)
+    ask(asking, archive, packages=["app", "data"])
+    done = asking.run("lock", "--check")
+    assert done.returncode == 1
+    assert "os-packages: data was added" in done.stderr
+    assert "data" in versions(asking.lock(as_of=OLD))
+
+
+def test_a_mirror_is_no_part_of_the_request(asking: Project, archive: SnapshotServer) -> None:
+    asking.lock(as_of=OLD)
+    before = asking.lock_path.read_bytes()
+    ask(asking, archive, packages=["app"], mirrors=[archive.every])
+    assert asking.run("lock", "--check").returncode == 0
+    asking.lock_path.unlink()
+    lock = asking.lock(as_of=OLD)
+    assert environment_hash(lock).os is not None
+    assert versions(lock)["app"] == "1.0-1"
+    assert before != b""
+
+
+def test_a_wrong_byte_in_a_release_writes_nothing(asking: Project, archive: SnapshotServer) -> None:
+    asking.lock(as_of=OLD)
+    archive.tamper("*/dists/bookworm/InRelease", flip(300))
+    said = asking.refused(code=4, as_of=NEW)
+    assert errors_in(said) == 1
+    assert "bookworm" in said
+
+
+def test_a_wrong_byte_in_an_index_writes_nothing(asking: Project, archive: SnapshotServer) -> None:
+    asking.lock(as_of=OLD)
+    for path in ("*/by-hash/*", "*/Packages*"):
+        archive.tamper(path, flip(40))
+    assert errors_in(asking.refused(code=4, as_of=NEW)) == 1
+    archive.heal()
+    assert versions(asking.lock(as_of=NEW))["app"] == "1.1-1", "the cache was poisoned"
+
+
+def test_keys_that_did_not_sign_are_no_keys(asking: Project) -> None:
+    (asking.root / "archive.pgp").write_bytes(signer("Other <other@example.org>").public)
+    assert errors_in(asking.refused(code=4, as_of=OLD)) == 1
+
+
+@pytest.mark.parametrize(
+    ("os", "code", "words"),
+    [
+        ({"packages": ["ap"]}, 2, "app"),
+        ({"packages": ["app=9"]}, 2, "9"),
+        ({"packages": ["Not a name"]}, 2, "cannot be a package"),
+        ({"base": "debian:bokworm"}, 2, "bookworm"),
+        ({"base": "gentoo:x"}, 2, "debian"),
+        ({"base": "debian:trixie"}, 2, "trixie"),
+        ({"bas": "x"}, 2, "base"),
+    ],
+)
+def test_what_cannot_be_had_is_said_with_what_can(
+    asking: Project, archive: SnapshotServer, os: dict[str, Any], code: int, words: str
+) -> None:
+    ask(asking, archive, **{"packages": ["app"], **os})
+    said = asking.refused(code=code, as_of=OLD)
+    assert errors_in(said) == 1
+    assert words in said
+
+
+def test_before_the_first_import(asking: Project) -> None:
+    said = asking.refused(code=2, as_of="2023-12-01")
+    assert errors_in(said) == 1
+
+
+def test_why_tree_and_diff_know_them(asking: Project, tmp_path: Path) -> None:
+    asking.lock(as_of=OLD)
+    assert "os.packages → app 1.0-1 → smtp 2" in asking.run("why", "smtp").stdout
+    assert "base of debian:bookworm" in asking.run("why", "libc6").stdout
+    tree = asking.run("tree").stdout
+    assert "debian:bookworm amd64 (4 packages, 1 of them its base)" in tree
+    assert "    └── smtp 2" in tree
+    asking.lock_path.rename(tmp_path / "old.toml")
+    asking.lock(as_of=NEW)
+    shown = asking.run("diff", str(tmp_path / "old.toml"), "pylock.toml").stdout
+    assert "~ os app:amd64 1.0-1 → 1.1-1" in shown
+
+
+def test_check_compares_a_root(asking: Project, tmp_path: Path) -> None:
+    asking.lock(as_of=OLD)
+    root = tmp_path / "root"
+    (root / "var/lib/dpkg").mkdir(parents=True)
+    status = "".join(
+        f"Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {v}\n\n"
+        for name, v in (("libc6", "2.36-9"), ("app", "1.0-1"), ("lib", "1.0-1"), ("smtp", "2"))
+    )
+    (root / "var/lib/dpkg/status").write_text(status)
+    assert asking.run("check", "--os-only", "--root", str(root)).returncode == 0
+    (root / "var/lib/dpkg/status").write_text(status.replace("1.0-1", "1.0-2", 1))
+    done = asking.run("check", "--os-only", "--root", str(root))
+    assert done.returncode == 1
+    assert "OS002" in done.stdout
+    assert "app" in done.stdout
