@@ -30,6 +30,7 @@
         py.pip
         py.pip-tools
         py.pycurl
+        py.pysequoia
         py.rich
         py.ruamel-yaml
         py.tomli

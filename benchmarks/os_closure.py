@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import re
-import resource
 import shlex
 import shutil
 import subprocess
@@ -94,8 +94,9 @@ def _close(manifest: Path, packages: list[str]) -> int:
     with PackageIndex(parts, architecture="amd64") as index:
         solution = close(index, packages)
     print(" ".join(chosen.package.name for chosen in solution.packages if not chosen.base))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"{peak} KiB", file=sys.stderr)
+    # Not getrusage: that starts from the parent's size.
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    print(peak[1] if peak else "0", file=sys.stderr)
     return 0
 
 
@@ -190,9 +191,7 @@ def _measure(ground: Ground, scratch: Path, repeat: int) -> list[Row]:
 
 
 def _answer(ground: Ground, packages: tuple[str, ...]) -> list[str]:
-    done = subprocess.run(
-        _envlock(ground, packages).argv, capture_output=True, text=True, check=True
-    )
+    done = _run_envlock(ground, packages)
     ours = sorted(done.stdout.split())
     simulated = _apt(ground.apt, *_simulation(packages))
     theirs = sorted(re.findall(r"^Inst (\S+)", simulated, re.M))
@@ -201,10 +200,14 @@ def _answer(ground: Ground, packages: tuple[str, ...]) -> list[str]:
     return ours
 
 
+def _run_envlock(ground: Ground, packages: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"ENVLOCK_CACHE_DIR": str(ground.manifest.parent / "cache")}
+    argv = _envlock(ground, packages).argv
+    return subprocess.run(argv, env=environment, capture_output=True, text=True, check=True)
+
+
 def _memory(ground: Ground, packages: tuple[str, ...], added: int) -> Row:
-    done = subprocess.run(
-        _envlock(ground, packages).argv, capture_output=True, text=True, check=True
-    )
+    done = _run_envlock(ground, packages)
     peak = int(done.stderr.split()[0]) / 1024
     return Row(work=f"{added} packages, index cached: peak", ours=peak, limit=60, unit="MB")
 

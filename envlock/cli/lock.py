@@ -192,12 +192,20 @@ def _resolve(
         engine=engine,
         pins=previous.packages if previous is not None and same_world else (),
         keep_files=previous is not None and _limits(previous.request) == _limits(request),
+        os_floors=_os_floors(previous, date),
         upgrade=options.upgrade,
         build=options.build,
         refresh=options.refresh,
     )
     with reporting(context) as reporter:
         return make_lock(request, plan, reporter)
+
+
+def _os_floors(previous: Lock | None, date: datetime) -> dict[str, datetime]:
+    """What the existing lock saw of each suite, where its date is not later than ``date``."""
+    if previous is None or previous.os is None or previous.as_of > date:
+        return {}
+    return {archive.suite: archive.release_date for archive in previous.os.archives}
 
 
 def _limits(request: Request) -> tuple[object, ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -36,6 +36,7 @@ class Plan:
     ``as_of`` is UTC, whole seconds. ``dated`` is whether someone fixed that date (then places
     without dates are refused), as opposed to "now". ``pins`` are kept where ``upgrade`` allows,
     with their files where ``keep_files`` says that the request limits files as it did before.
+    ``os_floors``: suite → date of the Release that an earlier lock saw.
     """
 
     root: Path
@@ -45,6 +46,7 @@ class Plan:
     engine: str = "uv"
     pins: tuple[PythonPackage, ...] = ()
     keep_files: bool = False
+    os_floors: Mapping[str, datetime] = field(default_factory=dict)
     upgrade: Upgrade = NO_UPGRADE
     build: bool = True
     refresh: bool = False
@@ -115,6 +117,7 @@ def _make_lock(
         plan.root,
         plan.as_of,
         live=not plan.dated and plan.as_of == plan.now,
+        floors=plan.os_floors,
         http=http,
         reporter=reporter,
     )

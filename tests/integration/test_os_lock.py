@@ -128,6 +128,19 @@ def test_a_wrong_byte_in_an_index_writes_nothing(asking: Project, archive: Snaps
     assert versions(asking.lock(as_of=NEW))["app"] == "1.1-1", "the cache was poisoned"
 
 
+def test_an_older_release_than_the_lock_has_seen_is_refused(
+    asking: Project, archive: SnapshotServer
+) -> None:
+    asking.lock(as_of=NEW)
+    # A mirror that answers a later date with an older state: validly signed, and a replay.
+    for name in archive.states:
+        archive.states[name].pop("20240601T120000Z")
+    said = asking.refused(
+        code=4, as_of="2024-07-01", ENVLOCK_CACHE_DIR=str(asking.root / "another-cache")
+    )
+    assert errors_in(said) == 1
+
+
 def test_keys_that_did_not_sign_are_no_keys(asking: Project) -> None:
     (asking.root / "archive.pgp").write_bytes(signer("Other <other@example.org>").public)
     assert errors_in(asking.refused(code=4, as_of=OLD)) == 1

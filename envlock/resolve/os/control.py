@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container
 from typing import NamedTuple
 
 from envlock.errors import UsageError
 
-# What no resolver asks for, two thirds of the text.
+# What no resolver asks for, half of the text.
 _DESCRIPTIVE = re.compile(
     rb"\n(?:Maintainer|Description|Description-md5|Homepage|Tag|Section|Installed-Size|MD5sum"
     rb"|Suggests|Enhances|Replaces):[^\n]*(?:\n[ \t][^\n]*)*"
@@ -27,19 +27,25 @@ class Stanza(NamedTuple):
     Args:
         name: what ``Package`` says.
         number: which paragraph of the file it is, from 1.
-        provides: the raw value of ``Provides``; empty when there is none.
-        essential: ``Essential: yes``.
-        body: the paragraph without its descriptive fields.
+        body: the paragraph.
     """
 
     name: str
     number: int
-    provides: str
-    essential: bool
     body: bytes
 
+    @property
+    def provides(self) -> str:
+        """The raw value of ``Provides``; empty when there is none."""
+        return _provides(self.body) if b"\nProvides:" in self.body else ""
 
-def split_packages(data: bytes, where: str) -> Iterator[Stanza]:
+    @property
+    def essential(self) -> bool:
+        """``Essential: yes``."""
+        return b"\nEssential: yes" in self.body
+
+
+def split_packages(data: bytes, where: str) -> list[Stanza]:
     """The paragraphs of a ``Packages`` file, in its order.
 
     Only what an index is keyed by is looked at here: a whole distribution has tens of thousands
@@ -47,31 +53,22 @@ def split_packages(data: bytes, where: str) -> Iterator[Stanza]:
     names are expected as archives write them (``Provides``, not ``provides``).
 
     Raises:
-        UsageError: a paragraph without ``Package``, or not UTF-8; the message gives file and paragraph.
+        UsageError: a paragraph without ``Package``, or a strange name; the message says which.
     """
+    stanzas = []
     number = 0
-    for text in _DESCRIPTIVE.sub(b"", data).split(b"\n\n"):
-        if not text or text.isspace():
-            continue
-        number += 1
+    for text in data.split(b"\n\n"):
         if text[:9] == b"Package: ":
-            end = text.find(b"\n")
-            name = text[9 : end if end > 0 else None]
+            name = text[9 : text.find(b"\n", 9)]
+        elif not text or text.isspace():
+            continue
         else:
-            text, name = _unusual(text, where, number)
-        try:
-            yield Stanza(
-                name=name.decode("ascii").strip(),
-                number=number,
-                provides=_provides(text) if b"\nProvides:" in text else "",
-                essential=b"\nEssential: yes" in text,
-                body=text,
-            )
-        except UnicodeDecodeError:
-            raise UsageError(
-                "a package's name or Provides has strange bytes",
-                where=f"{where}, paragraph {number}",
-            ) from None
+            text, name = _unusual(text, where, number + 1)
+        number += 1
+        if not name.isascii():
+            raise UsageError("a package's name is not ASCII", where=f"{where}, paragraph {number}")
+        stanzas.append(Stanza(name.decode(), number, text))
+    return stanzas
 
 
 def _unusual(text: bytes, where: str, number: int) -> tuple[bytes, bytes]:
@@ -91,7 +88,9 @@ def _provides(text: bytes) -> str:
     end = text.find(b"\n", at)
     while 0 <= end < len(text) - 1 and text[end + 1] in b" \t":  # a folded field
         end = text.find(b"\n", end + 1)
-    return text[at : end if end >= 0 else None].decode("ascii").replace("\n", " ").strip()
+    return (
+        text[at : end if end >= 0 else None].decode("utf-8", "replace").replace("\n", " ").strip()
+    )
 
 
 def first_mentions(data: bytes, names: Container[str]) -> dict[str, int]:
@@ -109,9 +108,12 @@ def first_mentions(data: bytes, names: Container[str]) -> dict[str, int]:
 def read_fields(text: bytes, where: str) -> dict[str, str]:
     """The fields of one paragraph, names in lower case, folded values joined by spaces.
 
+    Descriptive ones (``Description``, ``Maintainer``…) are left out.
+
     Raises:
         UsageError: a line without a colon, a field said twice, or not UTF-8.
     """
+    text = _DESCRIPTIVE.sub(b"", text)
     fields: dict[str, str] = {}
     name = ""
     try:

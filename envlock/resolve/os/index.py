@@ -167,25 +167,22 @@ def _build(path: Path, part: IndexPart) -> None:
 
 
 def _fill(file: str, data: bytes, part: IndexPart) -> None:
-    packages: list[tuple[str, int, bytes]] = []
-    providers: set[tuple[str, str, int]] = set()
-    essential: list[tuple[str, int]] = []
-    for stanza in split_packages(data, part.where):
-        packages.append((stanza.name, stanza.number, stanza.body))
-        if stanza.provides:
-            for clause in stanza.provides.split(","):
-                virtual = clause.partition("(")[0].partition(":")[0].strip()
-                providers.add((virtual, stanza.name, stanza.number))
-        if stanza.essential:
-            essential.append((stanza.name, stanza.number))
+    stanzas = split_packages(data, part.where)
+    providers = [
+        (clause.partition("(")[0].partition(":")[0].strip(), stanza.name, stanza.number)
+        for stanza in stanzas
+        if b"\nProvides:" in stanza.body
+        for clause in stanza.provides.split(",")
+    ]
+    essential = [(s.name, s.number) for s in stanzas if b"\nEssential:" in s.body and s.essential]
     places = first_mentions(data, {name for _, name, _ in providers})
     with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as database:
         database.executescript(_SCHEMA)
-        database.executemany("INSERT INTO package VALUES (?, ?, ?)", packages)
-        database.executemany("INSERT INTO provider VALUES (?, ?, ?)", sorted(providers))
+        database.executemany("INSERT INTO package VALUES (?, ?, ?)", stanzas)
+        database.executemany("INSERT INTO provider VALUES (?, ?, ?)", sorted(set(providers)))
         database.executemany("INSERT INTO mention VALUES (?, ?)", sorted(places.items()))
         database.executemany("INSERT INTO essential VALUES (?, ?)", essential)
-        database.execute("INSERT INTO origin VALUES (?, ?)", (part.sha256, len(packages)))
+        database.execute("INSERT INTO origin VALUES (?, ?)", (part.sha256, len(stanzas)))
         database.execute("COMMIT")
 
 

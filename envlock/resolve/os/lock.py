@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -22,7 +23,14 @@ from envlock.resolve.os.trust import Keyring, read_keyring
 
 
 def make_os_layer(
-    request: Request, root: Path, as_of: datetime, *, live: bool, http: Http, reporter: Reporter
+    request: Request,
+    root: Path,
+    as_of: datetime,
+    *,
+    live: bool,
+    floors: Mapping[str, datetime],
+    http: Http,
+    reporter: Reporter,
 ) -> OsLayer | None:
     """The archives, verified, and every package of every Linux target; None when none is asked.
 
@@ -31,6 +39,8 @@ def make_os_layer(
         root: the project's folder, for the path of a keyring.
         as_of: UTC.
         live: lock the present from the machine's own mirror instead of a snapshot.
+        floors: suite → date of the Release that an earlier lock saw at this or an earlier
+            instant; an older one is a replay.
         http: for all transfers.
         reporter: told the phases, and what an archive lacks.
 
@@ -45,7 +55,9 @@ def make_os_layer(
     base = parse_base(request.os_base, as_of=as_of)
     architectures = _architectures(request.targets)
     suites = open_archive(
-        _opening(request, root, base, None if live else as_of, architectures),
+        replace(
+            _opening(request, root, base, None if live else as_of, architectures), floors=floors
+        ),
         http,
         reporter=reporter,
         now=as_of if live else None,

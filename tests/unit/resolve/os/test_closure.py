@@ -109,7 +109,7 @@ def test_an_unknown_name_shows_the_nearest(index: PackageIndex) -> None:
 
 
 def test_an_unknown_version_shows_the_known(index: PackageIndex) -> None:
-    with pytest.raises(UsageError, match="no libc 3 in made-up.*there is: 2, 1"):
+    with pytest.raises(UsageError, match=r"no libc 3 in made-up.*there is: 2, 1"):
         close(index, ["libc=3"])
 
 

@@ -143,7 +143,7 @@ def test_a_broken_text_leaves_nothing_behind() -> None:
     given = part("Package: a\nVersion: 1\n\nVersion: 2\n")
     with pytest.raises(UsageError) as caught:
         _index(given)
-    assert caught.value.where == "made-up/main/binary-amd64/Packages:4"
+    assert caught.value.where == "made-up/main/binary-amd64/Packages, paragraph 2"
     assert list(_file(given).parent.iterdir()) == []
 
 
@@ -168,7 +168,7 @@ def test_a_broken_paragraph_is_named_when_it_is_wanted(field: str, value: str, w
         assert _versions(index, "fine") == ["1"]
         with pytest.raises(UsageError, match=what) as caught:
             index.versions("broken")
-    assert "made-up/main/binary-amd64/Packages (broken, byte " in str(caught.value)
+    assert "made-up/main/binary-amd64/Packages, paragraph 2 (broken)" in str(caught.value)
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Relationship fields are taken apart as Policy §7.1 writes them; what it does not allow is named."""
+"""Relationship fields are read as Policy §7.1 writes them; what it does not allow is named."""
 
 from __future__ import annotations
 

@@ -1,0 +1,13 @@
+"""OS packages: from an archive's signing key to every .deb that a request needs.
+
+- ``lock``          the whole way, from ``Request`` to the lock's ``OsLayer``
+- ``distribution``  the protocol of a distribution; ``debian``, ``ubuntu`` are two
+- ``archive``       verified suites at an instant; the links of its chain are ``signed``, ``trust``
+  and ``release``, the bytes come through ``snapshot``, ``mirrors``, ``fetch``; ``keys`` are shipped
+- ``index``         package indexes as SQLite, by digest, read by ``control``, ``relations``,
+  ``candidates``, ``version``
+- ``closure``       what is installed together, by apt's rules; ``solver``, ``selection``,
+  ``providers`` find it, ``failure`` says why not
+
+May use ``lock``, ``errors`` and ``io``; prints nothing.
+"""
