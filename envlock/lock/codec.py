@@ -147,7 +147,14 @@ def _tool_table(lock: Lock) -> dict[str, Any]:
         "environment-hash": hashed.root,
         "digests": _present({"python": hashed.python, "os": hashed.os}),
         "interpreters": [
-            {"target": t.key, "implementation": "cpython", "version": t.python}
+            _present(
+                {
+                    "target": t.key,
+                    "implementation": "cpython",
+                    "version": t.python,
+                    "provider": provider(lock, t),
+                }
+            )
             for t in sorted(lock.targets)
         ],
     }
@@ -165,6 +172,17 @@ def _tool_table(lock: Lock) -> dict[str, Any]:
         request["as-of"] = lock.request.as_of
     table["request"] = request | lock.request.canonical()
     return table
+
+
+def provider(lock: Lock, target: Target) -> str | None:
+    """What of the lock provides the target's Python: the OS layer's package, as text, or None."""
+    system, _, machine = target.platform.partition("/")
+    if lock.os is None or system != "linux":
+        return None
+    for package in lock.os.package(f"python{target.series}"):
+        if package.architecture == machine:
+            return f"{lock.os.base} {package.name} {package.version}"
+    return None
 
 
 def _present(table: dict[str, Any]) -> dict[str, Any]:

@@ -27,11 +27,13 @@ class Stanza(NamedTuple):
     Args:
         name: what ``Package`` says.
         number: which paragraph of the file it is, from 1.
+        start: its first byte in the file.
         body: the paragraph.
     """
 
     name: str
     number: int
+    start: int
     body: bytes
 
     @property
@@ -56,28 +58,30 @@ def split_packages(data: bytes, where: str) -> list[Stanza]:
         UsageError: a paragraph without ``Package``, or a strange name; the message says which.
     """
     stanzas = []
-    number = 0
+    number = following = 0
     for text in data.split(b"\n\n"):
+        start = following
+        following += len(text) + 2
         if text[:9] == b"Package: ":
-            name = text[9 : text.find(b"\n", 9)]
+            end = text.find(b"\n", 9)
+            name = text[9:end] if end > 0 else text[9:]
         elif not text or text.isspace():
             continue
         else:
-            text, name = _unusual(text, where, number + 1)
+            name = _unusual(text, where, number + 1)
         number += 1
         if not name.isascii():
             raise UsageError("a package's name is not ASCII", where=f"{where}, paragraph {number}")
-        stanzas.append(Stanza(name.decode(), number, text))
+        stanzas.append(Stanza(name.decode(), number, start, text))
     return stanzas
 
 
-def _unusual(text: bytes, where: str, number: int) -> tuple[bytes, bytes]:
+def _unusual(text: bytes, where: str, number: int) -> bytes:
     # Blank lines before the paragraph, or Package not its first field.
-    text = text.strip(b"\n")
     for line in text.split(b"\n"):
         if line[:8] == b"Package:" and line[8:].strip():
-            return text, line[8:].strip()
-    shown = text[:40].decode("utf-8", "replace")
+            return line[8:].strip()
+    shown = text.strip()[:40].decode("utf-8", "replace")
     raise UsageError(
         f"a paragraph without Package: {shown!r}", where=f"{where}, paragraph {number}"
     )

@@ -1,7 +1,7 @@
 """The package index: ``Packages`` files kept as SQLite, asked by name.
 
 A distribution's index is some 50 MB of text and a closure needs a few hundred of its paragraphs.
-So each file is cut into paragraphs once and stored under its digest; later commands read only the
+So each file is cut into paragraphs once and kept under its digest; later commands read only the
 paragraphs they follow.
 """
 
@@ -28,9 +28,10 @@ _FORMAT = 1
 _SCHEMA = f"""
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
-PRAGMA page_size = 16384;
+PRAGMA page_size = 4096;
 CREATE TABLE package (
-    name TEXT NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (name, number)
+    name TEXT NOT NULL, number INTEGER NOT NULL, start INTEGER NOT NULL,
+    length INTEGER NOT NULL, PRIMARY KEY (name, number)
 ) WITHOUT ROWID;
 CREATE TABLE provider (
     virtual TEXT NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL,
@@ -38,7 +39,7 @@ CREATE TABLE provider (
 ) WITHOUT ROWID;
 CREATE TABLE mention (name TEXT PRIMARY KEY, place INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE essential (name TEXT NOT NULL, number INTEGER NOT NULL);
-CREATE TABLE origin (sha256 TEXT NOT NULL, packages INTEGER NOT NULL);
+CREATE TABLE origin (sha256 TEXT NOT NULL, length INTEGER NOT NULL);
 BEGIN;
 PRAGMA user_version = {_FORMAT};
 """
@@ -71,44 +72,70 @@ class IndexPart:
 
 
 class _Part:
-    """One file's tables, opened for reading; a damaged one is built again, once."""
+    """One text with its tables, opened for reading; a damaged file is built again, once.
+
+    The file is a SQLite database with the text behind its last page: what SQLite copies into
+    pages takes longer to store than everything else, and is no use there.
+    """
 
     def __init__(self, part: IndexPart) -> None:
         self.part = part
         self.path = cache_dir() / f"os-index-v{_FORMAT}" / f"{part.sha256}.sqlite"
-        self._database = _opened(self.path, part.sha256)
-        if self._database is None:
-            self._rebuild()
+        self._opened = _opened(self.path, part.sha256) or self._rebuild()
 
     def rows(self, question: str, *values: str | int) -> list[tuple[Any, ...]]:
         """All rows of a SELECT."""
-        if self._database is not None:
-            with contextlib.suppress(sqlite3.DatabaseError):
-                return self._database.execute(question, values).fetchall()
-        database = self._rebuild()
+        with contextlib.suppress(sqlite3.DatabaseError):
+            return self._opened.database.execute(question, values).fetchall()
+        self._opened = self._rebuild()
         try:
-            return database.execute(question, values).fetchall()
+            return self._opened.database.execute(question, values).fetchall()
         except sqlite3.DatabaseError as error:
             raise SourceError(
                 f"the cached package index cannot be read: {error}", where=str(self.path)
             ) from None
 
-    def _rebuild(self) -> sqlite3.Connection:
+    def paragraph(self, start: int, length: int) -> bytes:
+        """Some bytes of the text."""
+        found = self._opened.text(start, length)
+        if b"\0" in found:  # a hole: the disk did not get what was written
+            self._opened = self._rebuild()
+            found = self._opened.text(start, length)
+        return found
+
+    def _rebuild(self) -> _Opened:
         self.close()
         _build(self.path, self.part)
-        self._database = _opened(self.path, self.part.sha256)
-        if self._database is None:
+        opened = _opened(self.path, self.part.sha256)
+        if opened is None:
             raise SourceError("the cached package index cannot be read", where=str(self.path))
-        return self._database
+        return opened
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._database is not None:
-            self._database.close()
-            self._database = None
+        with contextlib.suppress(AttributeError):  # not opened yet
+            self._opened.close()
 
 
-def _opened(path: Path, sha256: str) -> sqlite3.Connection | None:
+class _Opened:
+    """A file that looks whole: its tables, and the text behind them."""
+
+    def __init__(self, database: sqlite3.Connection, path: Path, behind: int) -> None:
+        self.database = database
+        self._file = path.open("rb")
+        self._behind = behind
+
+    def text(self, start: int, length: int) -> bytes:
+        """Some bytes of the text."""
+        return os.pread(self._file.fileno(), length, self._behind + start)
+
+    def close(self) -> None:
+        """Let go of both."""
+        self.database.close()
+        self._file.close()
+
+
+def _opened(path: Path, sha256: str) -> _Opened | None:
     # None: not there, made by another format, or torn. A truncated file is told by its size; the
     # name is taken by one rename after everything is on disk, so that is rare.
     try:
@@ -123,11 +150,11 @@ def _opened(path: Path, sha256: str) -> sqlite3.Connection | None:
         )
         pages = database.execute("PRAGMA page_count").fetchone()[0]
         page = database.execute("PRAGMA page_size").fetchone()[0]
-        origin = database.execute("SELECT sha256 FROM origin").fetchone()
+        digest, length = database.execute("SELECT sha256, length FROM origin").fetchone()
         version = database.execute("PRAGMA user_version").fetchone()[0]
-        if pages * page == size and origin == (sha256,) and version == _FORMAT:
-            return database
-    except sqlite3.DatabaseError:
+        if (pages * page + length, digest, version) == (size, sha256, _FORMAT):
+            return _Opened(database, path, pages * page)
+    except (sqlite3.DatabaseError, TypeError, OSError):
         pass
     if database is not None:
         database.close()
@@ -150,7 +177,9 @@ def _build(path: Path, part: IndexPart) -> None:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         os.close(handle)
         _fill(temporary, data, part)
-        with open(temporary, "rb") as file:  # noqa: PTH123 - a name from mkstemp
+        with open(temporary, "ab") as file:  # noqa: PTH123 - a name from mkstemp
+            file.write(data)
+            file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)
         temporary = ""
@@ -178,11 +207,12 @@ def _fill(file: str, data: bytes, part: IndexPart) -> None:
     places = first_mentions(data, {name for _, name, _ in providers})
     with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as database:
         database.executescript(_SCHEMA)
-        database.executemany("INSERT INTO package VALUES (?, ?, ?)", stanzas)
+        rows = ((s.name, s.number, s.start, len(s.body)) for s in stanzas)
+        database.executemany("INSERT INTO package VALUES (?, ?, ?, ?)", rows)
         database.executemany("INSERT INTO provider VALUES (?, ?, ?)", sorted(set(providers)))
         database.executemany("INSERT INTO mention VALUES (?, ?)", sorted(places.items()))
         database.executemany("INSERT INTO essential VALUES (?, ?)", essential)
-        database.execute("INSERT INTO origin VALUES (?, ?)", (part.sha256, len(stanzas)))
+        database.execute("INSERT INTO origin VALUES (?, ?)", (part.sha256, len(data)))
         database.execute("COMMIT")
 
 
@@ -295,8 +325,9 @@ class PackageIndex:
     def _read_versions(self, name: str) -> tuple[Candidate, ...]:
         found: dict[str, tuple[int, Candidate]] = {}
         for part in self._parts:
-            question = "SELECT number, body FROM package WHERE name = ? ORDER BY number"
-            for number, body in part.rows(question, name):
+            question = "SELECT number, start, length FROM package WHERE name = ? ORDER BY number"
+            for number, start, length in part.rows(question, name):
+                body = part.paragraph(start, length)
                 where = f"{part.part.where}, paragraph {number} ({name})"
                 candidate = read_candidate(body, self.architecture, where)
                 if candidate.package.architecture not in (self.architecture, "all"):

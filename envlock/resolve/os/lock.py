@@ -65,7 +65,7 @@ def make_os_layer(
     packages: list[OsPackage] = []
     for architecture in architectures:
         reporter.step(f"resolving {base} packages for {architecture}")
-        packages += _packages(request, suites, architecture)
+        packages += _packages(request, suites, architecture, reporter)
     return OsLayer(
         base=str(base),
         archives=tuple(sorted(_archive(suite) for suite in suites)),
@@ -109,19 +109,31 @@ def _opening(
 
 
 def _packages(
-    request: Request, suites: Iterable[VerifiedSuite], architecture: str
+    request: Request, suites: Iterable[VerifiedSuite], architecture: str, reporter: Reporter
 ) -> list[OsPackage]:
     parts = [part for s in suites for part in s.parts if part.architecture == architecture]
     with PackageIndex(parts, architecture=architecture) as index:
-        wanted = [*request.os_packages, *_interpreters(request, index, architecture)]
+        pythons = _interpreters(request, index, architecture, reporter)
+        wanted = [*request.os_packages, *pythons]
         solution = close(index, wanted, recommends=request.os_recommends)
         return list(_locked(solution, index, architecture))
 
 
-def _interpreters(request: Request, index: PackageIndex, architecture: str) -> list[str]:
-    """The suite's own Python, where it has the one that is asked for."""
+def _interpreters(
+    request: Request, index: PackageIndex, architecture: str, reporter: Reporter
+) -> list[str]:
+    """The suite's own Python, where it has the one that is asked for; else a note says so."""
     series = {t.series for t in request.targets if t.platform == f"linux/{architecture}"}
-    return [f"python{s}" for s in sorted(series) if index.candidate(f"python{s}") is not None]
+    found = []
+    for python in sorted(f"python{s}" for s in series):
+        if index.candidate(python) is None:
+            reporter.note(
+                f"{request.os_base} has no {python} for {architecture}:"
+                " the lock does not say where that Python comes from"
+            )
+        else:
+            found.append(python)
+    return found
 
 
 def _locked(solution: Solution, index: PackageIndex, architecture: str) -> Iterable[OsPackage]:
