@@ -44,6 +44,24 @@ _STATUS_FIELDS = re.compile(
     r"|Breaks): .*$",
     re.M,
 )
+# What a command does, in a process of its own. (Not getrusage: that starts from the parent's size.)
+_CLOSE = """
+import json, sys
+from pathlib import Path
+from envlock.resolve.os.closure import close
+from envlock.resolve.os.index import IndexPart, PackageIndex
+
+parts = [
+    IndexPart(suite=suite, component="main", architecture="amd64", sha256=digest, priority=500,
+              packages=Path(file).read_bytes)
+    for suite, digest, file in json.loads(Path(sys.argv[1]).read_text())
+]
+with PackageIndex(parts, architecture="amd64") as index:
+    solution = close(index, sys.argv[2:])
+print(" ".join(chosen.package.name for chosen in solution.packages if not chosen.base))
+peak = [line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line]
+print(peak[0].split()[1], file=sys.stderr)
+"""
 # Some 200 packages on top of the base, and a thousand.
 USUAL = ("ffmpeg",)
 MANY = ("gdal-bin", "libopencv-dev", "octave", "openjdk-17-jdk", "postgresql", "r-base", "texlive")
@@ -61,10 +79,7 @@ def main() -> int:
     """Measure and print the table. Exit code 1 when a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.os_closure", description=__doc__)
     parser.add_argument("--repeat", type=int, default=5, metavar="N", help="runs of each contender")
-    parser.add_argument("--close", nargs="+", metavar="MANIFEST PACKAGE", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.close:
-        return _close(Path(options.close[0]), options.close[1:])
     scratch = Path(tempfile.mkdtemp(prefix="envlock-bench-os-"))
     try:
         ground = _prepare(scratch)
@@ -73,31 +88,6 @@ def main() -> int:
         shutil.rmtree(scratch, ignore_errors=True)
     print(markdown(rows, repeat=options.repeat))
     return 0 if all(row.passed for row in rows) else 1
-
-
-def _close(manifest: Path, packages: list[str]) -> int:
-    # What a command does, in a process of its own.
-    from envlock.resolve.os.closure import close
-    from envlock.resolve.os.index import IndexPart, PackageIndex
-
-    parts = [
-        IndexPart(
-            suite=suite,
-            component="main",
-            architecture="amd64",
-            sha256=digest,
-            priority=500,
-            packages=Path(file).read_bytes,
-        )
-        for suite, digest, file in json.loads(manifest.read_text())
-    ]
-    with PackageIndex(parts, architecture="amd64") as index:
-        solution = close(index, packages)
-    print(" ".join(chosen.package.name for chosen in solution.packages if not chosen.base))
-    # Not getrusage: that starts from the parent's size.
-    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    print(peak[1] if peak else "0", file=sys.stderr)
-    return 0
 
 
 def _prepare(scratch: Path) -> Ground:
@@ -222,7 +212,7 @@ def _absolute(work: str, seconds: float, limit: float) -> Row:
 
 
 def _envlock(ground: Ground, packages: tuple[str, ...]) -> Contender:
-    argv = (sys.executable, "-m", "benchmarks.os_closure", "--close", str(ground.manifest))
+    argv = (sys.executable, "-c", _CLOSE, str(ground.manifest))
     return Contender(name="envlock", argv=(*argv, *packages), folder=Path.cwd())
 
 

@@ -16,10 +16,10 @@ from envlock.errors import NoSolutionError, SourceError, UsageError, Verificatio
 from envlock.io.http import Http
 from envlock.io.progress import Reporter
 from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.os import OsLayer
 from envlock.lock.request import Request
 from envlock.lock.target import Target, wheel_tags
 from envlock.resolve import explain, sizes
-from envlock.resolve.os.lock import make_os_layer
 from envlock.resolve.python import direct
 from envlock.resolve.python.config import discover_sources
 from envlock.resolve.python.engine import NO_UPGRADE, Engine, Question, Upgrade
@@ -112,15 +112,6 @@ def _make_lock(
     packages = tuple(_of_allowed_kinds(package, request) for package in packages)
     _verify(packages, plan.as_of)
     packages = sizes.fill(packages, sources, http, reporter)
-    layer = make_os_layer(
-        request,
-        plan.root,
-        plan.as_of,
-        live=not plan.dated and plan.as_of == plan.now,
-        floors=plan.os_floors,
-        http=http,
-        reporter=reporter,
-    )
     return Lock(
         as_of=plan.as_of,
         engine=plan.engine,
@@ -129,7 +120,25 @@ def _make_lock(
         packages=packages,
         built=_built(packages, request.targets),
         repairs=resolution.repairs,
-        os=layer,
+        os=_os_layer(request, plan, http, reporter),
+    )
+
+
+def _os_layer(request: Request, plan: Plan, http: Http, reporter: Reporter) -> OsLayer | None:
+    if request.os_base is None:
+        return None
+    # Imported here: a lock without OS packages is not to pay for signatures and SQLite.
+    from envlock.resolve.os.lock import make_os_layer
+
+    return make_os_layer(
+        request,
+        request.os_base,
+        plan.root,
+        plan.as_of,
+        live=not plan.dated and plan.as_of == plan.now,
+        floors=plan.os_floors,
+        http=http,
+        reporter=reporter,
     )
 
 

@@ -97,16 +97,14 @@ def _provides(text: bytes) -> str:
     )
 
 
-def first_mentions(data: bytes, names: Container[str]) -> dict[str, int]:
-    """Which of ``names`` a ``Packages`` file names, with the place of the first time.
+def first_mentions(data: bytes, names: Container[str]) -> tuple[str, ...]:
+    """Which of ``names`` a ``Packages`` file names, in the order in which it first does.
 
-    A name is named by its own paragraph and by any relationship field; places are counted in
-    distinct names from the file's beginning.
+    A package is named by its own paragraph and by any relationship field.
     """
     text = b",".join(_NAMING.findall(b"\n" + data))
     every = dict.fromkeys(_NAME.findall(b"," + text))
-    found = enumerate(name.decode() for name in every)
-    return {name: place for place, name in found if name in names}
+    return tuple(name for name in map(bytes.decode, every) if name in names)
 
 
 def read_fields(text: bytes, where: str) -> dict[str, str]:

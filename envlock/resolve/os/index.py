@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from envlock.errors import SourceError, UsageError, VerificationError
+from envlock.io.files import write_atomic
 from envlock.io.paths import cache_dir
 from envlock.resolve.os.candidates import BinaryPackage, Candidate, read_candidate
 from envlock.resolve.os.control import first_mentions, split_packages
@@ -37,7 +38,6 @@ CREATE TABLE provider (
     virtual TEXT NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL,
     PRIMARY KEY (virtual, name, number)
 ) WITHOUT ROWID;
-CREATE TABLE mention (name TEXT PRIMARY KEY, place INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE essential (name TEXT NOT NULL, number INTEGER NOT NULL);
 CREATE TABLE origin (sha256 TEXT NOT NULL, length INTEGER NOT NULL);
 BEGIN;
@@ -101,6 +101,23 @@ class _Part:
         if b"\0" in found:  # a hole: the disk did not get what was written
             self._opened = self._rebuild()
             found = self._opened.text(start, length)
+        return found
+
+    @cached_property
+    def mentions(self) -> tuple[str, ...]:
+        """Names of the packages that provide something, in the order the text first names them.
+
+        Few requests need it and it takes a while, so it is found, and kept, at the first one.
+        """
+        kept = self.path.with_suffix(".order")
+        with contextlib.suppress(OSError, ValueError):
+            count, *names = kept.read_text("ascii").splitlines()
+            if int(count) == len(names):
+                return tuple(names)
+        providers = {name for (name,) in self.rows("SELECT name FROM provider")}
+        length = self.rows("SELECT length FROM origin")[0][0]
+        found = first_mentions(self.paragraph(0, length), providers)
+        write_atomic(kept, "\n".join([str(len(found)), *found]) + "\n")
         return found
 
     def _rebuild(self) -> _Opened:
@@ -204,13 +221,11 @@ def _fill(file: str, data: bytes, part: IndexPart) -> None:
         for clause in stanza.provides.split(",")
     ]
     essential = [(s.name, s.number) for s in stanzas if b"\nEssential:" in s.body and s.essential]
-    places = first_mentions(data, {name for _, name, _ in providers})
     with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as database:
         database.executescript(_SCHEMA)
         rows = ((s.name, s.number, s.start, len(s.body)) for s in stanzas)
         database.executemany("INSERT INTO package VALUES (?, ?, ?, ?)", rows)
         database.executemany("INSERT INTO provider VALUES (?, ?, ?)", sorted(set(providers)))
-        database.executemany("INSERT INTO mention VALUES (?, ?)", sorted(places.items()))
         database.executemany("INSERT INTO essential VALUES (?, ?)", essential)
         database.execute("INSERT INTO origin VALUES (?, ?)", (part.sha256, len(data)))
         database.execute("COMMIT")
@@ -296,14 +311,9 @@ class PackageIndex:
 
         Parts come one after the other in the order they were given.
         """
-        places = dict.fromkeys(names, -1)
-        marks = ", ".join("?" * len(names))
-        question = f"SELECT name, place FROM mention WHERE name IN ({marks})"  # noqa: S608
-        for place_of_part, part in enumerate(self._parts):
-            for name, place in part.rows(question, *names):
-                if places[name] < 0:
-                    places[name] = (place_of_part << 40) + place
-        return places
+        order = dict.fromkeys(name for part in self._parts for name in part.mentions)
+        places = {name: place for place, name in enumerate(order)}
+        return {name: places.get(name, -1) for name in names}
 
     @cached_property
     def essential(self) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from envlock.resolve.os.trust import Keyring, read_keyring
 
 def make_os_layer(
     request: Request,
+    base_name: str,
     root: Path,
     as_of: datetime,
     *,
@@ -31,11 +32,12 @@ def make_os_layer(
     floors: Mapping[str, datetime],
     http: Http,
     reporter: Reporter,
-) -> OsLayer | None:
-    """The archives, verified, and every package of every Linux target; None when none is asked.
+) -> OsLayer:
+    """The archives, verified, and every package of every Linux target.
 
     Args:
         request: its ``os_*`` fields and targets.
+        base_name: the distribution (``debian:bookworm``).
         root: the project's folder, for the path of a keyring.
         as_of: UTC.
         live: lock the present from the machine's own mirror instead of a snapshot.
@@ -50,9 +52,7 @@ def make_os_layer(
         SourceError: no archive can be reached.
         VerificationError: a signature or digest is not right.
     """
-    if request.os_base is None:
-        return None
-    base = parse_base(request.os_base, as_of=as_of)
+    base = parse_base(base_name, as_of=as_of)
     architectures = _architectures(request.targets)
     suites = open_archive(
         replace(

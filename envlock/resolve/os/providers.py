@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from envlock.resolve.os.candidates import Candidate
@@ -13,24 +14,26 @@ if TYPE_CHECKING:
 _PRIORITIES = ("required", "important", "standard", "optional", "extra")
 
 
-def ranked(providers: Iterable[Candidate], index: PackageIndex) -> list[Candidate]:
+def ranked(providers: Iterable[Candidate], index: PackageIndex) -> Iterator[Candidate]:
     """Essential ones first, then important ones, then by ``Priority``.
 
     Among equals apt prefers the name that its sources mention *last* for the first time, be it
     as a package or in another one's relations (seen in trials; an accident of its cache, but one
     that decides what people's machines have).
     """
-    candidates = list(providers)
-    if len(candidates) < 2:
-        return candidates
-    mentioned = index.mentioned(tuple(c.name for c in candidates))
-    return sorted(
-        candidates,
-        key=lambda c: (
-            not c.package.essential,
-            not c.important,
-            _PRIORITIES.index(c.priority) if c.priority in _PRIORITIES else len(_PRIORITIES),
-            -mentioned[c.name],
-            c.name,
-        ),
+    for _, equals in groupby(sorted(providers, key=_rank), key=_rank):
+        group = list(equals)
+        if len(group) > 1:
+            # Only now: to find this order can take a while.
+            places = index.mentioned([candidate.name for candidate in group])
+            group.sort(key=lambda candidate: -places[candidate.name])
+        yield from group
+
+
+def _rank(candidate: Candidate) -> tuple[bool, bool, int]:
+    known = candidate.priority in _PRIORITIES
+    return (
+        not candidate.package.essential,
+        not candidate.important,
+        _PRIORITIES.index(candidate.priority) if known else len(_PRIORITIES),
     )

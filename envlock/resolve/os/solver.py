@@ -126,7 +126,8 @@ class Solver:
             for owner, clause in waiting:
                 if settled.satisfying(clause):
                     continue
-                options = [o for o in self._options(clause) if not any(settled.against(o))]
+                every = self._each(clause, in_order=False)
+                options = [o for o in every if not any(settled.against(o))]
                 if len(options) > 1:
                     open_clauses.append((owner, clause))
                 elif options:
@@ -139,7 +140,7 @@ class Solver:
         return settled
 
     def _refusals(self, clause: Alternatives, selection: Selection) -> Iterator[Failure]:
-        options = list(self._options(clause))
+        options = list(self._each(clause, in_order=False))
         for option in options:
             for _, reason in selection.against(option):
                 yield Dead(what=option, reason=reason)
@@ -158,25 +159,25 @@ class Solver:
     def _options(self, clause: Alternatives) -> Iterator[Candidate]:
         """Candidates that meet the clause, in apt's order of preference."""
         if not self._avoided:
-            yield from self._in_order(clause)
+            yield from self._each(clause, in_order=True)
             return
         avoided = []
-        for option in self._in_order(clause):
+        for option in self._each(clause, in_order=True):
             if option.name in self._avoided:
                 avoided.append(option)
             else:
                 yield option
         yield from avoided
 
-    def _in_order(self, clause: Alternatives) -> Iterator[Candidate]:
+    def _each(self, clause: Alternatives, *, in_order: bool) -> Iterator[Candidate]:
         seen: set[str] = set()
         for relation in clause:
-            for option in self._meeting(relation):
+            for option in self._meeting(relation, in_order):
                 if option.name not in seen:
                     seen.add(option.name)
                     yield option
 
-    def _meeting(self, relation: Relation) -> Iterator[Candidate]:
+    def _meeting(self, relation: Relation, in_order: bool) -> Iterator[Candidate]:
         real = self._candidate(relation.name)
         if real is not None and meets(real, relation):
             yield real
@@ -187,7 +188,7 @@ class Solver:
             and provider is not real
             and meets(provider, relation)
         }
-        yield from ranked(providers.values(), self._index)
+        yield from ranked(providers.values(), self._index) if in_order else providers.values()
 
     def _clauses(
         self, candidate: Candidate, recommends: bool

@@ -11,7 +11,7 @@ import platform
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,7 +31,6 @@ from envlock.resolve.python import uv_lockfile, uv_messages, uv_settings
 from envlock.resolve.python.engine import Question, Resolution
 from envlock.resolve.python.local_files import local_artifact
 from envlock.resolve.python.references import with_absolute_path
-from envlock.resolve.python.view import DatedView
 
 ROOT_NAME = "envlock-request"
 """The generated project's name; no package may be called so."""
@@ -100,6 +99,9 @@ def _ask(question: Question, cache: Path | None = None) -> _Answer:
 
 
 def _through_view(question: Question, reporter: Reporter) -> Resolution:
+    # Imported here: most indexes are asked directly.
+    from envlock.resolve.python.view import DatedView
+
     reporter.step("resolving through a dated view of the index")
     with (
         # The view's address is new each time: in uv's own cache its pages would never be met again.
@@ -116,7 +118,8 @@ def _through_view(question: Question, reporter: Reporter) -> Resolution:
             # To uv it is a 424 of some loopback address; here is its cause.
             raise view.failure
         packages = tuple(
-            _original(package, real, view) for package in answer.packages(question, reporter)
+            _original(package, real, view.original)
+            for package in answer.packages(question, reporter)
         )
         chosen = {f"{p.name}=={p.version}" for p in packages}
         repairs = tuple(sorted({r for r in view.repairs if r.subject in chosen}, key=repr))
@@ -125,11 +128,13 @@ def _through_view(question: Question, reporter: Reporter) -> Resolution:
     return Resolution(packages=packages, repairs=repairs)
 
 
-def _original(package: PythonPackage, indexes: Mapping[str, str], view: DatedView) -> PythonPackage:
+def _original(
+    package: PythonPackage, indexes: Mapping[str, str], original: Callable[[str], str]
+) -> PythonPackage:
     """The package with true addresses in place of the view's."""
 
     def real(file: Artifact) -> Artifact:
-        return file if file.url is None else replace(file, url=view.original(file.url))
+        return file if file.url is None else replace(file, url=original(file.url))
 
     return replace(
         package,

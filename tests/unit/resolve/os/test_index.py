@@ -104,7 +104,7 @@ def test_a_wrong_text_is_refused_and_not_kept() -> None:
 
 
 def _truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:20000])
+    path.write_bytes(path.read_bytes()[:9000])
 
 
 def _empty(path: Path) -> None:
@@ -117,8 +117,13 @@ def _garbage(path: Path) -> None:
 
 def _holed(path: Path) -> None:
     data = bytearray(path.read_bytes())
-    data[16384:] = bytes(len(data) - 16384)
+    data[4096:] = bytes(len(data) - 4096)
     path.write_bytes(data)
+
+
+def _holed_text(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[: -len(TEXT)] + bytes(len(TEXT)))
 
 
 def _stale(path: Path) -> None:
@@ -127,7 +132,7 @@ def _stale(path: Path) -> None:
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("damage", [_truncate, _empty, _garbage, _holed, _stale])
+@pytest.mark.parametrize("damage", [_truncate, _empty, _garbage, _holed, _holed_text, _stale])
 def test_a_damaged_file_is_built_anew(damage: Callable[[Path], None]) -> None:
     given = part(TEXT)
     _index(given).close()
