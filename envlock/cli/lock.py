@@ -25,6 +25,7 @@ from envlock.errors import EnvlockError, StaleError, UsageError
 from envlock.lock.codec import NewerFormatError
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
+from envlock.lock.os import OsLayer
 from envlock.lock.request import Request
 from envlock.lock.staleness import Mismatch, mismatches
 from envlock.project.dates import parse_as_of
@@ -192,6 +193,7 @@ def _resolve(
         engine=engine,
         pins=previous.packages if previous is not None and same_world else (),
         keep_files=previous is not None and _limits(previous.request) == _limits(request),
+        os_layer=_same_os(request, previous, date, options),
         os_floors=_os_floors(previous, date),
         upgrade=options.upgrade,
         build=options.build,
@@ -199,6 +201,19 @@ def _resolve(
     )
     with reporting(context) as reporter:
         return make_lock(request, plan, reporter)
+
+
+def _same_os(
+    request: Request, previous: Lock | None, date: datetime, options: Options
+) -> OsLayer | None:
+    """The existing OS layer, where nothing that decides it has changed: it would come out again."""
+    if previous is None or previous.as_of != date or _forces(options):
+        return None
+    before = previous.request.canonical()
+    after = request.canonical()
+    decisive = {key for key in before | after if key.startswith("os-")} | {"targets"}
+    same = all(before.get(key) == after.get(key) for key in decisive)
+    return previous.os if same else None
 
 
 def _os_floors(previous: Lock | None, date: datetime) -> dict[str, datetime]:

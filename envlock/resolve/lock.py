@@ -36,6 +36,7 @@ class Plan:
     ``as_of`` is UTC, whole seconds. ``dated`` is whether someone fixed that date (then places
     without dates are refused), as opposed to "now". ``pins`` are kept where ``upgrade`` allows,
     with their files where ``keep_files`` says that the request limits files as it did before.
+    ``os_layer`` is the existing lock's, where it answers the same question of the same date;
     ``os_floors``: suite → date of the Release that an earlier lock saw.
     """
 
@@ -46,6 +47,7 @@ class Plan:
     engine: str = "uv"
     pins: tuple[PythonPackage, ...] = ()
     keep_files: bool = False
+    os_layer: OsLayer | None = None
     os_floors: Mapping[str, datetime] = field(default_factory=dict)
     upgrade: Upgrade = NO_UPGRADE
     build: bool = True
@@ -125,8 +127,8 @@ def _make_lock(
 
 
 def _os_layer(request: Request, plan: Plan, http: Http, reporter: Reporter) -> OsLayer | None:
-    if request.os_base is None:
-        return None
+    if request.os_base is None or plan.os_layer is not None:
+        return plan.os_layer
     # Imported here: a lock without OS packages is not to pay for signatures and SQLite.
     from envlock.resolve.os.lock import make_os_layer
 

@@ -99,6 +99,20 @@ def test_another_wish_makes_the_lock_stale(asking: Project, archive: SnapshotSer
     assert "data" in versions(asking.lock(as_of=OLD))
 
 
+def test_another_python_wish_asks_no_archive_again(
+    asking: Project, archive: SnapshotServer, index: LoopbackIndex
+) -> None:
+    before = asking.lock(as_of=OLD).os
+    index.add("other", "1.0", "2024-01-01")
+    text = (asking.root / "pyproject.toml").read_text()
+    (asking.root / "pyproject.toml").write_text(text.replace('"lib",', '"lib", "other",'))
+    archive.forget_requests()
+    lock = asking.lock(as_of=OLD, ENVLOCK_CACHE_DIR=str(asking.root / "another-cache"))
+    assert lock.os == before
+    assert len(lock.packages) == 2
+    assert archive.count() == 0
+
+
 def test_a_mirror_is_no_part_of_the_request(asking: Project, archive: SnapshotServer) -> None:
     asking.lock(as_of=OLD)
     before = asking.lock_path.read_bytes()
