@@ -28,6 +28,7 @@ from envlock.resolve.os.version import compare
 
 pytestmark = pytest.mark.network
 
+ARCHITECTURE = "amd64"
 REQUESTS = int(os.environ.get("OS_CLOSURE_REQUESTS", "24"))
 HEAVY = (
     "ffmpeg",
@@ -58,7 +59,9 @@ class Archive:
                     self.paragraphs.setdefault((fields["Package"], fields["Version"]), fields)
 
     def index(self) -> PackageIndex:
-        return PackageIndex([_part(listing) for listing in self.listings], architecture="amd64")
+        return PackageIndex(
+            [_part(listing) for listing in self.listings], architecture=ARCHITECTURE
+        )
 
     @property
     def names(self) -> list[str]:
@@ -69,7 +72,7 @@ def _part(listing: Listing) -> IndexPart:
     return IndexPart(
         suite=listing.suite,
         component=listing.component,
-        architecture="amd64",
+        architecture=ARCHITECTURE,
         sha256=listing.sha256,
         priority=500,
         packages=listing.path.read_bytes,
@@ -186,7 +189,9 @@ def _assert_whole(archive: Archive, there: dict[str, str], request: tuple[str, .
             offers.setdefault(clause[0][0], []).append((name, clause[0][3]))
 
     def matching(relation: tuple[str, str, str, str]) -> list[str]:
-        wanted, _, operator, bound = relation
+        wanted, qualifier, operator, bound = relation
+        if qualifier not in ("", "any", "native", ARCHITECTURE):
+            return []  # of another architecture, and everything here is native
         return [
             owner
             for owner, version in offers.get(wanted, ())
