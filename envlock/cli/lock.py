@@ -225,7 +225,8 @@ def _os_floors(previous: Lock | None, date: datetime) -> dict[str, datetime]:
 
 def _limits(request: Request) -> tuple[object, ...]:
     """What decides, for one version, which of its files are locked."""
-    return (request.targets, set(request.only_binary), set(request.no_binary))
+    hashed = {(w.text, w.hashes) for w in (*request.wishes, *request.constraints) if w.hashes}
+    return (request.targets, set(request.only_binary), set(request.no_binary), hashed)
 
 
 def _check(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 _AUTHORITY = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)([^/?#]*)@")
 
@@ -24,12 +24,6 @@ def split_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
 def without_credentials(url: str) -> str:
     """The URL as it may be shown: without its user part."""
     return split_credentials(url)[0]
-
-
-def with_credentials(url: str, user: str, password: str) -> str:
-    """The URL with a user part, percent-encoded. Such a URL is never shown or stored."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{quote(user, safe='')}:{quote(password, safe='')}@{rest}"
 
 
 def host_of(url: str) -> str:

@@ -89,15 +89,6 @@ def is_project(document: Document) -> bool:
     )
 
 
-def declared_extras(document: Document) -> tuple[str, ...]:
-    """The normalized names of the static extras, sorted.
-
-    Raises:
-        UsageError: they are not lists of texts.
-    """
-    return tuple(sorted(_declared(document).extras))
-
-
 def dynamic_files(document: Document) -> tuple[str, ...]:
     """The requirements files from which setuptools takes dynamic dependencies, as written."""
     value = _maybe(document, "tool", "setuptools", "dynamic", "dependencies", "file")

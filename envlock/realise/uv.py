@@ -18,6 +18,9 @@ def write_configuration(folder: Path, lock: Lock, sources: Sources) -> Path:
     what has to be built: its build requirements are seen as of the lock's date.
     """
     table = uv_settings.configuration(sources, lock.as_of, uv_settings.FILES_FOREVER)
+    # uv links installed files to its cache where it can: edited in place, they would come into the
+    # next environment, too, without a digest noticing.
+    table["link-mode"] = "copy"
     path = folder / "uv.toml"
     path.write_text(tomli_w.dumps(table))
     return path

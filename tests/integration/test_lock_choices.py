@@ -427,6 +427,8 @@ def test_stated_hashes_limit_the_files(project: Project, index: LoopbackIndex, e
     wishes.write_text(f"lib==1.0 --hash=sha256:{wheel.sha256}\n")
     lib = only(project.lock(engine), "lib")
     assert [f.sha256 for f in lib.files] == [wheel.sha256]
+    wishes.write_text("lib==1.0\n")
+    assert len(only(project.lock(engine), "lib").files) == 2
     wishes.write_text(f"lib==1.0 --hash=sha256:{'0' * 64}\n")
     said = project.refused(engine, code=4)
     assert "lib" in said

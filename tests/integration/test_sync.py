@@ -266,6 +266,18 @@ def test_a_second_environment_asks_the_network_nothing(
     assert contents(project.root / "second") == first
 
 
+def test_what_is_edited_in_one_environment_does_not_come_into_the_next(
+    project: Project, index: LoopbackIndex
+) -> None:
+    project.write()
+    write_lock(project.root, *sample(index))
+    [table] = synced(project).rglob("alpha/data/table.csv")
+    table.write_text("edited\n")
+    assert project.run("sync", "--prefix", "second").returncode == 0
+    [other] = (project.root / "second").rglob("alpha/data/table.csv")
+    assert other.read_text() == "a,b\n1,2\n"
+
+
 class Forgetful(LoopbackIndex):
     """An index that wants to be asked again each time; by itself uv does ask."""
 

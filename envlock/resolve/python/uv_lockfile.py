@@ -5,7 +5,6 @@ Only documented, versioned keys are read; another major version is refused by na
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ from envlock.lock.target import Target, wheel_tags
 from envlock.resolve.python.reach import Edge, Graph, Node, markers
 
 _KNOWN_VERSION = 1
-_GIT_COMMIT = re.compile(r"#([0-9a-f]{40,64})$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,9 +188,3 @@ def _fits(filename: str, usable: frozenset[Any]) -> bool:
     except InvalidWheelFilename:
         return False
     return not tags.isdisjoint(usable)
-
-
-def git_commit(package: UvPackage) -> str | None:
-    """The commit of a ``git`` source, from the fragment that uv writes."""
-    match = _GIT_COMMIT.search(package.table["source"].get("git", ""))
-    return match[1] if match else None

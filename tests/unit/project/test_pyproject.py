@@ -11,7 +11,7 @@ from envlock.errors import UsageError
 from envlock.lock.request import Wish
 from envlock.project.document import parse_toml
 from envlock.project.groups import reached_groups
-from envlock.project.pyproject import declared_extras, is_project, read_project
+from envlock.project.pyproject import is_project, read_project
 
 ROOT = Path("/nowhere")
 
@@ -238,7 +238,3 @@ def test_requires_python_is_normalized() -> None:
 )
 def test_a_file_that_only_configures_tools_is_no_project(text: str, expected: bool) -> None:
     assert is_project(parse_toml(text, "p")) is expected
-
-
-def test_declared_extras() -> None:
-    assert declared_extras(parse_toml(PROJECT, "p")) == ("all", "plot-it", "web")
