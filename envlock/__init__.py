@@ -11,3 +11,6 @@ Folders, in the order that imports may go (each may use what stands after it):
 - ``errors``   one family of errors, each with a remedy and an exit code.
 - ``io``       http, processes, atomic files, progress; imports nothing of the above but ``errors``.
 """
+
+__version__ = "0.1.0"
+"""That of pyproject.toml, for what is too quick to read metadata."""

@@ -12,6 +12,10 @@ import sys
 
 def main() -> None:
     """Entry point of the ``envlock`` program."""
+    from envlock.cli.fresh import answer
+
+    if answer(sys.argv[1:]):
+        sys.exit(0)
     from envlock.cli.app import run
 
     sys.exit(run(sys.argv[1:]))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from envlock.cli import fresh
 from envlock.cli.common import (
     current_request,
     locate_project,
@@ -22,6 +24,7 @@ from envlock.cli.context import Context
 from envlock.cli.output import reporting, result_json, say
 from envlock.cli.style import style
 from envlock.errors import EnvlockError, StaleError, UsageError
+from envlock.io import files
 from envlock.lock.codec import NewerFormatError
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
@@ -113,10 +116,37 @@ def command(
         refresh=refresh,
         as_json=as_json,
     )
-    project = locate_project(context, name=name, script=script)
-    writes = not (check or dry_run)
-    with project_guard(context, project.root) if writes else contextlib.nullcontext():
-        return _lock(context, project, options)
+    since = time.time_ns()
+    with files.noting_reads() as read:
+        project = locate_project(context, name=name, script=script)
+        writes = not (check or dry_run)
+        with project_guard(context, project.root) if writes else contextlib.nullcontext():
+            code = _lock(context, project, options)
+    if check and code == 0:
+        _remember(context, project, options, read, since)
+    return code
+
+
+def _remember(
+    context: Context, project: Project, options: Options, read: set[str], since: int
+) -> None:
+    """Keep a plain ``lock --check``'s verdict, where all that it depends on is in ``read``."""
+    own = project.name is None and project.kind != "script" and context.directory == Path()
+    if not own or options.as_of is not None or options.as_json:
+        return
+    request = read_lock(project).request
+    texts = [wish.text for wish in (*request.wishes, *request.constraints, *request.overrides)]
+    places = [*request.index_urls, *request.find_links, request.default_index or ""]
+    # Local paths are looked at, and variables (in requirements files, URLs) come from outside.
+    if any("file:" in text for text in texts) or not all(_remote(place) for place in places):
+        return
+    if any(b"${" in Path(path).read_bytes() for path in read):
+        return
+    fresh.remember(files=read, root=str(project.root), since=since)
+
+
+def _remote(place: str) -> bool:
+    return not place or place.startswith(("https:", "http:"))
 
 
 def _lock(context: Context, project: Project, options: Options) -> int:
@@ -251,7 +281,7 @@ def _check(
             say(context, f"{style('stale', 'yellow')}: {reason}")
         say(context, f"{project.lock_path.name} no longer answers the request: run `envlock lock`")
     else:
-        say(context, f"{project.lock_path.name} answers the request")
+        say(context, fresh.message(project.lock_path.name))
     return 1 if reasons else 0
 
 

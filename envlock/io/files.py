@@ -8,6 +8,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 
 from envlock.errors import EnvlockError, SourceError, UsageError
@@ -21,6 +22,28 @@ _REMEDIES = {
 }
 
 
+_seen: ContextVar[set[str] | None] = ContextVar("_seen", default=None)
+
+
+@contextlib.contextmanager
+def noting_reads() -> Iterator[set[str]]:
+    """The absolute paths of all files that are read here meanwhile, or could not be."""
+    seen: set[str] = set()
+    token = _seen.set(seen)
+    try:
+        yield seen
+    finally:
+        _seen.reset(token)
+
+
+def read_bytes(path: Path) -> bytes:
+    """``path.read_bytes()``, noted for ``noting_reads``."""
+    seen = _seen.get()
+    if seen is not None:
+        seen.add(os.path.abspath(path))  # noqa: PTH100 - links stay as they are
+    return path.read_bytes()
+
+
 def read_text(path: Path) -> str:
     """The file's text (UTF-8, a byte-order mark skipped, newlines as they are).
 
@@ -28,7 +51,7 @@ def read_text(path: Path) -> str:
         UsageError: the file is missing, unreadable or not UTF-8.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return read_bytes(path).decode("utf-8-sig")
     except FileNotFoundError:
         raise UsageError("no such file", where=str(path)) from None
     except UnicodeDecodeError as error:

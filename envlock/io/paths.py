@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
+
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def cache_dir() -> Path:
@@ -12,12 +15,21 @@ def cache_dir() -> Path:
 
     The folder is not created.
     """
+    from pathlib import Path
+
+    return Path(cache_folder())
+
+
+def cache_folder() -> str:
+    """``cache_dir()`` as text, for what is too quick to load ``pathlib``."""
     given = os.environ.get("ENVLOCK_CACHE_DIR")
     if given:
-        return Path(given)
+        return given
+    home = os.path.expanduser("~")
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "envlock"
+        return os.path.join(home, "Library", "Caches", "envlock")
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "envlock"
+        local = os.environ.get("LOCALAPPDATA", os.path.join(home, "AppData", "Local"))
+        return os.path.join(local, "envlock")
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "envlock"
+    return os.path.join(base or os.path.join(home, ".cache"), "envlock")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envlock.errors import UsageError
+from envlock.io.files import read_bytes
 from envlock.project.direct import refuse_credentials
 from envlock.project.document import nearest
 
@@ -77,7 +78,7 @@ def read_decoded(path: Path, shown: str, *, where: str | None = None) -> str:
         UsageError: missing, unreadable, or in another encoding.
     """
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except FileNotFoundError:
         raise UsageError(f"no such file: {shown}", where=where) from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name

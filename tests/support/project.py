@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import tomli_w
@@ -65,7 +66,7 @@ class Project:
         return subprocess.Popen(
             [*ENVLOCK, *arguments],
             cwd=self.root,
-            env=self._environment(variables),
+            env=self.environment(variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -79,7 +80,7 @@ class Project:
         done = subprocess.run(
             [*ENVLOCK, *arguments],
             cwd=cwd or self.root,
-            env=self._environment(variables),
+            env=self.environment(variables),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -119,7 +120,7 @@ class Project:
         """The lock on disk."""
         return codec.load(self.lock_path.read_text("utf-8"), where="pylock.toml")
 
-    def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+    def environment(self, variables: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
         chosen = {"UV_DEFAULT_INDEX": self.index.url, **self.variables, **variables}
         return {**os.environ, **chosen}
 
