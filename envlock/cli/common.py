@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,11 +18,12 @@ from envlock.errors import UsageError
 from envlock.io import files
 from envlock.io.cache import DiskCache
 from envlock.io.machine import machine_platform
-from envlock.lock import codec
-from envlock.lock.model import Lock
 from envlock.lock.request import Request
 from envlock.project.load import load_request
 from envlock.project.locate import Project, locate
+
+if TYPE_CHECKING:
+    from envlock.lock.model import Lock
 
 _VALID = "valid-locks-1"
 """Digests of lockfiles found valid; another number when what counts as valid changes."""
@@ -66,6 +68,8 @@ def read_lock_file(path: Path) -> Lock:
         UsageError: it is not a lock.
         VerificationError: it was edited or damaged.
     """
+    from envlock.lock import codec
+
     text = files.read_text(path)
     known, key = DiskCache(_VALID), _identity(text)
     valid = known.get(key) is not None
@@ -77,6 +81,8 @@ def read_lock_file(path: Path) -> Lock:
 
 def write_lock(path: Path, lock: Lock) -> None:
     """Replace the lockfile, whole or not at all."""
+    from envlock.lock import codec
+
     text = codec.dump(lock)
     files.write_atomic(path, text)
     DiskCache(_VALID).put(_identity(text), b"")

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -25,15 +26,15 @@ from envlock.cli.output import reporting, result_json, say
 from envlock.cli.style import style
 from envlock.errors import EnvlockError, StaleError, UsageError
 from envlock.io import files
-from envlock.lock.codec import NewerFormatError
-from envlock.lock.hashing import environment_hash
-from envlock.lock.model import Lock
-from envlock.lock.os import OsLayer
-from envlock.lock.request import Request
-from envlock.lock.staleness import Mismatch, mismatches
 from envlock.project.dates import parse_as_of
 from envlock.project.locate import Project
 from envlock.resolve.python.engine import Upgrade
+
+if TYPE_CHECKING:
+    from envlock.lock.model import Lock
+    from envlock.lock.os import OsLayer
+    from envlock.lock.request import Request
+    from envlock.lock.staleness import Mismatch
 
 _EPILOG = """\b
 Examples:
@@ -161,7 +162,7 @@ def _lock(context: Context, project: Project, options: Options) -> int:
             where=str(project.source),
             remedy="change as-of there, or remove it to decide on the command line",
         )
-    why = () if previous is None else mismatches(request, previous)
+    why = _mismatches(request, previous)
     moved = as_of is not None and previous is not None and as_of != previous.as_of
     if options.check:
         return _check(context, project, previous, why, moved, options)
@@ -179,10 +180,21 @@ def _lock(context: Context, project: Project, options: Options) -> int:
     return 0
 
 
+def _mismatches(request: Request, previous: Lock | None) -> tuple[Mismatch, ...]:
+    """What made the lock stale. Without one nothing is loaded to tell."""
+    if previous is None:
+        return ()
+    from envlock.lock.staleness import mismatches
+
+    return mismatches(request, previous)
+
+
 def _previous(context: Context, project: Project, options: Options) -> Lock | None:
     """The existing lock. ``--upgrade`` makes it anew, so a damaged one is no obstacle then."""
     if not project.lock_path.exists():
         return None
+    from envlock.lock.codec import NewerFormatError
+
     try:
         return read_lock(project)
     except NewerFormatError:
@@ -295,6 +307,7 @@ def _report(
     fresh: bool,
 ) -> None:
     from envlock.lock.diff import diff
+    from envlock.lock.hashing import environment_hash
 
     changes = () if previous is None or fresh else diff(previous, lock).changes
     hashed = environment_hash(lock)

@@ -29,6 +29,7 @@ def run(
     env: Mapping[str, str] | None = None,
     on_stderr: Callable[[str], None] | None = None,
     show: bool = False,
+    meanwhile: Callable[[], None] | None = None,
     remedy: str | None = None,
 ) -> Completed:
     """Run ``argv`` to its end and give back what it said; a non-zero exit is not an error here.
@@ -39,6 +40,7 @@ def run(
         env: the whole environment; None inherits this process's.
         on_stderr: called with each line of stderr as it comes (without its newline).
         show: let stderr through to this process's own (for a tool's progress bars).
+        meanwhile: done once, while the program runs.
         remedy: what to say when the program is missing.
 
     Raises:
@@ -80,6 +82,8 @@ def run(
         try:
             if reader is not None:
                 reader.start()
+            if meanwhile is not None:
+                meanwhile()
             assert process.stdout is not None  # noqa: S101 - narrows the type; PIPE was asked for
             output = process.stdout.read()
             process.wait()

@@ -8,8 +8,8 @@ know, so ``reader`` checks and takes the values itself. Each error names the pat
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import tomli
 import tomli_w
@@ -17,10 +17,12 @@ import tomli_w
 from envlock.errors import SourceError, UsageError
 from envlock.lock.hashing import environment_hash, request_digest
 from envlock.lock.model import FORMAT_VERSION, Artifact, Lock, PythonPackage
-from envlock.lock.os_codec import os_table, read_os
 from envlock.lock.reader import RELOCK, Reader
 from envlock.lock.reader import NewerFormatError as NewerFormatError
 from envlock.lock.target import Target
+
+if TYPE_CHECKING:
+    from envlock.lock.os import OsLayer
 
 HEADER = (
     "# Made by envlock: a standard pylock.toml (PEP 751) with a [tool.envlock] table.\n"
@@ -30,6 +32,14 @@ LOCK_VERSION = "1.0"
 
 
 # --- value → file -------------------------------------------------------------------------------
+
+
+def _read_os(reader: Reader, tool: Mapping[str, Any]) -> OsLayer | None:
+    if "os" not in tool:
+        return None
+    from envlock.lock.os_codec import read_os
+
+    return read_os(reader, tool)
 
 
 def dump(lock: Lock) -> str:
@@ -166,6 +176,8 @@ def _tool_table(lock: Lock) -> dict[str, Any]:
             for r in sorted(lock.repairs, key=lambda r: (r.subject, r.found, r.used))
         ]
     if lock.os is not None:
+        from envlock.lock.os_codec import os_table
+
         table["os"] = os_table(lock.os)
     request: dict[str, Any] = {"digest": request_digest(lock.request)}
     if lock.request.as_of is not None:
@@ -216,7 +228,7 @@ def load(text: str, *, where: str, known_valid: bool = False) -> Lock:
         packages=reader.packages(table["packages"]),
         built=reader.texts(tool, "built-from-source", "tool.envlock"),
         repairs=reader.repairs(tool),
-        os=read_os(reader, tool),
+        os=_read_os(reader, tool),
     )
     if not known_valid:
         reader.verify(lock, tool)

@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from envlock.lock.model import Lock, PythonPackage
-from envlock.lock.os import OsLayer
-from envlock.lock.request import Request
+if TYPE_CHECKING:
+    from envlock.lock.model import Lock, PythonPackage
+    from envlock.lock.os import OsLayer
+    from envlock.lock.request import Request
 
 PREFIX = "env1-"
 

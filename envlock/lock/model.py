@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from envlock.lock.os import OsLayer
-from envlock.lock.request import Request
-from envlock.lock.target import Target
+if TYPE_CHECKING:
+    from envlock.lock.os import OsLayer
+    from envlock.lock.request import Request
+    from envlock.lock.target import Target
 
 FORMAT_VERSION = 1
 """Version of the ``[tool.envlock]`` table that this envlock writes and reads."""

@@ -60,14 +60,12 @@ def _package_table(package: OsPackage) -> dict[str, Any]:
     return table
 
 
-def read_os(reader: Reader, tool: Mapping[str, Any]) -> OsLayer | None:
-    """The layer, or None where the lock has none.
+def read_os(reader: Reader, tool: Mapping[str, Any]) -> OsLayer:
+    """The layer of a lock that has one.
 
     Raises:
         UsageError: a value has another shape; names its path in the file.
     """
-    if "os" not in tool:
-        return None
     table = tool["os"]
     if not isinstance(table, dict):
         raise reader.wrong(_PATH, "a table")

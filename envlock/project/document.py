@@ -20,8 +20,9 @@ from envlock.io.files import read_text
 # A string on one line, the start of a longer one, a bracket or a comment, whichever comes first.
 _TOKEN = re.compile(r"""\"{3}|'{3}|"(?:\\.|[^"\\])*"|'[^']*'|[][{}#]""")
 _CLOSING = {'"""': re.compile(r'(?<!\\)(?:\\\\)*"{3}'), "'''": re.compile("'{3}")}
-_HEADER = re.compile(r"\s*\[\[?(?P<key>[^\[\]]+)\]\]?\s*(#.*)?$")
-_ASSIGNMENT = re.compile(r"""\s*(?P<key>(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'|\s*\.\s*)+?)\s*=""")
+_QUOTED = r""" "(?:\\.|[^"\\])*"|'[^']*' """.strip()
+_HEADER = re.compile(rf"""\s*\[\[?(?P<key>(?:[^][#"']|{_QUOTED})+)\]\]?\s*(#.*)?$""")
+_ASSIGNMENT = re.compile(rf"\s*(?P<key>(?:[A-Za-z0-9_-]+|{_QUOTED}|\s*\.\s*)+?)\s*=")
 
 KeyPath = tuple[str, ...]
 

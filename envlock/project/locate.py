@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,6 +125,8 @@ def plain_files(folder: Path) -> tuple[Path, ...]:
 
 
 def _asks_for_packages(setup_cfg: Path) -> bool:
+    import configparser
+
     parser = configparser.RawConfigParser()
     try:
         parser.read_string(read_text(setup_cfg))

@@ -5,28 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from importlib.metadata import entry_points
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
-from packaging.tags import Tag
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from envlock.errors import NoSolutionError, SourceError, UsageError, VerificationError
-from envlock.io.http import Http
 from envlock.io.progress import Reporter
 from envlock.lock.model import Lock, PythonPackage
-from envlock.lock.os import OsLayer
 from envlock.lock.request import Request
 from envlock.lock.target import Target, wheel_tags
-from envlock.resolve import explain, sizes
-from envlock.resolve.python import direct
 from envlock.resolve.python.config import discover_sources
 from envlock.resolve.python.engine import NO_UPGRADE, Engine, Question, Upgrade
 from envlock.resolve.python.sources import Sources
 
+if TYPE_CHECKING:
+    from packaging.tags import Tag
+
+    from envlock.io.http import Http
+    from envlock.lock.os import OsLayer
+    from envlock.resolve.python.direct import PinnedRequest
+
 ENGINES = "envlock.engines"
 """The entry-point group of engines."""
+
+BUILT_IN = {
+    "uv": "envlock.resolve.python.uv_engine:UvEngine",
+    "pip-tools": "envlock.resolve.python.piptools_engine:PipToolsEngine",
+}
+"""Our own entries of that group: reading the metadata of what is installed takes its time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +69,12 @@ def load_engine(name: str) -> Engine:
     Raises:
         UsageError: no such engine; the known ones are listed.
     """
+    if name in BUILT_IN:
+        module, _, attribute = BUILT_IN[name].partition(":")
+        known: Engine = getattr(import_module(module), attribute)()
+        return known
+    from importlib.metadata import entry_points
+
     found = {point.name: point for point in entry_points(group=ENGINES)}
     if name not in found:
         raise UsageError(f"unknown engine {name!r}", remedy=f"known: {', '.join(sorted(found))}")
@@ -76,25 +91,10 @@ def make_lock(request: Request, plan: Plan, reporter: Reporter) -> Lock:
         VerificationError: a file's digest is not the stated one.
     """
     sources = discover_sources(request, plan.root, dated=plan.dated, reporter=reporter)
-    with Http(certificate=sources.certificate) as http:
-        return _make_lock(request, plan, sources, http, reporter)
-
-
-def _make_lock(
-    request: Request, plan: Plan, sources: Sources, http: Http, reporter: Reporter
-) -> Lock:
+    pinned = _pinned(request, plan, sources, reporter)
     engine = load_engine(plan.engine)
-    pinned = direct.pin_direct(
-        request,
-        plan.root,
-        plan.as_of,
-        dated=plan.dated,
-        http=http,
-        reporter=reporter,
-        pins=_kept(plan),
-    )
     question = Question(
-        request=pinned.request,
+        request=request if pinned is None else pinned.request,
         root=plan.root,
         as_of=plan.as_of,
         sources=sources,
@@ -106,14 +106,24 @@ def _make_lock(
     try:
         resolution = engine.resolve(question, reporter)
     except NoSolutionError as error:
+        from envlock.resolve import explain
+
         reporter.step("looking for a date that works")
         raise explain.with_date(error, engine, question, plan.now, reporter) from None
-    packages = tuple(pinned.complete(package) for package in resolution.packages)
+    packages = resolution.packages
+    if pinned is not None:
+        packages = tuple(pinned.complete(package) for package in packages)
     packages = _with_kept_files(packages, plan)
     packages = _only_allowed_files(packages, request)
     packages = tuple(_of_allowed_kinds(package, request) for package in packages)
     _verify(packages, plan.as_of)
-    packages = sizes.fill(packages, sources, http, reporter)
+    # Imported here: an engine at work leaves the time to load them (``uv_engine.NEXT``).
+    from envlock.io.http import Http
+    from envlock.resolve import sizes
+
+    with Http(certificate=sources.certificate) as http:
+        packages = sizes.fill(packages, sources, http, reporter)
+        os_layer = _os_layer(request, plan, http, reporter)
     return Lock(
         as_of=plan.as_of,
         engine=plan.engine,
@@ -122,8 +132,30 @@ def _make_lock(
         packages=packages,
         built=_built(packages, request.targets),
         repairs=resolution.repairs,
-        os=_os_layer(request, plan, http, reporter),
+        os=os_layer,
     )
+
+
+def _pinned(
+    request: Request, plan: Plan, sources: Sources, reporter: Reporter
+) -> PinnedRequest | None:
+    """The request with every direct reference fixed; None where it has none."""
+    wishes = (*request.wishes, *request.constraints, *request.overrides)
+    if not any("@" in wish.text for wish in wishes):
+        return None
+    from envlock.io.http import Http
+    from envlock.resolve.python import direct
+
+    with Http(certificate=sources.certificate) as http:
+        return direct.pin_direct(
+            request,
+            plan.root,
+            plan.as_of,
+            dated=plan.dated,
+            http=http,
+            reporter=reporter,
+            pins=_kept(plan),
+        )
 
 
 def _os_layer(request: Request, plan: Plan, http: Http, reporter: Reporter) -> OsLayer | None:

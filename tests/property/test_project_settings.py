@@ -9,7 +9,7 @@ from typing import Any
 
 import tomli
 import tomli_w
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from envlock.errors import UsageError
@@ -110,6 +110,8 @@ names = st.text(alphabet="ab-_. é#=\u2028", min_size=1, max_size=4)
     st.dictionaries(names, st.one_of(values, st.dictionaries(names, values)), min_size=1),
     st.booleans(),
 )
+@example(table={"=": {}, "==": {"[": {}}}, multiline=False)
+@example(table={"a": {"#]": {'"': 1}}, "]'": 2}, multiline=False)
 @settings(deadline=None, max_examples=60)
 def test_a_place_is_the_line_of_its_key(table: dict[str, Any], multiline: bool) -> None:
     """Oracle: the text before that line parses and lacks the key; the rest starts with it."""

@@ -14,26 +14,40 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tomli_w
 from packaging.version import Version
 
 from envlock.io import process
 from envlock.io.files import read_text
-from envlock.io.http import Http
 from envlock.io.progress import Reporter
 from envlock.io.tools import find_uv
-from envlock.lock.model import Artifact, PythonPackage
 from envlock.lock.request import Request, Wish
-from envlock.resolve.python import uv_lockfile, uv_messages, uv_settings
+from envlock.resolve.python import uv_settings
 from envlock.resolve.python.engine import Question, Resolution
-from envlock.resolve.python.local_files import local_artifact
 from envlock.resolve.python.references import with_absolute_path
+
+if TYPE_CHECKING:
+    from envlock.lock.model import Artifact, PythonPackage
+    from envlock.resolve.python import uv_messages
 
 ROOT_NAME = "envlock-request"
 """The generated project's name; no package may be called so."""
+
+NEXT = (
+    "envlock.resolve.python.uv_messages",
+    "envlock.resolve.python.uv_lockfile",
+    "envlock.resolve.python.local_files",
+    "envlock.io.http",
+    "envlock.resolve.sizes",
+    "envlock.lock.codec",
+    "envlock.lock.standard",
+    "envlock.lock.diff",
+)
+"""What is needed once uv is done, loaded while it works."""
 
 _LOG = "uv_resolver=warn,uv_client=warn"
 _A_WHILE = timedelta(minutes=10)
@@ -71,6 +85,9 @@ class _Answer:
 
     def packages(self, question: Question, reporter: Reporter) -> tuple[PythonPackage, ...]:
         """The packages; raises what a failure amounts to."""
+        from envlock.resolve.python import uv_lockfile, uv_messages
+        from envlock.resolve.python.local_files import local_artifact
+
         if self.lock_text is None:
             raise uv_messages.error(self.completed, self.said, question.as_of)
         for warning in self.said.warnings:
@@ -92,14 +109,23 @@ def _ask(question: Question, cache: Path | None = None) -> _Answer:
             _command(workspace, question, cache),
             cwd=workspace,
             env=uv_settings.environment(question.sources) | {"RUST_LOG": _LOG},
+            meanwhile=_load_next,
             remedy="pip install uv",
         )
         text = read_text(workspace / "uv.lock") if completed.code == 0 else None
+    from envlock.resolve.python import uv_messages
+
     return _Answer(completed=completed, said=uv_messages.read(completed.stderr), lock_text=text)
+
+
+def _load_next() -> None:
+    for name in NEXT:
+        import_module(name)
 
 
 def _through_view(question: Question, reporter: Reporter) -> Resolution:
     # Imported here: most indexes are asked directly.
+    from envlock.io.http import Http
     from envlock.resolve.python.view import DatedView
 
     reporter.step("resolving through a dated view of the index")
