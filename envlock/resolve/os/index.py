@@ -1,35 +1,21 @@
-"""The package index: ``Packages`` files kept as SQLite, asked by name.
-
-A distribution's index is some 50 MB of text and a closure needs a few hundred of its paragraphs.
-So each file is cut into paragraphs once and kept under its digest; later commands read only the
-paragraphs they follow.
-"""
+"""The package index: ``Packages`` files kept as SQLite, asked by name."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
-from envlock.errors import SourceError, UsageError, VerificationError
+from envlock.errors import UsageError
 from envlock.io.files import write_atomic
-from envlock.io.paths import cache_dir
 from envlock.resolve.os.candidates import BinaryPackage, Candidate, read_candidate
 from envlock.resolve.os.control import first_mentions, split_packages
+from envlock.resolve.os.paragraphs import Layout, Paragraphs
 from envlock.resolve.os.version import sort_key
 
-# Changes with the tables below; another number is built anew.
-_FORMAT = 1
-_SCHEMA = f"""
-PRAGMA journal_mode = OFF;
-PRAGMA synchronous = OFF;
-PRAGMA page_size = 4096;
+_TABLES = """
 CREATE TABLE package (
     name TEXT NOT NULL, number INTEGER NOT NULL, start INTEGER NOT NULL,
     length INTEGER NOT NULL, PRIMARY KEY (name, number)
@@ -39,9 +25,6 @@ CREATE TABLE provider (
     PRIMARY KEY (virtual, name, number)
 ) WITHOUT ROWID;
 CREATE TABLE essential (name TEXT NOT NULL, number INTEGER NOT NULL);
-CREATE TABLE origin (sha256 TEXT NOT NULL, length INTEGER NOT NULL);
-BEGIN;
-PRAGMA user_version = {_FORMAT};
 """
 
 
@@ -71,37 +54,12 @@ class IndexPart:
         return f"{self.suite}/{self.component}/binary-{self.architecture}/Packages"
 
 
-class _Part:
-    """One text with its tables, opened for reading; a damaged file is built again, once.
-
-    The file is a SQLite database with the text behind its last page: what SQLite copies into
-    pages takes longer to store than everything else, and is no use there.
-    """
+class _Part(Paragraphs):
+    """One file, opened for reading."""
 
     def __init__(self, part: IndexPart) -> None:
         self.part = part
-        self.path = cache_dir() / f"os-index-v{_FORMAT}" / f"{part.sha256}.sqlite"
-        self._opened = _opened(self.path, part.sha256) or self._rebuild()
-
-    def rows(self, question: str, *values: str | int) -> list[tuple[Any, ...]]:
-        """All rows of a SELECT."""
-        with contextlib.suppress(sqlite3.DatabaseError):
-            return self._opened.database.execute(question, values).fetchall()
-        self._opened = self._rebuild()
-        try:
-            return self._opened.database.execute(question, values).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise SourceError(
-                f"the cached package index cannot be read: {error}", where=str(self.path)
-            ) from None
-
-    def paragraph(self, start: int, length: int) -> bytes:
-        """Some bytes of the text."""
-        found = self._opened.text(start, length)
-        if b"\0" in found:  # a hole: the disk did not get what was written
-            self._opened = self._rebuild()
-            found = self._opened.text(start, length)
-        return found
+        super().__init__(_LAYOUT, sha256=part.sha256, load=part.packages, where=part.where)
 
     @cached_property
     def mentions(self) -> tuple[str, ...]:
@@ -115,105 +73,13 @@ class _Part:
             if int(count) == len(names):
                 return tuple(names)
         providers = {name for (name,) in self.rows("SELECT name FROM provider")}
-        length = self.rows("SELECT length FROM origin")[0][0]
-        found = first_mentions(self.paragraph(0, length), providers)
+        found = first_mentions(self.text(), providers)
         write_atomic(kept, "\n".join([str(len(found)), *found]) + "\n")
         return found
 
-    def _rebuild(self) -> _Opened:
-        self.close()
-        _build(self.path, self.part)
-        opened = _opened(self.path, self.part.sha256)
-        if opened is None:
-            raise SourceError("the cached package index cannot be read", where=str(self.path))
-        return opened
 
-    def close(self) -> None:
-        """Let go of the file."""
-        with contextlib.suppress(AttributeError):  # not opened yet
-            self._opened.close()
-
-
-class _Opened:
-    """A file that looks whole: its tables, and the text behind them."""
-
-    def __init__(self, database: sqlite3.Connection, path: Path, behind: int) -> None:
-        self.database = database
-        self._file = path.open("rb")
-        self._behind = behind
-
-    def text(self, start: int, length: int) -> bytes:
-        """Some bytes of the text."""
-        return os.pread(self._file.fileno(), length, self._behind + start)
-
-    def close(self) -> None:
-        """Let go of both."""
-        self.database.close()
-        self._file.close()
-
-
-def _opened(path: Path, sha256: str) -> _Opened | None:
-    # None: not there, made by another format, or torn. A truncated file is told by its size; the
-    # name is taken by one rename after everything is on disk, so that is rare.
-    try:
-        size = path.stat().st_size
-    except OSError:
-        return None
-    database = None
-    try:
-        # immutable: the file never changes under its name, so SQLite needs no locks.
-        database = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None
-        )
-        pages = database.execute("PRAGMA page_count").fetchone()[0]
-        page = database.execute("PRAGMA page_size").fetchone()[0]
-        digest, length = database.execute("SELECT sha256, length FROM origin").fetchone()
-        version = database.execute("PRAGMA user_version").fetchone()[0]
-        if (pages * page + length, digest, version) == (size, sha256, _FORMAT):
-            return _Opened(database, path, pages * page)
-    except (sqlite3.DatabaseError, TypeError, OSError):
-        pass
-    if database is not None:
-        database.close()
-    return None
-
-
-def _build(path: Path, part: IndexPart) -> None:
-    import tempfile  # not needed when the cache is warm
-
-    data = part.packages()
-    if hashlib.sha256(data).hexdigest() != part.sha256:
-        raise VerificationError(
-            f"the package index is not the one that was signed (sha256 {part.sha256})",
-            where=part.where,
-        )
-    temporary = ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Each process builds its own; the last rename wins, and all are the same.
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
-        _fill(temporary, data, part)
-        with open(temporary, "ab") as file:  # noqa: PTH123 - a name from mkstemp
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-        temporary = ""
-    except (OSError, sqlite3.Error) as error:
-        said = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise SourceError(
-            f"cannot keep the package index: {said}",
-            where=str(path.parent),
-            remedy="make room there, or set ENVLOCK_CACHE_DIR to a folder that can be written",
-        ) from None
-    finally:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-
-
-def _fill(file: str, data: bytes, part: IndexPart) -> None:
-    stanzas = split_packages(data, part.where)
+def _fill(database: sqlite3.Connection, data: bytes, where: str) -> bytes:
+    stanzas = split_packages(data, where)
     providers = [
         (clause.partition("(")[0].partition(":")[0].strip(), stanza.name, stanza.number)
         for stanza in stanzas
@@ -221,14 +87,15 @@ def _fill(file: str, data: bytes, part: IndexPart) -> None:
         for clause in stanza.provides.split(",")
     ]
     essential = [(s.name, s.number) for s in stanzas if b"\nEssential:" in s.body and s.essential]
-    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as database:
-        database.executescript(_SCHEMA)
-        rows = ((s.name, s.number, s.start, len(s.body)) for s in stanzas)
-        database.executemany("INSERT INTO package VALUES (?, ?, ?, ?)", rows)
-        database.executemany("INSERT INTO provider VALUES (?, ?, ?)", sorted(set(providers)))
-        database.executemany("INSERT INTO essential VALUES (?, ?)", essential)
-        database.execute("INSERT INTO origin VALUES (?, ?)", (part.sha256, len(data)))
-        database.execute("COMMIT")
+    rows = ((s.name, s.number, s.start, len(s.body)) for s in stanzas)
+    database.executemany("INSERT INTO package VALUES (?, ?, ?, ?)", rows)
+    database.executemany("INSERT INTO provider VALUES (?, ?, ?)", sorted(set(providers)))
+    database.executemany("INSERT INTO essential VALUES (?, ?)", essential)
+    return data
+
+
+# The version changes with the tables.
+_LAYOUT = Layout(name="package index", folder="os-index", version=1, tables=_TABLES, fill=_fill)
 
 
 class PackageIndex:
