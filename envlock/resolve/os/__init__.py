@@ -4,8 +4,10 @@
 - ``distribution``  the protocol of a distribution; ``debian``, ``ubuntu`` are two
 - ``archive``       verified suites at an instant; the links of its chain are ``signed``, ``trust``
   and ``release``, the bytes come through ``snapshot``, ``mirrors``, ``fetch``; ``keys`` are shipped
-- ``index``         package indexes as SQLite, by digest, read by ``control``, ``relations``,
-  ``candidates``, ``version``
+- ``suite``         one of them: its Release, and its indexes by digest
+- ``index``         package indexes, read by ``control``, ``relations``, ``candidates``, ``version``
+- ``sources``       source indexes: what each .deb was built from
+- ``paragraphs``    how indexes are kept: as SQLite, by digest
 - ``closure``       what is installed together, by apt's rules; ``solver``, ``selection``,
   ``providers`` find it, ``failure`` says why not
 

@@ -7,10 +7,9 @@ The chain: the archive's keys → the signed Release → each index by the diges
 from __future__ import annotations
 
 import difflib
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,12 +17,13 @@ from pathlib import Path
 from envlock.errors import SourceError, UsageError, VerificationError
 from envlock.io.http import Http
 from envlock.io.progress import Reporter, SilentReporter
-from envlock.resolve.os.distribution import Base, Suite
-from envlock.resolve.os.fetch import SUFFIXES, Wanted, fetch, fetch_all, stored, unpack
+from envlock.resolve.os.distribution import Base
+from envlock.resolve.os.fetch import Wanted, fetch_all
 from envlock.resolve.os.index import IndexPart
 from envlock.resolve.os.mirrors import Mirrors
-from envlock.resolve.os.release import Listed, Release, judge_release, parse_release
+from envlock.resolve.os.release import Release, judge_release, parse_release
 from envlock.resolve.os.signed import Question, Signed, SignedReleases
+from envlock.resolve.os.suite import VerifiedSuite as VerifiedSuite
 from envlock.resolve.os.trust import (
     Keyring,
     Subject,
@@ -33,64 +33,6 @@ from envlock.resolve.os.trust import (
     verify_detached,
     verify_inrelease,
 )
-
-INDEX_LIMIT = 1024 * 1024 * 1024
-"""No package index unpacks to more bytes than that."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedSuite:
-    """A suite whose Release was verified and judged, with its indexes still to be fetched.
-
-    Args:
-        suite: its name, and its archive's.
-        components: those asked for that it has.
-        timestamp: the snapshot's, None when it came from a live mirror.
-        release: the Release's content.
-        mirrors: where its files can be had.
-        parts: the package indexes, one per component and architecture.
-    """
-
-    suite: Suite
-    components: tuple[str, ...]
-    timestamp: str | None
-    release: Release
-    mirrors: Mirrors
-    parts: tuple[IndexPart, ...]
-
-    @property
-    def sha256(self) -> str:
-        """Digest of the verified Release."""
-        return self.release.verified.sha256
-
-    @property
-    def date(self) -> datetime:
-        """The Release's Date (UTC)."""
-        return self.release.date
-
-    @property
-    def fingerprints(self) -> tuple[str, ...]:
-        """Primary keys that signed it and count, sorted."""
-        return self.release.verified.fingerprints
-
-    def wanted(self, filename: str, sha256: str, size: int) -> Wanted:
-        """A file of the pool (``Filename``, ``SHA256`` and ``Size`` of an index), to be fetched."""
-        roots = self.mirrors.roots(self.suite.archive, self.timestamp)
-        return Wanted(
-            name=filename.rpartition("/")[2],
-            sha256=sha256,
-            size=size,
-            urls=tuple(f"{root}/{filename}" for root in roots),
-            before=self.mirrors.before,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variant:
-    """One of the forms that an index is offered in: how it is packed, and its file."""
-
-    suffix: str
-    wanted: Wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +121,6 @@ def _open_suite(
     http: Http,
     now: datetime,
 ) -> VerifiedSuite:
-    name = question.suite.name
     signed = client.kept(question)
     release = None
     if signed is not None:
@@ -192,20 +133,21 @@ def _open_suite(
         release = _verify(signed, question, opening, now)
         client.keep(question, signed)
     asked = [component for component in components if component in release.components]
-    parts = [
-        _part(name, component, architecture, release, signed, opening.mirrors, http)
-        for component in asked
-        for architecture in opening.architectures
-        if architecture in release.architectures
-    ]
-    return VerifiedSuite(
+    suite = VerifiedSuite(
         suite=question.suite,
         components=tuple(asked),
         timestamp=signed.timestamp,
+        folder=signed.folder,
         release=release,
         mirrors=opening.mirrors,
-        parts=tuple(parts),
     )
+    parts = (
+        _part(suite, component, architecture, http)
+        for component in asked
+        for architecture in opening.architectures
+        if architecture in release.architectures
+    )
+    return replace(suite, parts=tuple(parts))
 
 
 def _verify(signed: Signed, question: Question, opening: Opening, now: datetime) -> Release:
@@ -244,101 +186,24 @@ def _check(signed: Signed, subject: Subject, keyring: Keyring) -> Verified:
     return verify_detached(signed.content, signed.signature, keyring, subject)
 
 
-def _part(
-    suite: str,
-    component: str,
-    architecture: str,
-    release: Release,
-    signed: Signed,
-    mirrors: Mirrors,
-    http: Http,
-) -> IndexPart:
+def _part(suite: VerifiedSuite, component: str, architecture: str, http: Http) -> IndexPart:
     """An index by the digest of its text; where the Release does not say it, it is fetched now."""
-    path = f"{component}/binary-{architecture}/Packages"
-    variants = tuple(
-        Variant(
-            suffix=suffix,
-            wanted=Wanted(
-                name=f"{suite}/{listed.path}",
-                sha256=listed.sha256,
-                size=listed.size,
-                urls=_index_urls(listed, release, signed),
-                before=mirrors.before,
-            ),
-        )
-        for suffix, listed in _packed(path, release, spared=mirrors.spared(signed.folder))
-    )
-    if not variants:
+    index = suite.index(f"{component}/binary-{architecture}/Packages", http)
+    if index is None:
         raise SourceError(
-            f"the Release of {suite} lists no packages of {component} for {architecture}",
-            where=signed.url,
+            f"the Release of {suite.suite.name} lists no packages of {component}"
+            f" for {architecture}",
+            where=suite.folder,
             remedy="use another mirror",
         )
-    plain = release.file(path)
-    load = partial(_load, http, variants, plain)
-    sha256 = plain.sha256 if plain is not None else hashlib.sha256(load()).hexdigest()
     return IndexPart(
-        suite=suite,
+        suite=suite.suite.name,
         component=component,
         architecture=architecture,
-        sha256=sha256,
-        priority=release.priority,
-        packages=load,
+        sha256=index.sha256,
+        priority=suite.release.priority,
+        packages=index.load,
     )
-
-
-def _packed(path: str, release: Release, *, spared: bool) -> list[tuple[str, Listed]]:
-    """Suffixes and entries of an index, in the order to try: those in the store, then the best.
-
-    gzip unpacks three times as fast as xz and has a third more bytes: worth it from a mirror, not
-    from a service that is to be spared.
-    """
-    order = SUFFIXES if spared else (".gz", *(suffix for suffix in SUFFIXES if suffix != ".gz"))
-    listed = [(suffix, release.file(path + suffix)) for suffix in order]
-    offered = [(suffix, entry) for suffix, entry in listed if entry is not None]
-    return sorted(offered, key=lambda pair: not stored(pair[1].sha256).exists())
-
-
-def _index_urls(listed: Listed, release: Release, signed: Signed) -> tuple[str, ...]:
-    """By name and by digest: a live mirror may change under the name, a snapshot does not."""
-    named = f"{signed.folder}/{listed.path}"
-    if not release.by_hash:
-        return (named,)
-    hashed = f"{named.rpartition('/')[0]}/by-hash/SHA256/{listed.sha256}"
-    return (hashed, named) if signed.timestamp is None else (named, hashed)
-
-
-def _load(http: Http, variants: Sequence[Variant], plain: Listed | None) -> bytes:
-    """The index's text, out of the store, fetched first if need be.
-
-    Not every form that a Release lists is there: mirrors leave out the unpacked one.
-    """
-    failures: list[SourceError] = []
-    for variant in variants:
-        try:
-            path = fetch(http, variant.wanted)
-        except SourceError as error:
-            failures.append(error)
-            continue
-        return _unpacked(path, variant, plain)
-    raise failures[0]
-
-
-def _unpacked(path: Path, variant: Variant, plain: Listed | None) -> bytes:
-    wanted = variant.wanted
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise SourceError(f"cannot read: {error.strerror}", where=str(path)) from None
-    limit = plain.size if plain is not None else INDEX_LIMIT
-    text = unpack(content, variant.suffix, limit=limit, where=wanted.urls[0])
-    if plain is not None and hashlib.sha256(text).hexdigest() != plain.sha256:
-        raise VerificationError(
-            f"{wanted.name} unpacks to other bytes than the Release says",
-            where=wanted.urls[0],
-            remedy="do not use this mirror",
-        )
-    return text
 
 
 def _components(opening: Opening) -> tuple[str, ...]:
