@@ -20,7 +20,7 @@ from concurrent.futures import Future, as_completed
 from pathlib import Path
 from types import TracebackType
 
-from envlock.errors import SourceError, UsageError, VerificationError
+from envlock.errors import EnvlockError, SourceError, UsageError, VerificationError
 from envlock.io.loop import Loop
 from envlock.io.sinks import CountingSink, FileSink, MemorySink, Sink
 from envlock.io.transfer import NETWORK_REMEDY, Response, Settings, Transfer
@@ -32,6 +32,8 @@ Login = tuple[str, str]
 """User and password of HTTP basic authentication."""
 
 MAX_BYTES = 256 * 1024 * 1024
+MAX_FILE_BYTES = 8 * 1024 * 1024 * 1024
+"""A file of unknown size is not brought any further; no wheel comes near."""
 _NO_HEAD = frozenset({403, 405, 501})
 _BUNDLE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -189,16 +191,18 @@ class Http:
         *,
         sha256: str | None,
         size: int | None = None,
+        max_bytes: int = MAX_FILE_BYTES,
         credentials: Login | None = None,
     ) -> str:
         """Bring a file to ``destination``, whole and verified, or leave nothing; gives its sha256.
 
         A connection that is cut is continued where it broke; without a digest (None), which would
         tell whether the pieces belong together, it begins again. ``destination`` appears in one
-        step.
+        step. A server that sends more than ``size`` bytes is cut off there; without a size, at
+        ``max_bytes``.
 
         Raises:
-            SourceError: the file cannot be had or not be written.
+            SourceError: the file cannot be had or not be written, or has no end.
             VerificationError: the bytes have another digest or size.
         """
         shown = without_credentials(url)
@@ -213,17 +217,17 @@ class Http:
                 remedy="check the permissions of the folder and the free space",
             ) from None
         part = Path(name)
-        sink = FileSink(part, resume=sha256 is not None)
+        limit = max_bytes if size is None else size
+        sink = FileSink(part, resume=sha256 is not None, limit=limit)
         try:
-            expect_ok(self._send(url, sink, credentials=credentials, identity=True).result(), shown)
-            resumed = sink.resumed
-            found = sink.finish()
-            if sha256 is not None and found != sha256 and resumed:
+            found = self._fill(sink, url, credentials)
+            if sha256 is not None and found != sha256 and sink.resumed:
                 # The server may have changed the file between two pieces: once more, in one.
-                sink = FileSink(part)
-                future = self._send(url, sink, credentials=credentials, identity=True)
-                expect_ok(future.result(), shown)
-                found = sink.finish()
+                sink.close()
+                sink = FileSink(part, limit=limit)
+                found = self._fill(sink, url, credentials)
+            if sink.overlong:
+                raise _overlong(limit, shown, stated=size is not None)
             _verify(found, sha256 or found, sink.size, size, shown)
             part.replace(destination)
             return found
@@ -232,6 +236,12 @@ class Http:
         finally:
             sink.close()
             part.unlink(missing_ok=True)
+
+    def _fill(self, sink: FileSink, url: str, credentials: Login | None) -> str:
+        """Bring all of the body to the file; its sha256, or of what came before it was too much."""
+        future = self._send(url, sink, credentials=credentials, identity=True)
+        expect_ok(future.result(), without_credentials(url))
+        return sink.finish()
 
     def _send(
         self,
@@ -306,6 +316,20 @@ def _stated_size(response: Response, sink: CountingSink, url: str) -> int | None
         return int(length)
     # No length anywhere: only a body that was read to its end has been counted.
     return sink.count if response.complete and sink.count else None
+
+
+def _overlong(limit: int, url: str, *, stated: bool) -> EnvlockError:
+    if stated:
+        return VerificationError(
+            f"more than the stated {limit} bytes",
+            where=url,
+            remedy="do not use this file; try another index or mirror",
+        )
+    return SourceError(
+        f"the file is larger than {limit} bytes, or has no end",
+        where=url,
+        remedy="check that the address is what it should be",
+    )
 
 
 def _verify(found: str, sha256: str, count: int, size: int | None, url: str) -> None:

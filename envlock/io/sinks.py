@@ -11,6 +11,9 @@ from typing import Protocol
 from envlock.errors import SourceError
 from envlock.io.urls import without_credentials
 
+_PAGE_BYTES = 1024 * 1024
+"""More of an error's page than that is not waited for."""
+
 
 class Sink(Protocol):
     """Where a body goes. Its methods run in a libcurl callback: they must not raise."""
@@ -107,19 +110,23 @@ class FileSink:
     """Writes to a file and digests on the way; an interrupted body is continued by ``Range``.
 
     The digest makes continuing safe: whatever the server stitched together is verified. Where
-    there is none to compare with, ``resume=False`` lets an interrupted body begin again.
+    there is none to compare with, ``resume=False`` lets an interrupted body begin again. A body of
+    more than ``limit`` bytes ends the transfer, and is ``overlong``.
     """
 
-    def __init__(self, path: Path, *, resume: bool = True) -> None:
+    def __init__(self, path: Path, *, resume: bool = True, limit: int | None = None) -> None:
         self._path = path
         self._resume = resume
+        self._limit = float("inf") if limit is None else limit
         self._digest = hashlib.sha256()
         # Without a buffer: what does not fit on the disk shows at once, not when closing.
         self._file = path.open("wb", buffering=0)
         self._failure: OSError | None = None
         self._wanted = True
+        self._unwanted = 0
         self.size = 0
         self.resumed = False
+        self.overlong = False
 
     def begin(self, status: int, headers: Mapping[str, str]) -> None:
         """Continue when the server sends the rest (206 from our position), else start over.
@@ -127,11 +134,16 @@ class FileSink:
         The text of an error page is no part of the file, and leaves what is there as it is.
         """
         self._wanted = status in (200, 206)
+        self._unwanted = 0
         span = headers.get("content-range", "")
         if status == 206 and self.size and span.startswith(f"bytes {self.size}-"):
             self.resumed = True
         elif self._wanted:
             self._restart()
+        length = headers.get("content-length", "")
+        if self._wanted and length.isascii() and length.isdigit():
+            # No need to wait for what would be too much.
+            self.overlong = self.size + int(length) > self._limit
 
     def _restart(self) -> None:
         """Throw away what was written."""
@@ -143,11 +155,16 @@ class FileSink:
         self._digest = hashlib.sha256()
         self.size = 0
         self.resumed = False
+        self.overlong = False
 
     def write(self, data: bytes) -> bool:
-        """Write and digest; a full disk ends the transfer."""
+        """Write and digest; a full disk and a body that is too long end the transfer."""
         if not self._wanted:
-            return True
+            self._unwanted += len(data)
+            return self._unwanted <= _PAGE_BYTES
+        self.overlong = self.overlong or self.size + len(data) > self._limit
+        if self.overlong:
+            return False
         left = memoryview(data)
         try:
             while left and self._failure is None:

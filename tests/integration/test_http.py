@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import os
 import socketserver
@@ -13,11 +14,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
-from envlock.errors import SourceError, VerificationError
+from envlock.errors import EnvlockError, SourceError, VerificationError
 from envlock.io.http import Http, Response
 from envlock.io.sinks import FileSink, MemorySink
 from envlock.io.transfer import Transfer
@@ -509,6 +510,90 @@ def test_a_failed_download_leaves_nothing(http: Http, tmp_path: Path, kind: str)
         http.download(server.url(), tmp_path / "file.whl", sha256=DIGEST, size=1)
     assert server.url() in str(caught.value)
     assert folder_is_clean(tmp_path)
+
+
+@contextmanager
+def endless(status: str = "200 OK") -> Iterator[tuple[str, list[int]]]:
+    """A server whose answers have no end: its address, and the bytes sent by each connection."""
+    sent: list[int] = []
+    chunk = b"10000\r\n" + bytes(0x10000) + b"\r\n"
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline() not in (b"\r\n", b""):
+                pass
+            head = f"HTTP/1.1 {status}\r\nTransfer-Encoding: chunked\r\n\r\n"
+            number = len(sent)
+            sent.append(0)
+            with contextlib.suppress(OSError):
+                self.wfile.write(head.encode())
+                while True:
+                    self.wfile.write(chunk)
+                    sent[number] += len(chunk)
+
+    class Threaded(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Threaded(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/file", sent
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("stated", "code", "words"),
+    [
+        ({"sha256": DIGEST, "size": len(BODY)}, 4, f"more than the stated {len(BODY)} bytes"),
+        ({"sha256": DIGEST, "max_bytes": len(BODY)}, 3, "or has no end"),
+        ({"sha256": None, "max_bytes": len(BODY)}, 3, "or has no end"),
+    ],
+)
+def test_a_download_without_end_is_cut_off(
+    http: Http, tmp_path: Path, stated: dict[str, Any], code: int, words: str
+) -> None:
+    with endless() as (url, sent), pytest.raises(EnvlockError, match=words) as caught:
+        http.download(url, tmp_path / "file.whl", **stated)
+    assert caught.value.exit_code == code
+    assert caught.value.where == url
+    assert folder_is_clean(tmp_path)
+    # What was on its way when we hung up is in it.
+    assert [count < 16 * len(BODY) for count in sent] == [True]
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "503 Busy"])
+def test_an_error_page_without_end_is_cut_off(http: Http, tmp_path: Path, status: str) -> None:
+    with endless(status) as (url, _), pytest.raises(SourceError, match=status[:3]):
+        http.download(url, tmp_path / "file.whl", sha256=DIGEST)
+    assert folder_is_clean(tmp_path)
+
+
+def test_a_file_that_is_announced_too_long_is_not_waited_for(http: Http, tmp_path: Path) -> None:
+    with (
+        serving(lambda r: ok(BODY[:1000], length=len(BODY))) as server,
+        pytest.raises(VerificationError, match="more than the stated 5000 bytes"),
+    ):
+        http.download(server.url(), tmp_path / "file.whl", sha256=DIGEST, size=5000)
+    assert len(server.seen) == 1
+    assert folder_is_clean(tmp_path)
+
+
+def test_a_longer_second_piece_is_fetched_in_one(http: Http, tmp_path: Path) -> None:
+    more = BODY[1000:] + b"of another file"
+    end = 1000 + len(more)
+    answers = [
+        ok(BODY[:1000], "Connection: close", length=len(BODY)),
+        ok(more, f"Content-Range: bytes 1000-{end - 1}/{end}", status="206 Partial Content"),
+        ok(BODY),
+    ]
+    target = tmp_path / "file.whl"
+    with serving(in_turn(*answers)) as server:
+        http.download(server.url(), target, sha256=DIGEST, size=len(BODY))
+    assert target.read_bytes() == BODY
+    assert len(server.seen) == 3
 
 
 def test_a_failed_download_leaves_the_old_file(http: Http, tmp_path: Path) -> None:

@@ -159,6 +159,30 @@ def test_file_sink_continues_or_begins_again(tmp_path: Path, whole: bool) -> Non
     assert (tmp_path / "part").read_bytes() == content
 
 
+@given(chunks=st.lists(st.binary(max_size=20), max_size=6), limit=st.integers(0, 60))
+def test_file_sink_is_bounded(
+    tmp_path_factory: pytest.TempPathFactory, chunks: list[bytes], limit: int
+) -> None:
+    part = tmp_path_factory.mktemp("sink") / "part"
+    sink = FileSink(part, limit=limit)
+    sink.begin(200, {})
+    accepted = all(sink.write(chunk) for chunk in chunks)
+    sink.finish()
+    assert accepted == (sum(map(len, chunks)) <= limit) == (not sink.overlong)
+    assert part.stat().st_size <= limit
+    assert sink.error() is None
+
+
+def test_file_sink_starts_over_when_it_was_too_much(tmp_path: Path) -> None:
+    sink = FileSink(tmp_path / "part", limit=10)
+    sink.begin(200, {"content-length": "11"})
+    assert not sink.write(b"x")
+    sink.begin(200, {"content-length": "10"})
+    assert sink.write(b"0123456789")
+    assert not sink.overlong
+    sink.close()
+
+
 def test_file_sink_distrusts_another_range(tmp_path: Path) -> None:
     sink = FileSink(tmp_path / "part")
     sink.begin(200, {})
