@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -255,7 +255,9 @@ def _same_os(
     after = request.canonical()
     decisive = {key for key in before | after if key.startswith("os-")} | {"targets"}
     same = all(before.get(key) == after.get(key) for key in decisive)
-    return previous.os if same else None
+    if not same or previous.os is None or request.sources > previous.request.sources:
+        return None
+    return previous.os if request.sources else replace(previous.os, sources=())
 
 
 def _os_floors(previous: Lock | None, date: datetime) -> dict[str, datetime]:
@@ -320,6 +322,7 @@ def _report(
                 "environment-hash": hashed.root,
                 "packages": len(lock.packages),
                 "os-packages": len(lock.os.packages) if lock.os else 0,
+                "os-sources": len(lock.os.sources) if lock.os else 0,
                 "changes": [
                     {
                         "layer": c.layer,
@@ -355,7 +358,10 @@ def _count(lock: Lock) -> str:
     count = f"{len(lock.packages)} packages"
     if lock.os is None:
         return count
-    return f"{count} and {len(lock.os.packages)} of {lock.os.base}"
+    count += f" and {len(lock.os.packages)} of {lock.os.base}"
+    if lock.request.sources:
+        count += f" (from {len(lock.os.sources)} source packages)"
+    return count
 
 
 def _versions(before: str | None, after: str | None) -> str:

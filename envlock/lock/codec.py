@@ -23,6 +23,7 @@ from envlock.lock.target import Target
 
 if TYPE_CHECKING:
     from envlock.lock.os import OsLayer
+    from envlock.lock.request import Request
 
 HEADER = (
     "# Made by envlock: a standard pylock.toml (PEP 751) with a [tool.envlock] table.\n"
@@ -34,12 +35,12 @@ LOCK_VERSION = "1.0"
 # --- value → file -------------------------------------------------------------------------------
 
 
-def _read_os(reader: Reader, tool: Mapping[str, Any]) -> OsLayer | None:
+def _read_os(reader: Reader, tool: Mapping[str, Any], request: Request) -> OsLayer | None:
     if "os" not in tool:
         return None
     from envlock.lock.os_codec import read_os
 
-    return read_os(reader, tool)
+    return read_os(reader, tool, sources=request.sources)
 
 
 def dump(lock: Lock) -> str:
@@ -220,15 +221,16 @@ def load(text: str, *, where: str, known_valid: bool = False) -> Lock:
         _check_standard(table, where)
     reader = Reader(where)
     tool = reader.tool_table(table)
+    request = reader.request(tool)
     lock = Lock(
         as_of=reader.instant(tool, "as-of"),
         engine=reader.text(tool, "engine"),
-        request=reader.request(tool),
+        request=request,
         targets=reader.targets(tool),
         packages=reader.packages(table["packages"]),
         built=reader.texts(tool, "built-from-source", "tool.envlock"),
         repairs=reader.repairs(tool),
-        os=_read_os(reader, tool),
+        os=_read_os(reader, tool, request),
     )
     if not known_valid:
         reader.verify(lock, tool)

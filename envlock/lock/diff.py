@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import zip_longest
 
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock, PythonPackage
-from envlock.lock.os import OsPackage
+from envlock.lock.os import OsPackage, OsSourceFile
 
 
 class ChangeKind(StrEnum):
@@ -29,7 +30,8 @@ class Change:
     """One package's change. ``before``/``after`` are versions, markers, or file names, as texts.
 
     ``layer`` is ``python`` or ``os``; an OS package's name carries its architecture
-    (``libgomp1:amd64``), and its kind is ``version`` when that changed.
+    (``libgomp1:amd64``), or says that it is a source package (``src:gcc-12``), and its kind is
+    ``version`` when that changed.
     """
 
     layer: str = "python"
@@ -61,6 +63,8 @@ def diff(before: Lock, after: Lock) -> LockDiff:
     for name in sorted(old.keys() | new.keys()):
         changes.extend(_entry_changes(name, old.get(name, []), new.get(name, [])))
     changes.extend(_os_changes(before, after))
+    if before.request.sources and after.request.sources:
+        changes.extend(_os_source_changes(before, after))
     settings = (
         ("as-of", f"{before.as_of:%Y-%m-%dT%H:%M:%SZ}", f"{after.as_of:%Y-%m-%dT%H:%M:%SZ}"),
         (
@@ -70,6 +74,7 @@ def diff(before: Lock, after: Lock) -> LockDiff:
         ),
         ("engine", before.engine, after.engine),
         ("os", before.os.base if before.os else "none", after.os.base if after.os else "none"),
+        ("sources", _yes(before.request.sources), _yes(after.request.sources)),
     )
     return LockDiff(
         before_hash=environment_hash(before).root,
@@ -99,8 +104,49 @@ def _os_changes(before: Lock, after: Lock) -> list[Change]:
     return changes
 
 
+def _os_source_changes(before: Lock, after: Lock) -> list[Change]:
+    """What differs in version or content; from which suite the same files came is no change."""
+    old, new = _os_sources(before), _os_sources(after)
+    return [
+        _os_source_change(f"src:{name}", gone, come)
+        for name in sorted(old.keys() | new.keys())
+        for gone, come in zip_longest(
+            sorted(old.get(name, set()) - new.get(name, set())),
+            sorted(new.get(name, set()) - old.get(name, set())),
+        )
+    ]
+
+
+_Built = tuple[str, tuple[OsSourceFile, ...]]
+"""A source package's version and files."""
+
+
+def _os_sources(lock: Lock) -> dict[str, set[_Built]]:
+    found: dict[str, set[_Built]] = {}
+    for source in lock.os.sources if lock.os else ():
+        found.setdefault(source.name, set()).add((source.version, source.files))
+    return found
+
+
+def _os_source_change(name: str, old: _Built | None, new: _Built | None) -> Change:
+    before, after = old and old[0], new and new[0]
+    if old is None or new is None:
+        kind = ChangeKind.ADDED if old is None else ChangeKind.REMOVED
+    elif before != after:
+        kind = ChangeKind.VERSION
+    else:
+        kind = ChangeKind.FILES
+        before = ", ".join(sorted({file.name for file in old[1] if file not in new[1]})) or None
+        after = ", ".join(sorted({file.name for file in new[1] if file not in old[1]})) or None
+    return Change(layer="os", name=name, kind=kind, before=before, after=after)
+
+
 def _os_packages(lock: Lock) -> dict[str, OsPackage]:
     return {f"{p.name}:{p.architecture}": p for p in (lock.os.packages if lock.os else ())}
+
+
+def _yes(flag: object) -> str:
+    return "yes" if flag else "no"
 
 
 def _by_name(lock: Lock) -> dict[str, list[PythonPackage]]:

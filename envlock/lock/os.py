@@ -49,13 +49,42 @@ class OsPackage:
     via: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class OsSourceFile:
+    """A file of a source package: its plain name, digest, and size in bytes."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class OsSource:
+    """A source package that some .deb of the lock was built from.
+
+    ``suite`` is the one whose index has it; ``directory`` the folder in that suite's archive in
+    which all ``files`` are, of which one is the ``.dsc``. That file is signed, too: its digest
+    comes from an index that was verified, so the signature inside is not needed.
+    """
+
+    name: str
+    version: str
+    suite: str
+    directory: str
+    files: tuple[OsSourceFile, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OsLayer:
-    """``base`` is the distribution (``debian:bookworm``); entries are sorted."""
+    """``base`` is the distribution (``debian:bookworm``); entries are sorted.
+
+    ``sources`` are those of all ``packages``, or empty where the request does not ask for them.
+    """
 
     base: str
     archives: tuple[OsArchive, ...]
     packages: tuple[OsPackage, ...]
+    sources: tuple[OsSource, ...] = ()
 
     def package(self, name: str) -> tuple[OsPackage, ...]:
         """Entries called ``name``; one per architecture."""

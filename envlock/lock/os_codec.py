@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from envlock.lock.os import OsArchive, OsLayer, OsPackage
+from envlock.lock.os import OsArchive, OsLayer, OsPackage, OsSource, OsSourceFile
 from envlock.lock.reader import Reader
 
 _PATH = "tool.envlock.os"
@@ -16,11 +16,14 @@ _SNAPSHOT = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
 def os_table(layer: OsLayer) -> dict[str, Any]:
     """The table's content; what is false or empty is left out."""
-    return {
+    table: dict[str, Any] = {
         "base": layer.base,
         "archives": [_archive_table(a) for a in sorted(layer.archives, key=_archive_key)],
         "packages": [_package_table(p) for p in sorted(layer.packages)],
     }
+    if layer.sources:
+        table["sources"] = [_source_table(s) for s in sorted(layer.sources)]
+    return table
 
 
 def _archive_key(archive: OsArchive) -> tuple[str, str]:
@@ -60,8 +63,20 @@ def _package_table(package: OsPackage) -> dict[str, Any]:
     return table
 
 
-def read_os(reader: Reader, tool: Mapping[str, Any]) -> OsLayer:
-    """The layer of a lock that has one.
+def _source_table(source: OsSource) -> dict[str, Any]:
+    return {
+        "name": source.name,
+        "version": source.version,
+        "suite": source.suite,
+        "directory": source.directory,
+        "files": [
+            {"name": f.name, "size": f.size, "sha256": f.sha256} for f in sorted(source.files)
+        ],
+    }
+
+
+def read_os(reader: Reader, tool: Mapping[str, Any], *, sources: bool) -> OsLayer:
+    """The layer of a lock that has one; ``sources`` is whether the request asks for them.
 
     Raises:
         UsageError: a value has another shape; names its path in the file.
@@ -69,13 +84,30 @@ def read_os(reader: Reader, tool: Mapping[str, Any]) -> OsLayer:
     table = tool["os"]
     if not isinstance(table, dict):
         raise reader.wrong(_PATH, "a table")
-    return OsLayer(
+    layer = OsLayer(
         base=reader.text(table, "base", _PATH),
         archives=tuple(_archive(reader, p, t) for p, t in reader.tables(table, "archives", _PATH)),
         packages=tuple(
             sorted(_package(reader, p, t) for p, t in reader.tables(table, "packages", _PATH))
         ),
+        sources=tuple(
+            sorted(_source(reader, p, t) for p, t in reader.tables(table, "sources", _PATH))
+        ),
     )
+    _check_sources(reader, layer, asked=sources)
+    return layer
+
+
+def _check_sources(reader: Reader, layer: OsLayer, *, asked: bool) -> None:
+    """Hold the source packages to the .debs, since no digest in the file covers them."""
+    wanted = {(p.source, p.source_version) for p in layer.packages} if asked else set()
+    there = {(s.name, s.version) for s in layer.sources}
+    if wanted != there:
+        name, version = min(wanted ^ there)
+        which = "the" if (name, version) in wanted else "no"
+        raise reader.wrong(f"{_PATH}.sources", f"{which} source package {name} {version}")
+    if len({(s.name, s.version, s.suite) for s in layer.sources}) != len(layer.sources):
+        raise reader.wrong(f"{_PATH}.sources", "each source package once")
 
 
 def _archive(reader: Reader, path: str, table: Mapping[str, Any]) -> OsArchive:
@@ -95,16 +127,13 @@ def _archive(reader: Reader, path: str, table: Mapping[str, Any]) -> OsArchive:
 
 
 def _package(reader: Reader, path: str, table: Mapping[str, Any]) -> OsPackage:
-    size = table.get("size")
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-        raise reader.wrong(f"{path}.size", "a number of bytes")
     return OsPackage(
         name=reader.text(table, "name", path),
         version=reader.text(table, "version", path),
         architecture=reader.text(table, "architecture", path),
         suite=reader.text(table, "suite", path),
         file_name=reader.text(table, "file", path),
-        size=size,
+        size=_size(reader, table, path),
         sha256=_digest(reader, table, "sha256", path),
         source=reader.text(table, "source", path),
         source_version=reader.text(table, "source-version", path),
@@ -112,6 +141,38 @@ def _package(reader: Reader, path: str, table: Mapping[str, Any]) -> OsPackage:
         requested=reader.flag(table, "requested", path),
         via=reader.texts(table, "via", path),
     )
+
+
+def _source(reader: Reader, path: str, table: Mapping[str, Any]) -> OsSource:
+    directory = reader.text(table, "directory", path)
+    if directory.startswith("/") or ".." in directory.split("/"):
+        raise reader.wrong(f"{path}.directory", "a folder in the archive")
+    files = [_source_file(reader, p, t) for p, t in reader.tables(table, "files", path)]
+    if not files:
+        raise reader.wrong(f"{path}.files", "the source package's files")
+    return OsSource(
+        name=reader.text(table, "name", path),
+        version=reader.text(table, "version", path),
+        suite=reader.text(table, "suite", path),
+        directory=directory,
+        files=tuple(sorted(files)),
+    )
+
+
+def _source_file(reader: Reader, path: str, table: Mapping[str, Any]) -> OsSourceFile:
+    name = reader.text(table, "name", path)
+    if "/" in name or name in (".", ".."):
+        raise reader.wrong(f"{path}.name", "a plain file name")
+    return OsSourceFile(
+        name=name, size=_size(reader, table, path), sha256=_digest(reader, table, "sha256", path)
+    )
+
+
+def _size(reader: Reader, table: Mapping[str, Any], path: str) -> int:
+    size = table.get("size")
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise reader.wrong(f"{path}.size", "a number of bytes")
+    return size
 
 
 def _digest(reader: Reader, table: Mapping[str, Any], key: str, path: str) -> str:

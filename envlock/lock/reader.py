@@ -184,6 +184,7 @@ class Reader:
             os_packages=self.texts(table, "os-packages", _REQUEST),
             os_components=self.texts(table, "os-components", _REQUEST),
             os_recommends=self.flag(table, "os-recommends", _REQUEST),
+            sources=self.flag(table, "sources", _REQUEST),
         )
 
     def _wishes(self, table: Table, key: str) -> tuple[Wish, ...]:

@@ -39,7 +39,8 @@ class Request:
     ``only_binary``/``no_binary`` hold normalized names or ``:all:``. ``os_base`` is a distribution
     (``debian:bookworm``) or None for no OS layer; ``os_packages`` its packages by name. Where
     they come from (``os_mirrors``, URLs) and whose keys are trusted (``os_keyring``, a path)
-    decides nothing: whoever has the signed bytes will do.
+    decides nothing: whoever has the signed bytes will do. ``sources`` asks for what building from
+    source needs, too: the source package of every OS package.
     """
 
     wishes: tuple[Wish, ...] = ()
@@ -62,6 +63,7 @@ class Request:
     os_packages: tuple[str, ...] = ()
     os_components: tuple[str, ...] = ()
     os_recommends: bool = False
+    sources: bool = False
     os_mirrors: tuple[str, ...] = field(default=(), compare=False)
     os_keyring: str | None = field(default=None, compare=False)
 
@@ -91,6 +93,7 @@ class Request:
             "os-packages": sorted(set(self.os_packages)),
             "os-components": sorted(set(self.os_components)),
             "os-recommends": self.os_recommends,
+            "sources": self.sources,
         }
         return {key: value for key, value in content.items() if value}
 

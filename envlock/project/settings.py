@@ -59,6 +59,7 @@ class Settings:
     allow_undated: tuple[str, ...] = ()
     conda_ignore: tuple[str, ...] = ()
     prereleases: bool = False
+    sources: bool = False
     os: OsWishes | None = None
 
     def place(self, key: str, item: str | None = None) -> str:
@@ -192,10 +193,7 @@ class _Reader:
             elif key in _FLAGS:
                 if not isinstance(value, bool):
                     raise self.wrong(key, "true or false")
-                if key == "prereleases":
-                    values["prereleases"] = value
-                elif value:
-                    raise self._not_yet((*self.base, key))
+                values[key] = value
             elif key in _TEXTS:
                 values[key.replace("-", "_")] = self._texts(key, value)
             elif key == "python":

@@ -66,8 +66,11 @@ class AptRoot:
         user = "root" if os.geteuid() == 0 else ""
         (root / "apt.conf").write_text(_CONFIGURATION.format(root=root, user=user))
 
-    def use_machine_sources(self, codename: str) -> None:
-        """The machine's own sources for Debian, with another suite's name put in."""
+    def use_machine_sources(self, codename: str, *, sources: bool = False) -> None:
+        """The machine's own sources for Debian, with another suite's name put in.
+
+        With ``sources``, those of source packages, too.
+        """
         own = re.search(r"^VERSION_CODENAME=(\w+)", Path("/etc/os-release").read_text(), re.M)
         assert own, "the machine says which Debian it is"
         given = Path("/etc/apt")
@@ -79,6 +82,9 @@ class AptRoot:
             if re.search(rf"\b{own[1]}\b", text):
                 copied += 1
                 text = re.sub(rf"\b{own[1]}\b", codename, text)
+                if sources:
+                    text = re.sub(r"^Types: deb$", "Types: deb deb-src", text, flags=re.M)
+                    text = re.sub(r"^(deb )(.*)$", r"\1\2\ndeb-src \2", text, flags=re.M)
                 (self.root / "etc/sources.list.d" / path.name).write_text(text)
         assert copied, "apt has a source for the machine's own release"
 

@@ -97,6 +97,7 @@ def full_lock() -> Lock:
         find_links=("wheels",),
         no_index=True,
         allow_undated=("wheels",),
+        sources=True,
     )
     packages = (
         PythonPackage(

@@ -165,6 +165,7 @@ def requests() -> st.SearchStrategy[Request]:
         find_links=st.lists(hostile_texts, max_size=2).map(tuple),
         no_index=st.booleans(),
         allow_undated=_sorted_texts(hostile_texts),
+        sources=st.booleans(),
     )
 
 

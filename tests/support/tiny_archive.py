@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 
 from pysequoia import ArmorKind, Cert, Profile, SignatureMode, Tsk, armor, sign
 from pysequoia.packet import PacketPile
@@ -132,15 +132,90 @@ def _member(name: str, content: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A native source package (dsc(5)): its ``.dsc`` and one tarball, the same bytes each time.
+
+    ``fields`` replace or join those of its paragraph in ``Sources``; ``content`` is in the tarball.
+    """
+
+    name: str
+    version: str
+    component: str = "main"
+    content: bytes = b"none\n"
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def directory(self) -> str:
+        """Where its files are in the pool."""
+        return f"pool/{self.component}/{self.name[0]}/{self.name}"
+
+    def files(self) -> Files:
+        """Its files by name."""
+        stem = f"{self.name}_{self.version.rpartition(':')[2]}"
+        tarball = {f"{stem}.tar.gz": _tar({f"{self.name}/debian/control": self.content})}
+        return {f"{stem}.dsc": self._control(tarball).encode(), **tarball}
+
+    def _control(self, files: Files) -> str:
+        fields = {
+            "Format": "3.0 (native)",
+            "Source": self.name,
+            "Binary": self.name,
+            "Architecture": "any",
+            "Version": self.version,
+            "Maintainer": "Test <test@example.org>",
+            "Files": _listing(files, "md5"),
+            "Checksums-Sha256": _listing(files, "sha256"),
+        }
+        return "".join(f"{name}: {value}\n" for name, value in fields.items())
+
+    def paragraph(self) -> str:
+        """Its paragraph in ``Sources``."""
+        files = self.files()
+        fields = {
+            "Package": self.name,
+            "Binary": self.name,
+            "Version": self.version,
+            "Maintainer": "Test <test@example.org>",
+            "Architecture": "any",
+            "Format": "3.0 (native)",
+            "Files": _listing(files, "md5"),
+            "Package-List": f"\n {self.name} deb misc optional arch=any",
+            "Checksums-Sha256": _listing(files, "sha256"),
+            "Directory": self.directory,
+            **self.fields,
+        }
+        return "".join(f"{name}: {value}\n" for name, value in fields.items())
+
+
+def _listing(files: Files, kind: str) -> str:
+    digest = partial(hashlib.new, kind, usedforsecurity=False)
+    return "".join(
+        f"\n {digest(content).hexdigest()} {len(content)} {name}" for name, content in files.items()
+    )
+
+
+def sources_of(debs: Iterable[Deb]) -> tuple[Source, ...]:
+    """The source packages that the .debs' ``Source`` fields name, each once."""
+    found = {}
+    for deb in debs:
+        name, _, version = deb.fields.get("Source", deb.name).partition(" ")
+        source = Source(name=name, version=version.strip("()") or deb.version)
+        found[source.name, source.version] = source
+    return tuple(found[key] for key in sorted(found))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TinySuite:
     """One suite, and how its Release is written.
 
     ``prefix`` stands before the components in ``Components``, as in Debian's security suites.
-    ``packed`` are the suffixes that indexes have; ``plain`` lists the unpacked ones, too.
+    ``packed`` are the suffixes that indexes have; ``plain`` lists the unpacked ones, too. Without
+    ``sources`` (None), there is no index of them.
     """
 
     name: str
     debs: tuple[Deb, ...] = ()
+    sources: tuple[Source, ...] | None = None
     date: datetime
     valid_until: datetime | None = None
     suite: str = "stable"
@@ -182,21 +257,13 @@ class TinySuite:
 
     def files(self, key: Signer) -> Files:
         """Everything of the suite below the archive's root."""
-        packers = {".xz": lzma.compress, ".gz": _gzip}
         listed: Files = {}
         served: Files = {}
-        for component in self.components:
-            for architecture in self.architectures:
-                path = f"{component}/binary-{architecture}/Packages"
-                text = packages_text(
-                    deb
-                    for deb in self.debs
-                    if component == "main" and deb.architecture in ("all", architecture)
-                )
-                if self.plain:
-                    listed[path] = text
-                for suffix in self.packed:
-                    listed[path + suffix] = served[path + suffix] = packers[suffix](text)
+        for path, text in self.indexes().items():
+            if self.plain:
+                listed[path] = text
+            for suffix in self.packed:
+                listed[path + suffix] = served[path + suffix] = _PACKERS[suffix](text)
         release = self.release(listed)
         folder = f"dists/{self.name}"
         files = {f"{folder}/{path}": content for path, content in served.items()}
@@ -209,7 +276,26 @@ class TinySuite:
             files[f"{folder}/InRelease"] = key.clear(release)
         files[f"{folder}/Release"] = release
         files[f"{folder}/Release.gpg"] = key.detached(release)
-        return files | {deb.filename: deb.build() for deb in self.debs}
+        files |= {deb.filename: deb.build() for deb in self.debs}
+        for source in self.sources or ():
+            files |= {f"{source.directory}/{n}": content for n, content in source.files().items()}
+        return files
+
+    def indexes(self) -> Files:
+        """The texts of the indexes."""
+        found: Files = {}
+        for component in self.components:
+            for architecture in self.architectures:
+                found[f"{component}/binary-{architecture}/Packages"] = packages_text(
+                    deb
+                    for deb in self.debs
+                    if component == "main" and deb.architecture in ("all", architecture)
+                )
+            if self.sources is not None:
+                found[f"{component}/source/Sources"] = "\n".join(
+                    source.paragraph() for source in self.sources if source.component == component
+                ).encode()
+        return found
 
 
 def packages_text(debs: Iterable[Deb]) -> bytes:
@@ -219,6 +305,10 @@ def packages_text(debs: Iterable[Deb]) -> bytes:
 
 def _gzip(content: bytes) -> bytes:
     return gzip.compress(content, mtime=0)
+
+
+# Nobody here can unpack zstd: what the bytes are does not matter.
+_PACKERS = {".xz": lzma.compress, ".gz": _gzip, ".zst": lambda text: b"zstd" + text}
 
 
 def _time(moment: datetime) -> str:
@@ -252,8 +342,9 @@ def base_debs(version: str) -> tuple[Deb, ...]:
 def bookworm_suites(version: str, date: datetime) -> Files:
     """Bookworm with its updates (an archive's files), signed by the shared key."""
     key = signer()
-    main = TinySuite(name="bookworm", debs=base_debs(version), date=date)
-    updates = TinySuite(name="bookworm-updates", date=date, suite="stable-updates")
+    debs = base_debs(version)
+    main = TinySuite(name="bookworm", debs=debs, sources=sources_of(debs), date=date)
+    updates = TinySuite(name="bookworm-updates", date=date, sources=(), suite="stable-updates")
     return main.files(key) | updates.files(key)
 
 
@@ -263,6 +354,7 @@ def security_suite(version: str | None, date: datetime) -> Files:
     return TinySuite(
         name="bookworm-security",
         debs=debs,
+        sources=sources_of(debs),
         date=date,
         suite="stable-security",
         prefix="updates/",

@@ -27,6 +27,7 @@ from envlock.lock.model import (
     Repair,
     Vcs,
 )
+from envlock.lock.os import OsArchive, OsLayer, OsPackage, OsSource, OsSourceFile
 from envlock.lock.request import Request, Wish
 from envlock.lock.target import PLATFORMS, Target
 from envlock.project.document import Document
@@ -253,6 +254,11 @@ def _full_lock() -> Lock:
         find_links=("vendor",),
         no_index=True,
         allow_undated=("vendor",),
+        os_base="debian:bookworm",
+        os_packages=("libgomp1",),
+        os_components=("main",),
+        os_recommends=True,
+        sources=True,
     )
     return Lock(
         as_of=NOW,
@@ -262,6 +268,43 @@ def _full_lock() -> Lock:
         packages=packages,
         built=("a==1",),
         repairs=(Repair(subject="a==1", found="x (>=1)", used="x>=1"),),
+        os=_full_os_layer(),
+    )
+
+
+def _full_os_layer() -> OsLayer:
+    archive = OsArchive(
+        archive="debian",
+        suite="bookworm",
+        components=("main",),
+        snapshot="20260301T000000Z",
+        release_sha256="4" * 64,
+        release_date=NOW,
+        key="ABCD",
+    )
+    package = OsPackage(
+        architecture="amd64",
+        name="python3.11",
+        version="3.11.2-6",
+        sha256="5" * 64,
+        size=1,
+        file_name="pool/main/p/python3.11/python3.11_3.11.2-6_amd64.deb",
+        suite="bookworm",
+        source="python3.11",
+        source_version="3.11.2-6",
+        base=True,
+        requested=True,
+        via=("python3",),
+    )
+    source = OsSource(
+        name="python3.11",
+        version="3.11.2-6",
+        suite="bookworm",
+        directory="pool/main/p/python3.11",
+        files=(OsSourceFile(name="python3.11_3.11.2-6.dsc", sha256="6" * 64, size=1),),
+    )
+    return OsLayer(
+        base="debian:bookworm", archives=(archive,), packages=(package,), sources=(source,)
     )
 
 

@@ -19,6 +19,7 @@ from envlock.resolve.os.closure import Solution, close
 from envlock.resolve.os.distribution import Base, parse_base
 from envlock.resolve.os.index import PackageIndex
 from envlock.resolve.os.mirrors import choose_mirrors
+from envlock.resolve.os.sources import find_sources
 from envlock.resolve.os.trust import Keyring, read_keyring
 
 
@@ -36,7 +37,7 @@ def make_os_layer(
     """The archives, verified, and every package of every Linux target.
 
     Args:
-        request: its ``os_*`` fields and targets.
+        request: its ``os_*`` fields, ``sources`` and targets.
         base_name: the distribution (``debian:bookworm``).
         root: the project's folder, for the path of a keyring.
         as_of: UTC.
@@ -49,7 +50,7 @@ def make_os_layer(
     Raises:
         UsageError: an unknown distribution, suite, architecture or package.
         NoSolutionError: packages exclude one another.
-        SourceError: no archive can be reached.
+        SourceError: no archive can be reached, or a .deb's source package is nowhere.
         VerificationError: a signature or digest is not right.
     """
     base = parse_base(base_name, as_of=as_of)
@@ -66,11 +67,15 @@ def make_os_layer(
     for architecture in architectures:
         reporter.step(f"resolving {base} packages for {architecture}")
         packages += _packages(request, suites, architecture, reporter)
-    return OsLayer(
+    layer = OsLayer(
         base=str(base),
         archives=tuple(sorted(_archive(suite) for suite in suites)),
         packages=tuple(sorted(packages)),
     )
+    if not request.sources:
+        return layer
+    reporter.step(f"finding source packages of {base}")
+    return replace(layer, sources=find_sources(packages, suites, http))
 
 
 def _architectures(targets: Sequence[Target]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from envlock.lock import codec
 from envlock.lock.diff import ChangeKind, diff
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
-from envlock.lock.os import OsArchive, OsLayer, OsPackage
+from envlock.lock.os import OsArchive, OsLayer, OsPackage, OsSource, OsSourceFile
 from envlock.lock.os_graph import os_chain, os_needs
 
 
@@ -34,6 +34,15 @@ def _package(name: str, **values: Any) -> OsPackage:
         "source_version": "1.0-1",
     }
     return OsPackage(name=name, **{**defaults, **values})
+
+
+def _source(name: str, version: str = "1.0-1", **values: Any) -> OsSource:
+    names = (f"{name}_{version}.dsc", f"{name}_{version}.tar.xz")
+    files = tuple(
+        OsSourceFile(name=n, sha256=hashlib.sha256(n.encode()).hexdigest(), size=3) for n in names
+    )
+    defaults: dict[str, Any] = {"suite": "bookworm", "directory": f"pool/main/{name}"}
+    return OsSource(name=name, version=version, **{**defaults, "files": files, **values})
 
 
 LAYER = OsLayer(
@@ -56,6 +65,7 @@ LAYER = OsLayer(
         _package("libc6", base=True, via=("app", "deep", "lib")),
     ),
 )
+SOURCES = tuple(_source(name) for name in ("app", "deep", "lib", "libc6"))
 
 
 @pytest.fixture
@@ -68,6 +78,35 @@ def test_there_and_back(lock: Lock) -> None:
     assert codec.load(text, where="x") == lock
     shuffled = replace(lock, os=replace(LAYER, packages=LAYER.packages[::-1]))
     assert codec.dump(shuffled) == text
+
+
+def test_sources_there_and_back_and_not_in_the_hash(lock: Lock) -> None:
+    request = replace(lock.request, sources=True)
+    built = replace(lock, request=request, os=replace(LAYER, sources=SOURCES))
+    text = codec.dump(built)
+    assert codec.load(text, where="x") == built
+    shuffled = replace(built, os=replace(LAYER, sources=SOURCES[::-1]))
+    assert codec.dump(shuffled) == text
+    assert environment_hash(built) == environment_hash(lock)
+
+
+@pytest.mark.parametrize(
+    ("sources", "asked", "words"),
+    [
+        (SOURCES[1:], True, "expected the source package app 1.0-1"),
+        ((*SOURCES, _source("else")), True, "expected no source package else 1.0-1"),
+        ((*SOURCES, _source("lib", directory="x")), True, "expected each source package once"),
+        ((), True, "expected the source package app 1.0-1"),
+        (SOURCES, False, "expected no source package app 1.0-1"),
+    ],
+)
+def test_sources_are_held_to_the_packages(
+    lock: Lock, sources: tuple[OsSource, ...], asked: bool, words: str
+) -> None:
+    request = replace(lock.request, sources=asked)
+    text = codec.dump(replace(lock, request=request, os=replace(LAYER, sources=sources)))
+    with pytest.raises(UsageError, match=words):
+        codec.load(text, where="x")
 
 
 def test_the_branch_is_the_digest_of_what_is_installed(lock: Lock) -> None:
@@ -96,12 +135,20 @@ def test_the_branch_is_the_digest_of_what_is_installed(lock: Lock) -> None:
         (("packages", 2, "via"), "app", "tool.envlock.os.packages[2].via"),
         (("archives", 0, "snapshot"), "yesterday", "tool.envlock.os.archives[0].snapshot"),
         (("archives", 0, "release-date"), "2024", "tool.envlock.os.archives[0].release-date"),
+        (("sources",), "app", "tool.envlock.os.sources"),
+        (("sources", 0, "version"), "", "tool.envlock.os.sources[0].version"),
+        (("sources", 1, "directory"), "a/../..", "tool.envlock.os.sources[1].directory"),
+        (("sources", 1, "directory"), "/etc", "tool.envlock.os.sources[1].directory"),
+        (("sources", 2, "files"), [], "tool.envlock.os.sources[2].files"),
+        (("sources", 3, "files", 1, "name"), "../x", "tool.envlock.os.sources[3].files[1].name"),
+        (("sources", 3, "files", 1, "size"), True, "tool.envlock.os.sources[3].files[1].size"),
+        (("sources", 3, "files", 0, "sha256"), "0", "tool.envlock.os.sources[3].files[0].sha256"),
     ],
 )
 def test_a_wrong_value_is_named_by_its_path(
     lock: Lock, path: tuple[Any, ...], value: Any, words: str
 ) -> None:
-    table = tomli.loads(codec.dump(lock))
+    table = tomli.loads(codec.dump(replace(lock, os=replace(LAYER, sources=SOURCES))))
     place = table["tool"]["envlock"]["os"]
     for key in path[:-1]:
         place = place[key]
@@ -131,6 +178,32 @@ def test_differences_are_named_by_package_and_architecture(lock: Lock) -> None:
         ("os", "lib:amd64", ChangeKind.REMOVED),
         ("os", "new:amd64", ChangeKind.ADDED),
     ]
+
+
+def test_source_packages_differ_by_version_and_content(lock: Lock) -> None:
+    def built(*sources: OsSource) -> Lock:
+        request = replace(lock.request, sources=True)
+        return replace(lock, request=request, os=replace(LAYER, sources=sources))
+
+    files = SOURCES[1].files
+    other = replace(files[0], sha256="0" * 64)
+    after = built(
+        _source("app", "2"),
+        replace(SOURCES[1], files=(other, files[1])),
+        replace(SOURCES[2], suite="bookworm-security", directory="pool/updates/main/lib"),
+        _source("libc6", "0.9"),
+        SOURCES[3],
+    )
+    found = diff(built(*SOURCES), after)
+    assert [(c.layer, c.name, c.kind, c.before, c.after) for c in found.changes] == [
+        ("os", "src:app", ChangeKind.VERSION, "1.0-1", "2"),
+        ("os", "src:deep", ChangeKind.FILES, "deep_1.0-1.dsc", "deep_1.0-1.dsc"),
+        ("os", "src:libc6", ChangeKind.ADDED, None, "0.9"),
+    ]
+    assert found.same_environment
+    without = diff(after, lock)
+    assert without.changes == ()
+    assert without.settings == (("sources", "yes", "no"),)
 
 
 def test_the_way_down_from_what_was_asked_for() -> None:

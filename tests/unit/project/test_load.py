@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -409,3 +410,28 @@ def test_no_index_forgets_indexes(tmp_path: Path, write: Write) -> None:
         None,
         ("wheels",),
     )
+
+
+def test_sources_of_os_packages_are_asked_for(tmp_path: Path) -> None:
+    body = '[project]\nname = "a"\nversion = "1"\ndependencies = ["x"]\n[tool.envlock]\n'
+    os = '[tool.envlock.os]\nbase = "debian:bookworm"\n'
+    file = tmp_path / "pyproject.toml"
+    file.write_text(body + "sources = true\n" + os)
+    asked = load(tmp_path)
+    assert asked.sources
+    file.write_text(body + "sources = false\n" + os)
+    assert request_digest(load(tmp_path)) != request_digest(asked)
+    file.write_text(body + os)
+    assert load(tmp_path) == replace(asked, sources=False)
+    file.write_text(body + os + "[tool.envlock.env.built]\nsources = true\n")
+    assert not load(tmp_path).sources
+    assert load(tmp_path, name="built") == asked
+
+
+def test_sources_without_os_packages_have_nothing_to_act_on(tmp_path: Path) -> None:
+    file = tmp_path / "pyproject.toml"
+    file.write_text('[project]\ndependencies = ["x"]\n[tool.envlock]\nsources = true\n')
+    error = fail(tmp_path)
+    assert "none are asked for" in error.what
+    assert error.where == "pyproject.toml:4"
+    assert "[tool.envlock.os]" in str(error.remedy)
