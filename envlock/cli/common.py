@@ -24,6 +24,7 @@ from envlock.project.locate import Project, locate
 
 if TYPE_CHECKING:
     from envlock.lock.model import Lock
+    from envlock.lock.os import OsLibrary
 
 _VALID = "valid-locks-1"
 """Digests of lockfiles found valid; another number when what counts as valid changes."""
@@ -90,6 +91,16 @@ def write_lock(path: Path, lock: Lock) -> None:
 
 def _identity(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def library_json(entry: OsLibrary) -> dict[str, object]:
+    """A library that wheels need, for ``--json``."""
+    return {
+        "architecture": entry.architecture,
+        "soname": entry.soname,
+        "package": entry.package,
+        "wheels": list(entry.wheels),
+    }
 
 
 @contextmanager

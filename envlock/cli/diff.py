@@ -167,8 +167,8 @@ def _line(change: Change) -> str:
     sign = _SIGNS.get(change.kind, "~")
     told = {ChangeKind.FILES: "files", ChangeKind.MARKER: "marker", ChangeKind.SOURCE: "source"}
     prefix = f"{told[change.kind]} " if change.kind in told else ""
-    if change.layer == "os":
-        sign += " os"
+    if change.layer != "python":
+        sign += f" {change.layer}"
     if change.kind in (ChangeKind.ADDED, ChangeKind.REMOVED):
         return f"{sign} {change.name} {change.after or change.before}"
     return f"{sign} {change.name} {prefix}{change.before or 'none'} → {change.after or 'none'}"

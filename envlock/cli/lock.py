@@ -14,6 +14,7 @@ import click
 from envlock.cli import fresh
 from envlock.cli.common import (
     current_request,
+    library_json,
     locate_project,
     name_option,
     project_guard,
@@ -254,6 +255,8 @@ def _same_os(
     before = previous.request.canonical()
     after = request.canonical()
     decisive = {key for key in before | after if key.startswith("os-")} | {"targets"}
+    # What is looked for in wheels is looked at anew in any case, as wheels change, too.
+    decisive -= {"os-no-libraries", "os-ignore-libraries"}
     same = all(before.get(key) == after.get(key) for key in decisive)
     if not same or previous.os is None or request.sources > previous.request.sources:
         return None
@@ -323,6 +326,9 @@ def _report(
                 "packages": len(lock.packages),
                 "os-packages": len(lock.os.packages) if lock.os else 0,
                 "os-sources": len(lock.os.sources) if lock.os else 0,
+                "missing-libraries": [
+                    library_json(entry) for entry in (lock.os.missing if lock.os else ())
+                ],
                 "changes": [
                     {
                         "layer": c.layer,
@@ -337,6 +343,8 @@ def _report(
         )
         return
     for change in changes:
+        if change.layer == "library":
+            continue  # notes have told what is missing
         say(context, f"  {change.kind:<10} {change.name} {_versions(change.before, change.after)}")
     if not fresh:
         for built in lock.built:

@@ -72,7 +72,7 @@ def _os_lines(layer: OsLayer, depth: int | None) -> Iterator[str]:
         below = os_needs(layer, architecture)
         shown: set[str] = set()
         # (package, lasts as in Row); the next line is at the end.
-        roots = [p for p in own if p.requested]
+        roots = [p for p in own if p.requested or p.via_wheels]
         waiting: list[tuple[OsPackage, tuple[bool, ...]]]
         waiting = [(p, (p is roots[-1],)) for p in reversed(roots)]
         while waiting:

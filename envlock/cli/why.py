@@ -8,19 +8,27 @@ from pathlib import Path
 import click
 from packaging.utils import canonicalize_name
 
-from envlock.cli.common import json_option, locate_project, name_option, read_lock, script_option
+from envlock.cli.common import (
+    json_option,
+    library_json,
+    locate_project,
+    name_option,
+    read_lock,
+    script_option,
+)
 from envlock.cli.context import Context
 from envlock.cli.output import result, result_json, say
 from envlock.errors import UsageError
 from envlock.lock.graph import Chain, chains_to
 from envlock.lock.model import Lock, PythonPackage
-from envlock.lock.os import OsLayer
+from envlock.lock.os import OsLayer, OsLibrary, OsPackage
 from envlock.lock.os_graph import os_chain
 
 _EPILOG = """\b
 Examples:
   envlock why numpy
   envlock why numpy --json
+  envlock why libgl1         # a package of the distribution, or libGL.so.1
 
 Each line is one of the project's requirements and the shortest way from it to the package."""
 
@@ -36,7 +44,7 @@ def command(
 ) -> None:
     """Show which requirements lead to a package, and through whom."""
     lock = read_lock(locate_project(context, name=name, script=script))
-    if lock.os is not None and lock.os.package(package):
+    if lock.os is not None and (lock.os.package(package) or _libraries(lock.os, package)):
         if not lock.package(canonicalize_name(package)):
             _os_why(lock.os, package, as_json)
             return
@@ -60,8 +68,14 @@ def command(
         result("  (no requirement of the project leads to it)")
 
 
+def _libraries(layer: OsLayer, name: str) -> tuple[OsLibrary, ...]:
+    """Those that the package has, or the one of that soname, for each architecture."""
+    return tuple(entry for entry in layer.libraries if name in (entry.package, entry.soname))
+
+
 def _os_why(layer: OsLayer, name: str, as_json: bool) -> None:
     chains = [os_chain(layer, entry) for entry in layer.package(name)]
+    libraries = _libraries(layer, name)
     if as_json:
         result_json(
             {
@@ -72,18 +86,33 @@ def _os_why(layer: OsLayer, name: str, as_json: bool) -> None:
                     {
                         "architecture": chain[0].architecture,
                         "requested": chain[0].requested,
+                        "wheels": list(chain[0].via_wheels),
                         "packages": [{"name": p.name, "version": p.version} for p in chain],
                     }
                     for chain in chains
                 ],
+                "libraries": [library_json(entry) for entry in libraries],
             }
         )
         return
+    missing = set(layer.missing)
     for way in chains:
         last = way[-1]
         result(f"{last.name} {last.version} ({layer.base}, {last.architecture})")
-        origin = "os.packages" if way[0].requested else f"base of {layer.base}"
-        result("  " + " → ".join([origin, *(f"{p.name} {p.version}" for p in way)]))
+        result("  " + " → ".join([_origin(layer, way[0]), *(f"{p.name} {p.version}" for p in way)]))
+    for entry in libraries:
+        place = entry.package or f"no package of {layer.base}"
+        state = "" if entry not in missing else ", which is not locked" if entry.package else ""
+        result(f"{entry.soname} ({entry.architecture}): {place}{state}")
+        result(f"  needed by {', '.join(entry.wheels)}")
+
+
+def _origin(layer: OsLayer, package: OsPackage) -> str:
+    if package.requested:
+        return "os.packages"
+    if package.via_wheels:
+        return f"libraries for {', '.join(package.via_wheels)}"
+    return f"base of {layer.base}"
 
 
 def _entries(lock: Lock, package: str) -> tuple[PythonPackage, ...]:

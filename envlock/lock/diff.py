@@ -21,6 +21,7 @@ class ChangeKind(StrEnum):
     DOWNGRADED = "downgraded"
     FILES = "files"
     MARKER = "marker"
+    PROVIDER = "provider"
     SOURCE = "source"
     VERSION = "version"
 
@@ -31,7 +32,8 @@ class Change:
 
     ``layer`` is ``python`` or ``os``; an OS package's name carries its architecture
     (``libgomp1:amd64``), or says that it is a source package (``src:gcc-12``), and its kind is
-    ``version`` when that changed.
+    ``version`` when that changed. ``library`` is the layer of what wheels need of the system
+    (``libGL.so.1:amd64``): ``before`` and ``after`` are packages.
     """
 
     layer: str = "python"
@@ -65,6 +67,7 @@ def diff(before: Lock, after: Lock) -> LockDiff:
     changes.extend(_os_changes(before, after))
     if before.request.sources and after.request.sources:
         changes.extend(_os_source_changes(before, after))
+    changes.extend(_library_changes(before, after))
     settings = (
         ("as-of", f"{before.as_of:%Y-%m-%dT%H:%M:%SZ}", f"{after.as_of:%Y-%m-%dT%H:%M:%SZ}"),
         (
@@ -139,6 +142,28 @@ def _os_source_change(name: str, old: _Built | None, new: _Built | None) -> Chan
         before = ", ".join(sorted({file.name for file in old[1] if file not in new[1]})) or None
         after = ", ".join(sorted({file.name for file in new[1] if file not in old[1]})) or None
     return Change(layer="os", name=name, kind=kind, before=before, after=after)
+
+
+def _library_changes(before: Lock, after: Lock) -> list[Change]:
+    old, new = _libraries(before), _libraries(after)
+    changes = []
+    for key in sorted(old.keys() | new.keys()):
+        if key in old and key in new and old[key] == new[key]:
+            continue
+        kind = ChangeKind.PROVIDER
+        if key not in old or key not in new:
+            kind = ChangeKind.ADDED if key in new else ChangeKind.REMOVED
+        changes.append(
+            Change(layer="library", name=key, kind=kind, before=old.get(key), after=new.get(key))
+        )
+    return changes
+
+
+def _libraries(lock: Lock) -> dict[str, str]:
+    return {
+        f"{entry.soname}:{entry.architecture}": entry.package or "no package"
+        for entry in (lock.os.libraries if lock.os else ())
+    }
 
 
 def _os_packages(lock: Lock) -> dict[str, OsPackage]:

@@ -33,6 +33,7 @@ class OsPackage:
     ``architecture`` is the target's (``amd64``), also for packages that are ``all``; ``file_name``
     is the path in the archive; ``suite`` the one that it was taken from. ``base`` says that it
     belongs to the base system, ``requested`` that the project names it, ``via`` who pulled it in.
+    ``via_wheels`` are the locked Python packages for whose libraries it was added (``auto``).
     """
 
     architecture: str
@@ -47,6 +48,24 @@ class OsPackage:
     base: bool = False
     requested: bool = False
     via: tuple[str, ...] = ()
+    via_wheels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OsLibrary:
+    """A shared library that locked wheels need of the system, beyond the C library itself.
+
+    ``soname`` is what ELF files call it (``libGL.so.1``); ``package`` the base's package that
+    provides it, locked or not, or None where the base has none; ``wheels`` the locked Python
+    packages that need it. ``partly_read`` says that only wheels need it that are so large that
+    parts of them were read, which no digest covers.
+    """
+
+    architecture: str
+    soname: str
+    package: str | None = None
+    wheels: tuple[str, ...]
+    partly_read: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -79,13 +98,25 @@ class OsLayer:
     """``base`` is the distribution (``debian:bookworm``); entries are sorted.
 
     ``sources`` are those of all ``packages``, or empty where the request does not ask for them.
+    ``libraries`` is what the locked wheels need of the system; ``unread`` the files of wheels
+    that were too large to look into (``torch: torch/lib/libtorch_cuda.so``).
     """
 
     base: str
     archives: tuple[OsArchive, ...]
     packages: tuple[OsPackage, ...]
     sources: tuple[OsSource, ...] = ()
+    libraries: tuple[OsLibrary, ...] = ()
+    unread: tuple[str, ...] = ()
 
     def package(self, name: str) -> tuple[OsPackage, ...]:
         """Entries called ``name``; one per architecture."""
         return tuple(p for p in self.packages if p.name == name)
+
+    @property
+    def missing(self) -> tuple[OsLibrary, ...]:
+        """The libraries that no locked package provides."""
+        there = {(p.architecture, p.name) for p in self.packages}
+        return tuple(
+            entry for entry in self.libraries if (entry.architecture, entry.package) not in there
+        )

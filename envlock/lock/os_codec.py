@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from envlock.lock.os import OsArchive, OsLayer, OsPackage, OsSource, OsSourceFile
+from envlock.lock.os import OsArchive, OsLayer, OsLibrary, OsPackage, OsSource, OsSourceFile
 from envlock.lock.reader import Reader
 
 _PATH = "tool.envlock.os"
@@ -23,6 +23,12 @@ def os_table(layer: OsLayer) -> dict[str, Any]:
     }
     if layer.sources:
         table["sources"] = [_source_table(s) for s in sorted(layer.sources)]
+    if layer.libraries:
+        table["libraries"] = [
+            _library_table(entry) for entry in sorted(layer.libraries, key=_library_key)
+        ]
+    if layer.unread:
+        table["unread"] = sorted(layer.unread)
     return table
 
 
@@ -60,6 +66,22 @@ def _package_table(package: OsPackage) -> dict[str, Any]:
         table["requested"] = True
     if package.via:
         table["via"] = sorted(package.via)
+    if package.via_wheels:
+        table["via-wheels"] = sorted(package.via_wheels)
+    return table
+
+
+def _library_key(entry: OsLibrary) -> tuple[str, str]:
+    return (entry.architecture, entry.soname)
+
+
+def _library_table(entry: OsLibrary) -> dict[str, Any]:
+    table: dict[str, Any] = {"soname": entry.soname, "architecture": entry.architecture}
+    if entry.package is not None:
+        table["package"] = entry.package
+    table["wheels"] = sorted(entry.wheels)
+    if entry.partly_read:
+        table["partly-read"] = True
     return table
 
 
@@ -93,6 +115,8 @@ def read_os(reader: Reader, tool: Mapping[str, Any], *, sources: bool) -> OsLaye
         sources=tuple(
             sorted(_source(reader, p, t) for p, t in reader.tables(table, "sources", _PATH))
         ),
+        libraries=_libraries(reader, table),
+        unread=reader.texts(table, "unread", _PATH),
     )
     _check_sources(reader, layer, asked=sources)
     return layer
@@ -140,6 +164,7 @@ def _package(reader: Reader, path: str, table: Mapping[str, Any]) -> OsPackage:
         base=reader.flag(table, "base", path),
         requested=reader.flag(table, "requested", path),
         via=reader.texts(table, "via", path),
+        via_wheels=reader.texts(table, "via-wheels", path),
     )
 
 
@@ -173,6 +198,21 @@ def _size(reader: Reader, table: Mapping[str, Any], path: str) -> int:
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise reader.wrong(f"{path}.size", "a number of bytes")
     return size
+
+
+def _libraries(reader: Reader, table: Mapping[str, Any]) -> tuple[OsLibrary, ...]:
+    found: dict[tuple[str, str], OsLibrary] = {}
+    for path, entry in reader.tables(table, "libraries", _PATH):
+        library = OsLibrary(
+            architecture=reader.text(entry, "architecture", path),
+            soname=reader.text(entry, "soname", path),
+            package=reader.optional_text(entry, "package", path),
+            wheels=reader.texts(entry, "wheels", path),
+            partly_read=reader.flag(entry, "partly-read", path),
+        )
+        if found.setdefault(_library_key(library), library) is not library:
+            raise reader.wrong(path, f"one entry only for {library.soname}")
+    return tuple(sorted(found.values(), key=_library_key))
 
 
 def _digest(reader: Reader, table: Mapping[str, Any], key: str, path: str) -> str:

@@ -8,7 +8,8 @@ from envlock.lock.os import OsLayer, OsPackage
 
 
 def os_chain(layer: OsLayer, package: OsPackage) -> tuple[OsPackage, ...]:
-    """The shortest way from a package that the project names, or of the base, down to this one.
+    """The shortest way from a package that the project names, or that is of the base or there for
+    wheels, down to this one.
 
     It ends with ``package``, and is that alone when it was named itself or is of the base.
     """
@@ -17,7 +18,7 @@ def os_chain(layer: OsLayer, package: OsPackage) -> tuple[OsPackage, ...]:
     seen = {package.name}
     while queue:
         path = queue.popleft()
-        if path[0].requested or path[0].base:
+        if path[0].requested or path[0].base or path[0].via_wheels:
             return path
         for name in path[0].via:
             if name in by_name and name not in seen:

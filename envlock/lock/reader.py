@@ -185,6 +185,9 @@ class Reader:
             os_components=self.texts(table, "os-components", _REQUEST),
             os_recommends=self.flag(table, "os-recommends", _REQUEST),
             sources=self.flag(table, "sources", _REQUEST),
+            os_libraries=not self.flag(table, "os-no-libraries", _REQUEST),
+            os_auto=self.flag(table, "os-auto", _REQUEST),
+            os_ignore_libraries=self.texts(table, "os-ignore-libraries", _REQUEST),
         )
 
     def _wishes(self, table: Table, key: str) -> tuple[Wish, ...]:

@@ -37,7 +37,9 @@ class Request:
     configuration), without credentials, first one preferred; ``default_index`` replaces the
     machine's. ``allow_undated`` names find-links and local paths that may be used under a date.
     ``only_binary``/``no_binary`` hold normalized names or ``:all:``. ``os_base`` is a distribution
-    (``debian:bookworm``) or None for no OS layer; ``os_packages`` its packages by name. Where
+    (``debian:bookworm``) or None for no OS layer; ``os_packages`` its packages by name.
+    ``os_libraries`` is whether it is found out which system libraries wheels need (but those in
+    ``os_ignore_libraries``, by soname); ``os_auto``, whether their packages are locked, too. Where
     they come from (``os_mirrors``, URLs) and whose keys are trusted (``os_keyring``, a path)
     decides nothing: whoever has the signed bytes will do. ``sources`` asks for what building from
     source needs, too: the source package of every OS package.
@@ -64,6 +66,9 @@ class Request:
     os_components: tuple[str, ...] = ()
     os_recommends: bool = False
     sources: bool = False
+    os_libraries: bool = True
+    os_auto: bool = False
+    os_ignore_libraries: tuple[str, ...] = ()
     os_mirrors: tuple[str, ...] = field(default=(), compare=False)
     os_keyring: str | None = field(default=None, compare=False)
 
@@ -94,6 +99,10 @@ class Request:
             "os-components": sorted(set(self.os_components)),
             "os-recommends": self.os_recommends,
             "sources": self.sources,
+            "os-auto": self.os_auto,
+            "os-ignore-libraries": sorted(set(self.os_ignore_libraries)),
+            # What is true is left out where it is the default, so that older digests stay.
+            "os-no-libraries": not self.os_libraries,
         }
         return {key: value for key, value in content.items() if value}
 

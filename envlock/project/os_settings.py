@@ -9,7 +9,17 @@ from typing import Any
 from envlock.errors import UsageError
 from envlock.project.document import Document, KeyPath, dotted, nearest
 
-_KEYS = ("base", "components", "keyring", "mirrors", "packages", "recommends")
+_KEYS = (
+    "auto",
+    "base",
+    "components",
+    "ignore-libraries",
+    "keyring",
+    "libraries",
+    "mirrors",
+    "packages",
+    "recommends",
+)
 # Debian Policy §5.6.7 (names) and §5.6.12 (versions), `name` or `name=version` as apt takes it.
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[0-9A-Za-z.+:~-]+)?")
 _BASE = re.compile(r"[a-z][a-z0-9-]*:[a-z0-9][a-z0-9.-]*")
@@ -21,13 +31,17 @@ class OsWishes:
 
     ``base`` is ``debian:bookworm``; ``packages`` are sorted, ``name`` or ``name=version``;
     ``components`` are the distribution's defaults when empty; ``mirrors`` are URLs, tried in
-    order; ``keyring`` is a path from the project's folder.
+    order; ``keyring`` is a path from the project's folder. ``libraries``: find out what wheels
+    need of the system, but not the sonames in ``ignore_libraries``; ``auto``: lock it, too.
     """
 
     base: str
     packages: tuple[str, ...] = ()
     components: tuple[str, ...] = ()
     recommends: bool = False
+    libraries: bool = True
+    auto: bool = False
+    ignore_libraries: tuple[str, ...] = ()
     mirrors: tuple[str, ...] = ()
     keyring: str | None = None
 
@@ -58,9 +72,14 @@ def read_os(document: Document, path: KeyPath, value: Any) -> OsWishes | None:
     base = value["base"]
     if not isinstance(base, str) or not _BASE.fullmatch(base):
         raise document.wrong((*path, "base"), 'a distribution such as "debian:bookworm"')
-    recommends = value.get("recommends", False)
-    if not isinstance(recommends, bool):
-        raise document.wrong((*path, "recommends"), "true or false")
+    libraries = _flag(document, (*path, "libraries"), value.get("libraries", True))
+    auto = _flag(document, (*path, "auto"), value.get("auto", False))
+    if auto and not libraries:
+        raise UsageError(
+            "auto = true adds what libraries = false does not look for",
+            where=document.place((*path, "auto")),
+            remedy="remove one of them",
+        )
     return OsWishes(
         base=base,
         packages=_packages(document, (*path, "packages"), value.get("packages", [])),
@@ -72,8 +91,22 @@ def read_os(document: Document, path: KeyPath, value: Any) -> OsWishes | None:
             "https://mirror.example.org/debian",
         ),
         keyring=_keyring(document, (*path, "keyring"), value.get("keyring")),
-        recommends=recommends,
+        recommends=_flag(document, (*path, "recommends"), value.get("recommends", False)),
+        libraries=libraries,
+        auto=auto,
+        ignore_libraries=_texts(
+            document,
+            (*path, "ignore-libraries"),
+            value.get("ignore-libraries", []),
+            "libcuda.so.1",
+        ),
     )
+
+
+def _flag(document: Document, path: KeyPath, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise document.wrong(path, "true or false")
+    return value
 
 
 def _texts(document: Document, path: KeyPath, value: Any, example: str) -> tuple[str, ...]:

@@ -16,9 +16,9 @@ from support.samples import small_lock
 from envlock.errors import UsageError, VerificationError
 from envlock.lock import codec
 from envlock.lock.diff import ChangeKind, diff
-from envlock.lock.hashing import environment_hash
+from envlock.lock.hashing import environment_hash, request_digest
 from envlock.lock.model import Lock
-from envlock.lock.os import OsArchive, OsLayer, OsPackage, OsSource, OsSourceFile
+from envlock.lock.os import OsArchive, OsLayer, OsLibrary, OsPackage, OsSource, OsSourceFile
 from envlock.lock.os_graph import os_chain, os_needs
 
 
@@ -63,7 +63,18 @@ LAYER = OsLayer(
         _package("deep", via=("lib",)),
         _package("lib", via=("app",)),
         _package("libc6", base=True, via=("app", "deep", "lib")),
+        _package("libgl1", source="lib", via_wheels=("opencv-python", "pyside6")),
     ),
+    libraries=(
+        OsLibrary(architecture="amd64", soname="libGL.so.1", package="libgl1", wheels=("cv",)),
+        OsLibrary(
+            architecture="amd64",
+            soname="libcuda.so.1",
+            wheels=("torch", "triton"),
+            partly_read=True,
+        ),
+    ),
+    unread=("torch: torch/lib/libtorch.so",),
 )
 SOURCES = tuple(_source(name) for name in ("app", "deep", "lib", "libc6"))
 
@@ -76,7 +87,8 @@ def lock() -> Lock:
 def test_there_and_back(lock: Lock) -> None:
     text = codec.dump(lock)
     assert codec.load(text, where="x") == lock
-    shuffled = replace(lock, os=replace(LAYER, packages=LAYER.packages[::-1]))
+    reverse = replace(LAYER, packages=LAYER.packages[::-1], libraries=LAYER.libraries[::-1])
+    shuffled = replace(lock, os=reverse)
     assert codec.dump(shuffled) == text
 
 
@@ -122,7 +134,8 @@ def test_the_branch_is_the_digest_of_what_is_installed(lock: Lock) -> None:
     elsewhere = tuple(
         replace(p, suite="x", file_name="y", size=1, via=(), source="z") for p in LAYER.packages
     )
-    moved = replace(lock, os=replace(LAYER, packages=elsewhere, archives=()))
+    bare = replace(LAYER, packages=elsewhere, archives=(), libraries=(), unread=())
+    moved = replace(lock, os=bare)
     assert environment_hash(moved) == found
 
 
@@ -134,6 +147,13 @@ def test_the_branch_is_the_digest_of_what_is_installed(lock: Lock) -> None:
         (("packages", 1, "size"), -1, "tool.envlock.os.packages[1].size"),
         (("packages", 2, "via"), "app", "tool.envlock.os.packages[2].via"),
         (("archives", 0, "snapshot"), "yesterday", "tool.envlock.os.archives[0].snapshot"),
+        (("packages", 4, "via-wheels"), "cv", "tool.envlock.os.packages[4].via-wheels"),
+        (("libraries", 0, "soname"), "", "tool.envlock.os.libraries[0].soname"),
+        (("libraries", 1, "soname"), "libGL.so.1", "tool.envlock.os.libraries[1]"),
+        (("libraries", 1, "package"), 1, "tool.envlock.os.libraries[1].package"),
+        (("libraries", 1, "wheels"), [1], "tool.envlock.os.libraries[1].wheels"),
+        (("libraries", 1, "partly-read"), 1, "tool.envlock.os.libraries[1].partly-read"),
+        (("unread",), "all", "tool.envlock.os.unread"),
         (("archives", 0, "release-date"), "2024", "tool.envlock.os.archives[0].release-date"),
         (("sources",), "app", "tool.envlock.os.sources"),
         (("sources", 0, "version"), "", "tool.envlock.os.sources[0].version"),
@@ -168,7 +188,7 @@ def test_differences_are_named_by_package_and_architecture(lock: Lock) -> None:
     packages = (
         replace(LAYER.packages[0], version="2"),
         replace(LAYER.packages[1], sha256="f" * 64, file_name="pool/other.deb"),
-        LAYER.packages[3],
+        *LAYER.packages[3:],
         _package("new"),
     )
     found = diff(lock, replace(lock, os=replace(LAYER, packages=packages))).changes
@@ -206,10 +226,41 @@ def test_source_packages_differ_by_version_and_content(lock: Lock) -> None:
     assert without.settings == (("sources", "yes", "no"),)
 
 
+def test_differences_in_what_wheels_need_are_named_by_library(lock: Lock) -> None:
+    gl, cuda = LAYER.libraries
+    changed = (replace(gl, package="libgl2"), replace(cuda, soname="libother.so.1"))
+    after = replace(lock, os=replace(LAYER, libraries=changed, unread=()))
+    found = diff(lock, after)
+    assert [(c.layer, c.name, c.kind, c.before, c.after) for c in found.changes] == [
+        ("library", "libGL.so.1:amd64", ChangeKind.PROVIDER, "libgl1", "libgl2"),
+        ("library", "libcuda.so.1:amd64", ChangeKind.REMOVED, "no package", None),
+        ("library", "libother.so.1:amd64", ChangeKind.ADDED, None, "no package"),
+    ]
+    assert found.same_environment
+
+
+def test_what_the_lock_lacks() -> None:
+    assert [entry.soname for entry in LAYER.missing] == ["libcuda.so.1"]
+    without = replace(LAYER, packages=LAYER.packages[:4])
+    assert without.missing == LAYER.libraries
+
+
+def test_the_request_keeps_what_it_says_of_libraries(lock: Lock) -> None:
+    plain = replace(lock.request, os_base="debian:bookworm")
+    asked = replace(plain, os_auto=True, os_ignore_libraries=("libcuda.so.1",))
+    off = replace(plain, os_libraries=False)
+    for request in (plain, asked, off):
+        written = replace(lock, request=request)
+        assert codec.load(codec.dump(written), where="x") == written
+    assert not {"os-auto", "os-no-libraries", "os-ignore-libraries"} & plain.canonical().keys()
+    assert len({request_digest(request) for request in (plain, asked, off)}) == 3
+
+
 def test_the_way_down_from_what_was_asked_for() -> None:
     names = {p.name: p for p in LAYER.packages}
     assert [p.name for p in os_chain(LAYER, names["deep"])] == ["app", "lib", "deep"]
     assert [p.name for p in os_chain(LAYER, names["libc6"])] == ["libc6"]
+    assert [p.name for p in os_chain(LAYER, names["libgl1"])] == ["libgl1"]
     below = os_needs(LAYER, "amd64")
     assert [p.name for p in below["app"]] == ["lib"]
     assert below["deep"] == ()
