@@ -75,7 +75,7 @@ _KEY = re.compile(r"(?P<platform>[a-z]+/[a-z0-9]+)@(?P<python>[0-9.]+)")
 
 # manylinux floors: https://peps.python.org/pep-0600/ and its legacy aliases.
 _MANYLINUX_LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
-_NEWEST_GLIBC_MINOR = 60
+NEWEST_GLIBC_MINOR = 60
 _NEWEST_MACOS = 30
 
 
@@ -164,26 +164,30 @@ def wheel_tags(target: Target) -> frozenset[Tag]:
     No glibc or macOS version is a bound here: the lock keeps every wheel of the chosen version
     that could serve, and the installer takes the best one for its machine.
     """
+    return frozenset(ranked_tags(target))
+
+
+@functools.cache
+def ranked_tags(target: Target, glibc_minor: int = NEWEST_GLIBC_MINOR) -> tuple[Tag, ...]:
+    """The tags of a machine with glibc 2.``glibc_minor`` (on Linux), as installers prefer them."""
     from packaging.tags import compatible_tags, cpython_tags
 
     version = tuple(int(part) for part in target.series.split("."))
-    platforms = list(_tag_platforms(target.platform))
+    platforms = list(_tag_platforms(target.platform, glibc_minor))
     interpreter = "cp" + target.series.replace(".", "")
     # Stated, since the default follows the build (debug, free-threaded) of the Python that runs.
     abi = interpreter + ("m" if version < (3, 8) else "")
-    return frozenset(
-        [
-            *cpython_tags(version, abis=[abi], platforms=platforms),
-            *compatible_tags(version, interpreter=interpreter, platforms=platforms),
-        ]
+    return (
+        *cpython_tags(version, abis=[abi], platforms=platforms),
+        *compatible_tags(version, interpreter=interpreter, platforms=platforms),
     )
 
 
-def _tag_platforms(name: str) -> Iterator[str]:
+def _tag_platforms(name: str, glibc_minor: int) -> Iterator[str]:
     machine = PLATFORMS[name].tag_machine
     system = name.partition("/")[0]
     if system == "linux":
-        for minor in range(_NEWEST_GLIBC_MINOR, 4, -1):
+        for minor in range(glibc_minor, 4, -1):
             yield f"manylinux_2_{minor}_{machine}"
             if minor in _MANYLINUX_LEGACY and (machine == "x86_64" or minor == 17):
                 yield f"{_MANYLINUX_LEGACY[minor]}_{machine}"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from envlock.io.http import Http
     from envlock.lock.os import OsLayer
+    from envlock.resolve.os.libraries.needs import Finder
     from envlock.resolve.python.direct import PinnedRequest
 
 ENGINES = "envlock.engines"
@@ -123,17 +124,16 @@ def make_lock(request: Request, plan: Plan, reporter: Reporter) -> Lock:
 
     with Http(certificate=sources.certificate) as http:
         packages = sizes.fill(packages, sources, http, reporter)
-        os_layer = _os_layer(request, plan, http, reporter)
-    return Lock(
-        as_of=plan.as_of,
-        engine=plan.engine,
-        request=request,
-        targets=request.targets,
-        packages=packages,
-        built=_built(packages, request.targets),
-        repairs=resolution.repairs,
-        os=os_layer,
-    )
+        lock = Lock(
+            as_of=plan.as_of,
+            engine=plan.engine,
+            request=request,
+            targets=request.targets,
+            packages=packages,
+            built=_built(packages, request.targets),
+            repairs=resolution.repairs,
+        )
+        return replace(lock, os=_os_layer(lock, plan, sources, http, reporter))
 
 
 def _pinned(
@@ -158,19 +158,61 @@ def _pinned(
         )
 
 
-def _os_layer(request: Request, plan: Plan, http: Http, reporter: Reporter) -> OsLayer | None:
-    if request.os_base is None or plan.os_layer is not None:
-        return plan.os_layer
-    # Imported here: a lock without OS packages is not to pay for signatures and SQLite.
+def _os_layer(
+    lock: Lock, plan: Plan, sources: Sources, http: Http, reporter: Reporter
+) -> OsLayer | None:
+    """The layer, and notes on the libraries that it lacks.
+
+    Imports are inside: a lock without OS packages is not to pay for them.
+    """
+    request = lock.request
+    if request.os_base is None:
+        return None
+    if not request.os_libraries:
+        if plan.os_layer is not None:
+            return replace(plan.os_layer, libraries=(), unread=())
+        return _new_os_layer(request, request.os_base, plan, None, http, reporter)
+    from envlock.resolve.os.libraries.advice import notes, renewed
+    from envlock.resolve.os.libraries.needs import finder
+    from envlock.resolve.os.libraries.wheels import WheelReader
+
+    needs = finder(lock, WheelReader(http, sources.login, reporter), plan.root)
+    layer = None if plan.os_layer is None else renewed(plan.os_layer, needs)
+    if layer is None:
+        try:
+            layer = _new_os_layer(request, request.os_base, plan, needs, http, reporter)
+        except SourceError as error:
+            if plan.os_layer is None:
+                raise
+            raise SourceError(
+                f"wheels need other libraries than before, and {error.what}",
+                where=error.where,
+                remedy=f"{error.remedy or 'give a mirror'}; to keep the OS packages as they are,"
+                " set libraries = false in [tool.envlock.os]",
+            ) from None
+    for note in notes(layer):
+        reporter.note(note)
+    return layer
+
+
+def _new_os_layer(
+    request: Request,
+    base: str,
+    plan: Plan,
+    needs: Finder | None,
+    http: Http,
+    reporter: Reporter,
+) -> OsLayer:
     from envlock.resolve.os.lock import make_os_layer
 
     return make_os_layer(
         request,
-        request.os_base,
+        base,
         plan.root,
         plan.as_of,
         live=not plan.dated and plan.as_of == plan.now,
         floors=plan.os_floors,
+        needs=needs,
         http=http,
         reporter=reporter,
     )

@@ -7,10 +7,11 @@ import hashlib
 import io
 import lzma
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
+from typing import Literal
 
 from pysequoia import ArmorKind, Cert, Profile, SignatureMode, Tsk, armor, sign
 from pysequoia.packet import PacketPile
@@ -69,12 +70,16 @@ def with_signatures(blocks: Sequence[bytes]) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deb:
-    """A binary package. ``fields`` are further ones of its control file (``Depends``…)."""
+    """A binary package. ``fields`` are further ones of its control file (``Depends``…).
+
+    ``paths`` are the files that it has (``usr/lib/x86_64-linux-gnu/libGL.so.1``), all empty.
+    """
 
     name: str
     version: str
     architecture: str = "amd64"
     fields: Mapping[str, str] = field(default_factory=dict)
+    paths: tuple[str, ...] = ()
 
     @property
     def filename(self) -> str:
@@ -98,10 +103,12 @@ class Deb:
     def build(self) -> bytes:
         """The .deb (deb(5)): the same bytes each time."""
         control = self.control().encode()
+        files = {f"./usr/share/doc/{self.name}/copyright": b"none\n"}
+        files |= {f"./{path}": b"" for path in self.paths}
         members = (
             ("debian-binary", b"2.0\n"),
             ("control.tar.gz", _tar({"./control": control})),
-            ("data.tar.gz", _tar({f"./usr/share/doc/{self.name}/copyright": b"none\n"})),
+            ("data.tar.gz", _tar(files)),
         )
         return b"!<arch>\n" + b"".join(_member(name, content) for name, content in members)
 
@@ -210,7 +217,8 @@ class TinySuite:
 
     ``prefix`` stands before the components in ``Components``, as in Debian's security suites.
     ``packed`` are the suffixes that indexes have; ``plain`` lists the unpacked ones, too. Without
-    ``sources`` (None), there is no index of them.
+    ``sources`` (None), there is no index of them. ``contents`` is where ``Contents`` are: by
+    ``component`` as Debian's, for the whole ``suite`` as Ubuntu's, or nowhere.
     """
 
     name: str
@@ -227,6 +235,7 @@ class TinySuite:
     by_hash: bool = True
     packed: tuple[str, ...] = (".xz", ".gz")
     plain: bool = True
+    contents: Literal["component", "suite"] | None = "component"
     inline: bool = True
     more: str = ""
 
@@ -255,6 +264,16 @@ class TinySuite:
         ]
         return "\n".join(lines).encode() + b"\n"
 
+    def _contents(self) -> Iterator[tuple[str, bytes]]:
+        for architecture in self.architectures:
+            debs = [deb for deb in self.debs if deb.architecture == architecture]
+            if self.contents == "suite":
+                yield f"Contents-{architecture}", contents_text(debs, "universe/libs")
+            elif self.contents == "component":
+                for component in self.components:
+                    own = debs if component == "main" else []
+                    yield f"{component}/Contents-{architecture}", contents_text(own)
+
     def files(self, key: Signer) -> Files:
         """Everything of the suite below the archive's root."""
         listed: Files = {}
@@ -264,14 +283,17 @@ class TinySuite:
                 listed[path] = text
             for suffix in self.packed:
                 listed[path + suffix] = served[path + suffix] = _PACKERS[suffix](text)
+        for path, text in self._contents():
+            listed[path] = text  # listed and not there, as in real archives
+            listed[f"{path}.gz"] = served[f"{path}.gz"] = _PACKERS[".gz"](text)
         release = self.release(listed)
         folder = f"dists/{self.name}"
         files = {f"{folder}/{path}": content for path, content in served.items()}
         for path, content in served.items():
             if self.by_hash:
-                near = path.rpartition("/")[0]
+                near = "/".join((folder, *path.split("/")[:-1]))
                 digest = hashlib.sha256(content).hexdigest()
-                files[f"{folder}/{near}/by-hash/SHA256/{digest}"] = content
+                files[f"{near}/by-hash/SHA256/{digest}"] = content
         if self.inline:
             files[f"{folder}/InRelease"] = key.clear(release)
         files[f"{folder}/Release"] = release
@@ -296,6 +318,17 @@ class TinySuite:
                     source.paragraph() for source in self.sources if source.component == component
                 ).encode()
         return found
+
+
+def contents_text(debs: Iterable[Deb], section: str = "libs") -> bytes:
+    """A ``Contents`` file: path, spaces, and who has it; sorted."""
+    holders: dict[str, list[str]] = {}
+    for deb in debs:
+        for path in deb.paths:
+            holders.setdefault(path, []).append(f"{section}/{deb.name}")
+    return "".join(
+        f"{path:<55} {','.join(sorted(names))}\n" for path, names in sorted(holders.items())
+    ).encode()
 
 
 def packages_text(debs: Iterable[Deb]) -> bytes:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from envlock.errors import UsageError
+from envlock.errors import NoSolutionError, UsageError
 from envlock.io.apt_config import apt_sources
 from envlock.io.http import Http
 from envlock.io.progress import Reporter
-from envlock.lock.os import OsArchive, OsLayer, OsPackage
+from envlock.lock.os import OsArchive, OsLayer, OsLibrary, OsPackage
 from envlock.lock.request import Request
 from envlock.lock.target import Target
 from envlock.resolve.os.archive import Opening, VerifiedSuite, default_keyring, open_archive
 from envlock.resolve.os.closure import Solution, close
 from envlock.resolve.os.distribution import Base, parse_base
 from envlock.resolve.os.index import PackageIndex
+from envlock.resolve.os.libraries.advice import additions, provided
+from envlock.resolve.os.libraries.contents import Contents, read_contents
+from envlock.resolve.os.libraries.needs import Finder
 from envlock.resolve.os.mirrors import choose_mirrors
 from envlock.resolve.os.sources import find_sources
 from envlock.resolve.os.trust import Keyring, read_keyring
@@ -31,6 +34,7 @@ def make_os_layer(
     *,
     live: bool,
     floors: Mapping[str, datetime],
+    needs: Finder | None,
     http: Http,
     reporter: Reporter,
 ) -> OsLayer:
@@ -44,13 +48,14 @@ def make_os_layer(
         live: lock the present from the machine's own mirror instead of a snapshot.
         floors: suite → date of the Release that an earlier lock saw at this or an earlier
             instant; an older one is a replay.
+        needs: finds the libraries that wheels need of the system; None: nobody asks.
         http: for all transfers.
         reporter: told the phases, and what an archive lacks.
 
     Raises:
         UsageError: an unknown distribution, suite, architecture or package.
         NoSolutionError: packages exclude one another.
-        SourceError: no archive can be reached, or a .deb's source package is nowhere.
+        SourceError: no archive or wheel can be reached, or a .deb's source package is nowhere.
         VerificationError: a signature or digest is not right.
     """
     base = parse_base(base_name, as_of=as_of)
@@ -63,19 +68,24 @@ def make_os_layer(
         reporter=reporter,
         now=as_of if live else None,
     )
-    packages: list[OsPackage] = []
-    for architecture in architectures:
-        reporter.step(f"resolving {base} packages for {architecture}")
-        packages += _packages(request, suites, architecture, reporter)
     layer = OsLayer(
         base=str(base),
         archives=tuple(sorted(_archive(suite) for suite in suites)),
-        packages=tuple(sorted(packages)),
+        packages=(),
     )
+    for architecture in architectures:
+        reporter.step(f"resolving {base} packages for {architecture}")
+        part = _resolved(request, suites, architecture, needs, http, reporter)
+        layer = replace(
+            layer,
+            packages=tuple(sorted((*layer.packages, *part.packages))),
+            libraries=(*layer.libraries, *part.libraries),
+            unread=tuple(sorted({*layer.unread, *part.unread})),
+        )
     if not request.sources:
         return layer
     reporter.step(f"finding source packages of {base}")
-    return replace(layer, sources=find_sources(packages, suites, http))
+    return replace(layer, sources=find_sources(layer.packages, suites, http))
 
 
 def _architectures(targets: Sequence[Target]) -> tuple[str, ...]:
@@ -113,15 +123,63 @@ def _opening(
     )
 
 
-def _packages(
-    request: Request, suites: Iterable[VerifiedSuite], architecture: str, reporter: Reporter
-) -> list[OsPackage]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """One architecture's part of a layer."""
+
+    packages: tuple[OsPackage, ...]
+    libraries: tuple[OsLibrary, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+def _resolved(
+    request: Request,
+    suites: Sequence[VerifiedSuite],
+    architecture: str,
+    needs: Finder | None,
+    http: Http,
+    reporter: Reporter,
+) -> _Part:
     parts = [part for s in suites for part in s.parts if part.architecture == architecture]
     with PackageIndex(parts, architecture=architecture) as index:
         pythons = _interpreters(request, index, architecture, reporter)
         wanted = [*request.os_packages, *pythons]
         solution = close(index, wanted, recommends=request.os_recommends)
-        return list(_locked(solution, index, architecture))
+        packages = tuple(_locked(solution, index, architecture, {}))
+        if needs is None:
+            return _Part(packages=packages)
+        found = needs(architecture, packages)
+        locked = {package.name for package in packages}
+
+        def contents() -> Contents:
+            reporter.step(f"finding libraries in {request.os_base} for {architecture}")
+            return read_contents(suites, architecture, http)
+
+        libraries = provided(found, architecture, index=index, locked=locked, contents=contents)
+        added = additions(libraries, locked) if request.os_auto else {}
+        if added:
+            solution = _extended(index, wanted, added, recommends=request.os_recommends)
+            packages = tuple(_locked(solution, index, architecture, added))
+        return _Part(packages=packages, libraries=libraries, unread=found.unread)
+
+
+def _extended(
+    index: PackageIndex,
+    wanted: Iterable[str],
+    added: Mapping[str, tuple[str, ...]],
+    *,
+    recommends: bool,
+) -> Solution:
+    try:
+        return close(index, [*wanted, *added], recommends=recommends)
+    except NoSolutionError as error:
+        listed = ", ".join(f"{name} (for {', '.join(by)})" for name, by in added.items())
+        raise NoSolutionError(
+            f"{error.what}\n  added for libraries that wheels need: {listed}",
+            where=error.where,
+            remedy="name the library in ignore-libraries, or another package that has it in"
+            " packages, of [tool.envlock.os]",
+        ) from None
 
 
 def _interpreters(
@@ -141,7 +199,12 @@ def _interpreters(
     return found
 
 
-def _locked(solution: Solution, index: PackageIndex, architecture: str) -> Iterable[OsPackage]:
+def _locked(
+    solution: Solution,
+    index: PackageIndex,
+    architecture: str,
+    added: Mapping[str, tuple[str, ...]],
+) -> Iterable[OsPackage]:
     for chosen in solution.packages:
         package = chosen.package
         yield OsPackage(
@@ -155,8 +218,9 @@ def _locked(solution: Solution, index: PackageIndex, architecture: str) -> Itera
             source=package.source,
             source_version=package.source_version,
             base=chosen.base,
-            requested=chosen.requested,
+            requested=chosen.requested and package.name not in added,
             via=chosen.via,
+            via_wheels=added.get(package.name, ()),
         )
 
 

@@ -97,7 +97,7 @@ class VerifiedSuite:
             SourceError: it is offered only in forms that cannot be unpacked here, or nobody has it.
             VerificationError: it has other bytes than the Release says.
         """
-        variants = tuple(self._variants(path))
+        variants = self.variants(path)
         plain = self.release.file(path)
         unreadable = self._unreadable(path)
         if not variants and unreadable is None:
@@ -109,9 +109,10 @@ class VerifiedSuite:
             load=load,
         )
 
-    def _variants(self, path: str) -> list[Variant]:
-        """The forms that can be unpacked, in the order to try: those in the store, then the best.
+    def variants(self, path: str) -> tuple[Variant, ...]:
+        """The forms of an index that can be unpacked, in the order to try; none: it is not listed.
 
+        Those in the store go first, then the best.
         gzip unpacks three times as fast as xz and has a third more bytes: worth it from a mirror,
         not from a service that is to be spared.
         """
@@ -120,7 +121,7 @@ class VerifiedSuite:
         listed = [(suffix, self.release.file(path + suffix)) for suffix in order]
         offered = [(suffix, entry) for suffix, entry in listed if entry is not None]
         offered.sort(key=lambda pair: not stored(pair[1].sha256).exists())
-        return [
+        return tuple(
             Variant(
                 suffix=suffix,
                 wanted=Wanted(
@@ -132,14 +133,15 @@ class VerifiedSuite:
                 ),
             )
             for suffix, entry in offered
-        ]
+        )
 
     def _urls(self, entry: Listed) -> tuple[str, ...]:
         """By name and by digest: a live mirror may change under the name, a snapshot does not.
 
         First where the Release was, then at the other mirrors.
         """
-        hashed = f"{entry.path.rpartition('/')[0]}/by-hash/SHA256/{entry.sha256}"
+        near, slash, _ = entry.path.rpartition("/")
+        hashed = f"{near}{slash}by-hash/SHA256/{entry.sha256}"
         paths = [entry.path]
         if self.release.by_hash:
             paths.insert(0 if self.timestamp is None else 1, hashed)
