@@ -313,16 +313,21 @@ def _encoded(found: WheelLibraries) -> bytes:
     return json.dumps(content, sort_keys=True).encode()
 
 
-def _decoded(content: bytes) -> WheelLibraries:
-    table = json.loads(content)
-    return WheelLibraries(
-        needs={
-            architecture: {
-                soname: tuple(tuple(folders) for folders in ways) for soname, ways in found.items()
-            }
-            for architecture, found in table["needs"].items()
-        },
-        brings=frozenset(table["brings"]),
-        places=frozenset(table["places"]),
-        unread=tuple(table["unread"]),
-    )
+def _decoded(content: bytes) -> WheelLibraries | None:
+    """What was kept; None where another envlock kept it in another shape."""
+    try:
+        table = json.loads(content)
+        return WheelLibraries(
+            needs={
+                architecture: {
+                    soname: tuple(tuple(folders) for folders in ways)
+                    for soname, ways in found.items()
+                }
+                for architecture, found in table["needs"].items()
+            },
+            brings=frozenset(table["brings"]),
+            places=frozenset(table["places"]),
+            unread=tuple(table["unread"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

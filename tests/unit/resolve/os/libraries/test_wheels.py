@@ -13,6 +13,7 @@ from support.packages import make_wheel
 
 from envlock.errors import SourceError, VerificationError
 from envlock.io.http import Http
+from envlock.io.cache import DiskCache
 from envlock.io.paths import cache_dir
 from envlock.io.progress import SilentReporter
 from envlock.resolve.os.libraries.wheels import (
@@ -133,6 +134,14 @@ def test_an_answer_is_remembered_by_digest(tmp_path: Path) -> None:
         path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(SourceError):  # a damaged answer is none
         read(file)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"needs": {"amd64": []}}', b'{"needs": 1}'])
+def test_an_answer_kept_in_another_shape_is_none(tmp_path: Path, body: bytes) -> None:
+    _, content = make_wheel("lib", "1", files={"lib/a.so": shared_object("libGL.so.1")})
+    file = local(tmp_path, content)
+    DiskCache("wheel-libraries-v1").put(file.sha256, body)
+    assert sonames(read(file)) == ["libGL.so.1"]
 
 
 def test_a_wheel_on_this_disk_is_verified(tmp_path: Path) -> None:
