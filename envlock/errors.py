@@ -61,6 +61,14 @@ class SourceError(EnvlockError):
     exit_code = EXIT_SOURCE
 
 
+class MissingError(SourceError):
+    """An address has nothing (any more); another one may have it."""
+
+
+class DiskError(SourceError):
+    """This machine's disk cannot take or give bytes: to ask elsewhere is no help."""
+
+
 class VerificationError(EnvlockError):
     """Bytes are not what a digest or signature says they are."""
 

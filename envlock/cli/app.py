@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "init": "Find what the project has and write the smallest [tool.envlock].",
     "lock": "Resolve the project as of a date and write pylock.toml.",
     "sync": "Make an environment hold exactly what the lock says.",
+    "fetch": "Bring every file of the lock into the store.",
     "check": "Compare the project and the installed packages with the lock.",
     "diff": "Show what changed between two locks (files or git revisions).",
     "why": "Show who asked for a package.",

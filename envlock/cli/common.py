@@ -19,6 +19,7 @@ from envlock.io import files
 from envlock.io.cache import DiskCache
 from envlock.io.machine import machine_platform
 from envlock.lock.request import Request
+from envlock.lock.target import Target, parse_target
 from envlock.project.load import load_request
 from envlock.project.locate import Project, locate
 
@@ -87,6 +88,21 @@ def write_lock(path: Path, lock: Lock) -> None:
     text = codec.dump(lock)
     files.write_atomic(path, text)
     DiskCache(_VALID).put(_identity(text), b"")
+
+
+def locked_target(lock: Lock, text: str) -> Target:
+    """The lock's target that is written ``linux/amd64@3.11``.
+
+    Raises:
+        UsageError: it is no target, or none of the lock's.
+    """
+    target = parse_target(text)
+    if target not in lock.targets:
+        raise UsageError(
+            f"the lock is not for {target.key}",
+            remedy=f"it is for {', '.join(t.key for t in lock.targets)}",
+        )
+    return target
 
 
 def _identity(text: str) -> str:

@@ -7,13 +7,19 @@ from pathlib import Path
 
 import click
 
-from envlock.cli.common import json_option, locate_project, name_option, read_lock, script_option
+from envlock.cli.common import (
+    json_option,
+    locate_project,
+    locked_target,
+    name_option,
+    read_lock,
+    script_option,
+)
 from envlock.cli.context import Context
 from envlock.cli.output import result_json, say
 from envlock.errors import SourceError, UsageError
 from envlock.export.exporter import Exporter, FileTree
 from envlock.io.files import write_atomic
-from envlock.lock.target import parse_target
 
 _EPILOG = """\b
 Examples:
@@ -54,12 +60,7 @@ def command(
         option = "--check" if check else "--json"
         raise UsageError(f"{option} needs a file", remedy="name it: --output FILE")
     lock = read_lock(locate_project(context, name=name, script=script))
-    chosen = None if target is None else parse_target(target)
-    if chosen is not None and chosen not in lock.targets:
-        raise UsageError(
-            f"the lock is not for {chosen.key}",
-            remedy=f"it is for {', '.join(t.key for t in lock.targets)}",
-        )
+    chosen = None if target is None else locked_target(lock, target)
     content = _single(exporter.export(lock, chosen), format_name)
     if to_stdout:
         click.echo(content, nl=False)

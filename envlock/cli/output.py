@@ -85,13 +85,25 @@ def notes(context: Context) -> Iterator[Reporter]:
 
 
 @contextmanager
-def reporting(context: Context) -> Iterator[Reporter]:
-    """A reporter for long work: a bar on a terminal, plain notes elsewhere."""
+def reporting(context: Context, *, in_bytes: bool = False) -> Iterator[Reporter]:
+    """A reporter for long work: a bar on a terminal, plain notes elsewhere.
+
+    ``in_bytes`` says that progress is told in bytes; then the bar has sizes, speed and time left.
+    """
     if context.quiet or not sys.stderr.isatty():
         yield _Plain(context)
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+    from rich import progress as parts
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
+    amount: tuple[parts.ProgressColumn, ...] = (parts.MofNCompleteColumn(),)
+    if in_bytes:
+        amount = (
+            parts.DownloadColumn(),
+            parts.TransferSpeedColumn(),
+            parts.TimeRemainingColumn(compact=True),
+        )
+    columns = (parts.SpinnerColumn(), parts.TextColumn("{task.description}"), parts.BarColumn())
+    with parts.Progress(
+        *columns, *amount, console=console(stderr=True), transient=True
+    ) as progress:
         yield _Bar(context, progress, progress.add_task("starting", total=None))

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
 
-from envlock.errors import EnvlockError, SourceError, UsageError
+from envlock.errors import DiskError, UsageError
 
 _REMEDIES = {
     errno.ENOSPC: "free some space and run the command again; nothing was changed",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f); nothing was changed",
     errno.EDQUOT: "free some space and run the command again; nothing was changed",
     errno.EROFS: "the file system is read-only",
     errno.EACCES: "check the permissions of the file and its folder",
@@ -89,7 +90,7 @@ def write_atomic(path: Path, content: bytes | str) -> None:
         temporary = None
         _sync_folder(target.parent)
     except OSError as error:
-        raise _file_error(error, path) from None
+        raise disk_error(error, path) from None
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
@@ -112,8 +113,9 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def _file_error(error: OSError, path: Path) -> EnvlockError:
-    return SourceError(
+def disk_error(error: OSError, path: Path) -> DiskError:
+    """The error for what the system says of writing ``path``, with what helps."""
+    return DiskError(
         f"cannot write: {error.strerror or error}",
         where=str(path),
         remedy=_REMEDIES.get(error.errno or 0),
@@ -138,7 +140,7 @@ def project_lock(folder: Path, on_wait: Callable[[], None]) -> Iterator[None]:
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError as error:
-        raise _file_error(error, folder) from None
+        raise disk_error(error, folder) from None
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

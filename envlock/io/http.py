@@ -4,8 +4,9 @@ What every transfer has: http and https only; at most ten redirects, never from 
 credentials that stay with their host; proxies from the environment as curl reads them
 (``https_proxy``, ``no_proxy``, …); ``~/.netrc``; a 10 s limit to connect and a 30 s limit without
 progress; new attempts after passing faults (429, 500, 502, 503, 504, cut or stalled connections)
-with growing pauses that honour ``Retry-After`` up to 30 s. A body shorter than announced is an
-error.
+with growing pauses that honour ``Retry-After`` up to 30 s, for all transfers from that server. A
+body shorter than announced is an error; an attempt that brought a file on by 256 KiB counts as a
+first one.
 
 Environment: ``ENVLOCK_HTTP_RETRIES`` (default 3), ``ENVLOCK_HTTP_TIMEOUT`` (seconds, default 30);
 for the CA bundle ``SSL_CERT_FILE``, ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE``, ``SSL_CERT_DIR``.
@@ -16,11 +17,12 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, as_completed
+from concurrent.futures import CancelledError, Future, as_completed
 from pathlib import Path
 from types import TracebackType
 
-from envlock.errors import EnvlockError, SourceError, UsageError, VerificationError
+from envlock.errors import MissingError, SourceError, UsageError
+from envlock.io.files import disk_error
 from envlock.io.loop import Loop
 from envlock.io.sinks import CountingSink, FileSink, MemorySink, Sink
 from envlock.io.transfer import NETWORK_REMEDY, Response, Settings, Transfer
@@ -205,43 +207,61 @@ class Http:
             SourceError: the file cannot be had or not be written, or has no end.
             VerificationError: the bytes have another digest or size.
         """
-        shown = without_credentials(url)
         try:
             destination.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=destination.parent)
             os.close(handle)
         except OSError as error:
-            raise SourceError(
-                f"cannot write: {error.strerror}",
-                where=str(destination.parent),
-                remedy="check the permissions of the folder and the free space",
-            ) from None
+            raise disk_error(error, destination.parent) from None
         part = Path(name)
         limit = max_bytes if size is None else size
         sink = FileSink(part, resume=sha256 is not None, limit=limit)
         try:
-            found = self._fill(sink, url, credentials)
-            if sha256 is not None and found != sha256 and sink.resumed:
-                # The server may have changed the file between two pieces: once more, in one.
-                sink.close()
-                sink = FileSink(part, limit=limit)
-                found = self._fill(sink, url, credentials)
-            if sink.overlong:
-                raise _overlong(limit, shown, stated=size is not None)
-            _verify(found, sha256 or found, sink.size, size, shown)
+            self.fill(url, sink, sha256=sha256, credentials=credentials)
+            sink.verify(sha256, size, url)
+            sink.flush()
+            sink.close()
             part.replace(destination)
-            return found
+            return sink.digest()
         except OSError as error:
-            raise SourceError(f"cannot write: {error.strerror}", where=str(destination)) from None
+            raise disk_error(error, destination) from None
         finally:
             sink.close()
             part.unlink(missing_ok=True)
 
-    def _fill(self, sink: FileSink, url: str, credentials: Login | None) -> str:
-        """Bring all of the body to the file; its sha256, or of what came before it was too much."""
-        future = self._send(url, sink, credentials=credentials, identity=True)
-        expect_ok(future.result(), without_credentials(url))
-        return sink.finish()
+    def fill(
+        self,
+        url: str,
+        sink: FileSink,
+        *,
+        sha256: str | None = None,
+        credentials: Login | None = None,
+    ) -> None:
+        """Bring a file's bytes into ``sink``, behind those that it has.
+
+        Where continued pieces do not make up ``sha256``, the file is fetched once more, in one: it
+        may have changed between two of them.
+
+        Raises:
+            SourceError: the file cannot be had or not be written (``MissingError``: not there).
+        """
+        for last in (False, True):
+            future = self._send(url, sink, credentials=credentials, identity=True)
+            try:
+                response = future.result()
+            except CancelledError:
+                sink.close()
+                raise
+            # 416: what is there is longer than the server's file.
+            pieced = sink.resumed or (response.status == 416 and sink.size > 0)
+            if last or not pieced or sink.digest() == sha256:
+                break
+            sink.restart()
+        expect_ok(response, url)
+
+    def abandon(self) -> None:
+        """Give up all transfers under way; who waits for one gets a ``CancelledError``."""
+        self._loop.abandon()
 
     def _send(
         self,
@@ -288,7 +308,8 @@ def expect_ok(response: Response, url: str) -> Response:
     """The response if its status is 2xx.
 
     Raises:
-        SourceError: any other status; says what to do about the usual ones.
+        SourceError: any other status; says what to do about the usual ones (``MissingError``:
+            there is nothing).
     """
     if 200 <= response.status < 300:
         return response
@@ -296,8 +317,10 @@ def expect_ok(response: Response, url: str) -> Response:
         401: "give credentials for this address (index URL, netrc, or UV_INDEX_…_PASSWORD)",
         403: "check that these credentials may read this address",
         404: "check the address; the file may have been deleted there",
+        410: "the file was deleted there",
     }.get(response.status, NETWORK_REMEDY)
-    raise SourceError(
+    kind = MissingError if response.status in (404, 410) else SourceError
+    raise kind(
         f"the server answered {response.status}", where=without_credentials(url), remedy=remedy
     )
 
@@ -316,35 +339,6 @@ def _stated_size(response: Response, sink: CountingSink, url: str) -> int | None
         return int(length)
     # No length anywhere: only a body that was read to its end has been counted.
     return sink.count if response.complete and sink.count else None
-
-
-def _overlong(limit: int, url: str, *, stated: bool) -> EnvlockError:
-    if stated:
-        return VerificationError(
-            f"more than the stated {limit} bytes",
-            where=url,
-            remedy="do not use this file; try another index or mirror",
-        )
-    return SourceError(
-        f"the file is larger than {limit} bytes, or has no end",
-        where=url,
-        remedy="check that the address is what it should be",
-    )
-
-
-def _verify(found: str, sha256: str, count: int, size: int | None, url: str) -> None:
-    if found != sha256:
-        raise VerificationError(
-            f"sha256 is {found}, the lock says {sha256}",
-            where=url,
-            remedy="do not use this file; try another index or mirror",
-        )
-    if size is not None and count != size:
-        raise VerificationError(
-            f"{count} bytes, the lock says {size}",
-            where=url,
-            remedy="correct the size in the lock; the digest is right",
-        )
 
 
 def _number(variables: Mapping[str, str], name: str, default: float) -> float:

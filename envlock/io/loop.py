@@ -40,6 +40,7 @@ class Loop:
         self._thread: threading.Thread | None = None
         self._waker: socket.socket | None = None
         self._closed = False
+        self._dropping = False
 
     def add(self, transfer: Transfer) -> None:
         """Hand over a transfer; its future is completed in the loop's thread."""
@@ -56,6 +57,15 @@ class Loop:
                 )
                 self._thread.start()
         transfer.future.add_done_callback(lambda _: self._open.discard(transfer))
+        self._wake()
+
+    def abandon(self) -> None:
+        """Cancel every transfer that is not finished."""
+        with self._guard:
+            left = [*self._open]
+        for transfer in left:
+            transfer.future.cancel()
+        self._dropping = True
         self._wake()
 
     def close(self) -> None:
@@ -80,6 +90,9 @@ class Loop:
         try:
             worker = _Worker(self._settings, wakeups)
             while not self._closed:
+                if self._dropping:
+                    self._dropping = False
+                    worker.drop_cancelled()
                 worker.take(self._incoming)
                 worker.turn()
         except Exception as error:
@@ -98,11 +111,16 @@ class Loop:
 
 @dataclass(slots=True)
 class _Host:
-    """One server's transfers: how many run, how many may, and which wait for their turn."""
+    """One server's transfers: how many run, how many may, and which wait for their turn.
+
+    None begins before ``paused_until`` (monotonic): a server that is asked too much says so once,
+    for all of them.
+    """
 
     running: int = 0
     limit: int = CONNECTIONS
     waiting: deque[Transfer] = field(default_factory=deque)
+    paused_until: float = 0.0
 
 
 def _host(transfer: Transfer) -> str:
@@ -150,8 +168,21 @@ class _Worker:
         self._feed(host)
 
     def _feed(self, host: _Host) -> None:
-        while host.waiting and host.running < host.limit:
-            self._start(host.waiting.popleft(), host)
+        # Whoever caused the pause comes back at its end, and then the others go on, too.
+        while host.waiting and host.running < host.limit and time.monotonic() >= host.paused_until:
+            transfer = host.waiting.popleft()
+            if not transfer.future.cancelled():
+                self._start(transfer, host)
+
+    def drop_cancelled(self) -> None:
+        """Let go of what nobody waits for any more."""
+        given_up = [h for h, transfer in self._running.items() if transfer.future.cancelled()]
+        for handle in given_up:
+            host = self._hosts[_host(self._running.pop(handle))]
+            self._multi.remove_handle(handle)
+            handle.close()
+            host.running -= 1
+            self._feed(host)
 
     def turn(self) -> None:
         """Wait for sockets, timers or a wake-up, and let libcurl work."""
@@ -229,6 +260,8 @@ class _Worker:
         if isinstance(outcome, float):
             transfer.attempt += 1
             due = time.monotonic() + outcome
+            if transfer.status == 429 or "retry-after" in transfer.received:
+                host.paused_until = due
             heapq.heappush(self._later, (due, next(self._order), transfer))
         else:
             _settle(transfer, outcome)

@@ -22,6 +22,8 @@ CONNECT_SECONDS = 10.0
 MAX_DELAY_SECONDS = 30.0
 RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 _SSLOPT_NATIVE_CA = 16  # older pycurl has no name for it
+PROGRESS_BYTES = 256 * 1024
+"""A cut transfer that got on by so much counts as a first attempt again."""
 NETWORK_REMEDY = "check the network and the address, or try again later"
 TLS_REMEDY = "name the CA bundle to trust with SSL_CERT_FILE, or check the address"
 
@@ -52,6 +54,7 @@ class Transfer:
     headers: Mapping[str, str] = field(default_factory=dict)
     credentials: tuple[str, str] | None = None
     attempt: int = 0
+    kept: int = 0
     begun: bool = False
     status: int = 0
     received: dict[str, str] = field(default_factory=dict)
@@ -71,6 +74,8 @@ class Transfer:
 
     def on_body(self, data: bytes) -> int:
         """Pass bytes on; anything but their count tells libcurl to stop."""
+        if self.future.cancelled():
+            return -1
         if not self.begun:
             self.begun = True
             self.sink.begin(self.status, self.received)
@@ -156,6 +161,9 @@ def judge(
         stopped = True
     else:
         stopped = False
+    kept = transfer.sink.kept()
+    if kept - transfer.kept >= PROGRESS_BYTES:
+        transfer.attempt, transfer.kept = 0, kept
     again = transfer.attempt < settings.retries
     if code != pycurl.E_OK and not stopped:
         if again and code in _passing_faults():

@@ -27,12 +27,13 @@ from support.tiny_archive import (
 
 from envlock.errors import EnvlockError, SourceError, UsageError, VerificationError
 from envlock.io.apt_config import apt_sources
+from envlock.io.fetch import fetch_all
 from envlock.io.http import Http
 from envlock.io.paths import cache_dir
 from envlock.io.progress import SilentReporter
-from envlock.resolve.os.archive import Opening, VerifiedSuite, fetch_debs, open_archive
+from envlock.io.store import stored
+from envlock.resolve.os.archive import Opening, VerifiedSuite, open_archive
 from envlock.resolve.os.distribution import parse_base
-from envlock.resolve.os.fetch import stored
 from envlock.resolve.os.mirrors import choose_mirrors
 from envlock.resolve.os.trust import parse_keyring, shipped_keyring
 
@@ -88,7 +89,7 @@ def whole_chain(server: SnapshotServer, http: Http, as_of: datetime | None) -> d
         content = deb.build()
         digest = hashlib.sha256(content).hexdigest()
         wanted.append(suites[0].wanted(deb.filename, digest, len(content)))
-    return fetch_debs(http, wanted)
+    return fetch_all(http, wanted)
 
 
 def store_is_clean() -> bool:
@@ -431,7 +432,7 @@ def test_a_file_is_had_from_whoever_has_it(server: SnapshotServer, http: Http) -
         deb = base_debs("1.0-1")[1]
         content = deb.build()
         digest = hashlib.sha256(content).hexdigest()
-        paths = fetch_debs(http, [suites[0].wanted(deb.filename, digest, len(content))])
+        paths = fetch_all(http, [suites[0].wanted(deb.filename, digest, len(content))])
         assert paths[digest].read_bytes() == content
         assert poor.count("*.deb") == liar.count("*.deb") == server.count("*.deb") == 1
 
@@ -439,6 +440,7 @@ def test_a_file_is_had_from_whoever_has_it(server: SnapshotServer, http: Http) -
 def test_a_damaged_store_is_mended(server: SnapshotServer, http: Http) -> None:
     paths = whole_chain(server, http, SPRING)
     digest, path = next(iter(paths.items()))
+    path.chmod(0o644)
     path.write_bytes(b"x" * path.stat().st_size)
     assert whole_chain(server, http, SPRING)[digest].read_bytes() != b"x"
     assert store_is_clean()
@@ -463,7 +465,7 @@ def test_no_mirror_at_all(http: Http) -> None:
 def test_a_package_that_nobody_has(server: SnapshotServer, http: Http) -> None:
     suite = open_archive(opening(server, SPRING), http)[0]
     with pytest.raises(SourceError, match=r"none_1\.deb"):
-        fetch_debs(http, [suite.wanted("pool/main/n/none_1.deb", "0" * 64, 3)])
+        fetch_all(http, [suite.wanted("pool/main/n/none_1.deb", "0" * 64, 3)])
 
 
 def test_a_suite_that_is_not_there(server: SnapshotServer, http: Http) -> None:
@@ -508,7 +510,7 @@ def test_the_same_file_from_two_suites_is_fetched_once(server: SnapshotServer, h
     content = deb.build()
     digest = hashlib.sha256(content).hexdigest()
     twice = [suites[0].wanted(deb.filename, digest, len(content)) for _ in range(2)]
-    assert list(fetch_debs(http, twice)) == [digest]
+    assert list(fetch_all(http, twice)) == [digest]
     assert server.count("*.deb") == 1
 
 

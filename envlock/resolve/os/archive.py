@@ -7,18 +7,16 @@ The chain: the archive's keys → the signed Release → each index by the diges
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 
 from envlock.errors import SourceError, UsageError, VerificationError
 from envlock.io.http import Http
 from envlock.io.progress import Reporter, SilentReporter
 from envlock.resolve.os.distribution import Base
-from envlock.resolve.os.fetch import Wanted, fetch_all
 from envlock.resolve.os.index import IndexPart
 from envlock.resolve.os.mirrors import Mirrors
 from envlock.resolve.os.release import Release, judge_release, parse_release
@@ -92,20 +90,6 @@ def open_archive(
         for note in _gaps(suite, opening, components):
             reporter.note(note)
     return opened
-
-
-def fetch_debs(
-    http: Http, wanted: Iterable[Wanted], reporter: Reporter | None = None
-) -> dict[str, Path]:
-    """The packages' files in the store (digest → path), in parallel, resumed when cut.
-
-    Raises:
-        SourceError: nobody has one of them.
-        VerificationError: one has other bytes than its index says.
-    """
-    if reporter is not None:
-        reporter.step("fetching packages")
-    return fetch_all(http, wanted, reporter)
 
 
 def default_keyring(base: Base) -> Keyring:

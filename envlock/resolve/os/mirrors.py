@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from envlock.errors import EnvlockError, UsageError
 from envlock.io.apt_config import AptSource
@@ -15,6 +16,8 @@ from envlock.io.urls import without_credentials
 from envlock.resolve.os.distribution import Distribution
 from envlock.resolve.os.snapshot import SnapshotMirror, public_mirror
 from envlock.resolve.os.trust import Keyring, read_keyring
+
+_UNQUOTED = "/+~:@!$&'()*,;="
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,11 @@ class Mirrors:
     def _dated(self, url: str) -> SnapshotMirror | None:
         starts = ((mirror.template.partition("{")[0], mirror) for mirror in self.snapshots)
         return next((mirror for start, mirror in starts if url.startswith(start)), None)
+
+
+def pool_url(root: str, filename: str) -> str:
+    """The address of a file that an index names (``Filename``), below an archive's root URL."""
+    return f"{root}/{quote(filename, safe=_UNQUOTED)}"
 
 
 def choose_mirrors(

@@ -13,13 +13,15 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from envlock.errors import SourceError, VerificationError
+from envlock.errors import DiskError, SourceError, VerificationError
+from envlock.io.fetch import Wanted, fetch
 from envlock.io.http import Http
+from envlock.io.store import stored
 from envlock.resolve.os.distribution import Suite
-from envlock.resolve.os.fetch import SUFFIXES, Wanted, fetch, stored, unpack
 from envlock.resolve.os.index import IndexPart
-from envlock.resolve.os.mirrors import Mirrors
+from envlock.resolve.os.mirrors import Mirrors, pool_url
 from envlock.resolve.os.release import Listed, Release
+from envlock.resolve.os.unpack import SUFFIXES, unpack
 
 INDEX_LIMIT = 1024 * 1024 * 1024
 """No index unpacks to more bytes than that."""
@@ -84,7 +86,7 @@ class VerifiedSuite:
             name=filename.rpartition("/")[2],
             sha256=sha256,
             size=size,
-            urls=tuple(f"{root}/{filename}" for root in roots),
+            urls=tuple(pool_url(root, filename) for root in roots),
             before=self.mirrors.before,
         )
 
@@ -192,6 +194,8 @@ def _load(
     for variant in variants:
         try:
             path = fetch(http, variant.wanted)
+        except DiskError:
+            raise
         except SourceError as error:
             failures.append(error)
             continue

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from io import BufferedIOBase
 from pathlib import Path
 
-from envlock.errors import SourceError, VerificationError
+from envlock.errors import DiskError, SourceError, VerificationError
 from envlock.io.cache import DiskCache
+from envlock.io.fetch import fetch
 from envlock.io.http import Http
-from envlock.resolve.os.fetch import fetch
 from envlock.resolve.os.libraries.choice import Holders
 from envlock.resolve.os.suite import INDEX_LIMIT, Variant, VerifiedSuite
 
@@ -101,6 +101,8 @@ def _libraries(variants: Sequence[Variant], architecture: str, http: Http) -> by
     for key, variant in zip(keys, variants, strict=True):
         try:
             path = fetch(http, variant.wanted)
+        except DiskError:
+            raise
         except SourceError as error:
             failures.append(error)  # mirrors leave out the unpacked form that a Release lists
             continue

@@ -24,9 +24,10 @@ from pathlib import Path
 
 from envlock.errors import SourceError, VerificationError
 from envlock.io.cache import DiskCache
+from envlock.io.fetch import PARALLEL, Wanted, fetch
 from envlock.io.http import Http, Login
 from envlock.io.progress import Reporter
-from envlock.resolve.os.fetch import PARALLEL, has_stored, stored
+from envlock.io.store import stored
 from envlock.resolve.os.libraries.elf import MACHINES, Elf, read_elf
 from envlock.resolve.os.libraries.ranges import NoRangesError, RangeFile
 
@@ -140,6 +141,7 @@ class WheelReader:
                     self._reporter.progress(done, len(left))
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
+                self._http.abandon()
                 raise
         return answers
 
@@ -193,20 +195,14 @@ class WheelReader:
         if file.path is not None:
             _verify_local(file, file.path)
             return file.path
-        path = stored(file.sha256)
-        known_size = path.stat().st_size if path.exists() and file.size is None else file.size
-        if known_size is not None and has_stored(file.sha256, known_size):
-            return path
-        if file.url is None:
-            raise SourceError(f"no place to fetch {file.name} from")
-        self._http.download(
-            file.url,
-            path,
+        wanted = Wanted(
+            name=file.name,
             sha256=file.sha256,
             size=file.size,
-            credentials=self._login(file.url),
+            urls=() if file.url is None else (file.url,),
+            login=self._login,
         )
-        return path
+        return fetch(self._http, wanted)
 
 
 def scan(archive: zipfile.ZipFile, *, large: bool) -> WheelLibraries:

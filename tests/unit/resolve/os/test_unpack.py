@@ -1,10 +1,9 @@
-"""Indexes unpack to what was packed, never to more than announced; the store heals itself."""
+"""Indexes unpack to what was packed, and never to more than announced."""
 
 from __future__ import annotations
 
 import bz2
 import gzip
-import hashlib
 import lzma
 
 import pytest
@@ -12,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envlock.errors import VerificationError
-from envlock.resolve.os.fetch import SUFFIXES, has_stored, stored, unpack
+from envlock.resolve.os.unpack import SUFFIXES, unpack
 
 PACK = {".xz": lzma.compress, ".gz": gzip.compress, ".bz2": bz2.compress, "": bytes}
 WHERE = "http://archive.example.org/Packages"
@@ -49,17 +48,3 @@ def test_a_cut_file_is_refused(suffix: str, data: st.DataObject) -> None:
 def test_what_is_not_packed_is_refused(suffix: str, content: bytes) -> None:
     with pytest.raises(VerificationError):
         unpack(content, suffix, limit=10_000, where=WHERE)
-
-
-def test_the_store_believes_digests_and_not_names() -> None:
-    content = b"bytes"
-    digest = hashlib.sha256(content).hexdigest()
-    path = stored(digest)
-    assert path.parts[-3:] == ("sha256", digest[:2], digest)
-    assert not has_stored(digest, len(content))
-    path.parent.mkdir(parents=True)
-    path.write_bytes(content)
-    assert has_stored(digest, len(content))
-    path.write_bytes(b"bytez")
-    assert not has_stored(digest, len(content))
-    assert not path.exists()

@@ -1,0 +1,107 @@
+"""The files of a lock that its targets use: what has to be at hand to install without any index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from envlock.lock.model import Artifact, Lock, PythonPackage
+from envlock.lock.os import OsPackage
+from envlock.lock.selection import wanted_packages
+from envlock.lock.target import Target, wheel_tags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonFile:
+    """A wheel, an sdist or an archive given directly, and the package that it is of.
+
+    ``file`` says where it is; of an archive given directly it has the address's last part as name.
+    """
+
+    package: PythonPackage
+    file: Artifact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedFiles:
+    """What targets use, each list sorted; a file of several targets is there once.
+
+    ``without`` names the packages that no file with a digest is locked for (a repository, a
+    folder), as ``name`` or ``name==version``.
+    """
+
+    python: tuple[PythonFile, ...] = ()
+    os: tuple[OsPackage, ...] = ()
+    without: tuple[str, ...] = ()
+
+
+def used_files(
+    lock: Lock, targets: Iterable[Target], *, python: bool = True, os: bool = True
+) -> UsedFiles:
+    """The files that some machine of the targets may install.
+
+    Of Python packages every wheel that fits one of the targets, else the sdist; of OS packages
+    those of the targets' architectures. ``python`` and ``os`` leave a layer out.
+    """
+    targets = tuple(targets)
+    found, without = _python_files(lock, targets) if python else ((), ())
+    return UsedFiles(python=found, os=_os_packages(lock, targets) if os else (), without=without)
+
+
+def _python_files(
+    lock: Lock, targets: Iterable[Target]
+) -> tuple[tuple[PythonFile, ...], tuple[str, ...]]:
+    found: dict[str, PythonFile] = {}
+    without: set[str] = set()
+    for target in targets:
+        for package in _packages(lock, target):
+            files = package_files(package, target)
+            if not files:
+                without.add(package.name + (f"=={package.version}" if package.version else ""))
+            for file in files:
+                found.setdefault(file.sha256, PythonFile(package=package, file=file))
+    ordered = sorted(found.values(), key=lambda f: (f.package.sort_key, f.file.name))
+    return tuple(ordered), tuple(sorted(without))
+
+
+def package_files(package: PythonPackage, target: Target) -> tuple[Artifact, ...]:
+    """Of one package: the wheels that fit the target, else its sdist; its archive given directly.
+
+    Which of several wheels is taken, the machine's own C library decides.
+    """
+    from packaging.utils import parse_wheel_filename
+
+    if package.archive is not None:
+        archive = package.archive
+        place = archive.url or archive.path or ""
+        name = place.partition("?")[0].rpartition("/")[2]
+        return (
+            Artifact(
+                name=name,
+                url=archive.url,
+                path=archive.path,
+                sha256=archive.sha256,
+                size=archive.size,
+            ),
+        )
+    tags = wheel_tags(target)
+    fitting = [w for w in package.wheels if not tags.isdisjoint(parse_wheel_filename(w.name)[3])]
+    if fitting:
+        return tuple(fitting)
+    return () if package.sdist is None else (package.sdist,)
+
+
+def _os_packages(lock: Lock, targets: Iterable[Target]) -> tuple[OsPackage, ...]:
+    if lock.os is None:
+        return ()
+    platforms = {target.platform for target in targets}
+    found = {p.sha256: p for p in sorted(lock.os.packages, reverse=True)}
+    return tuple(sorted(p for p in found.values() if f"linux/{p.architecture}" in platforms))
+
+
+def _packages(lock: Lock, target: Target) -> Iterable[PythonPackage]:
+    # A marker on the patch release may hold for some patches only: either counts.
+    first = wanted_packages(lock, target)
+    if target.python != target.series:
+        return first
+    return dict.fromkeys((*first, *wanted_packages(lock, target, f"{target.series}.99")))

@@ -1,0 +1,83 @@
+"""Bring the files of a lock into the store, from which builds, bundles and rebuilds take them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envlock.io.progress import Reporter, SilentReporter
+from envlock.io.store import has_stored, store_file
+from envlock.lock.artifacts import UsedFiles
+from envlock.lock.model import Lock
+
+if TYPE_CHECKING:
+    from envlock.io.fetch import Wanted
+
+
+def missing(files: UsedFiles) -> UsedFiles:
+    """Those that are not in the store."""
+    return replace(
+        files,
+        python=tuple(f for f in files.python if not has_stored(f.file.sha256, f.file.size)),
+        os=tuple(package for package in files.os if not has_stored(package.sha256, package.size)),
+    )
+
+
+def fetch(
+    lock: Lock,
+    files: UsedFiles,
+    root: Path,
+    *,
+    mirrors: Sequence[str] = (),
+    keyring: str | None = None,
+    reporter: Reporter,
+) -> None:
+    """Bring files of a lock into the store, each from whoever has its bytes.
+
+    Args:
+        lock: says when and from which indexes and archives it was made.
+        files: see ``used_files`` and ``missing``.
+        root: the lockfile's folder, for local files and the project's configuration.
+        mirrors: the project's own mirrors of the distribution's archives.
+        keyring: the project's own archive keys.
+        reporter: told the bytes that came, of all.
+
+    Raises:
+        SourceError: a file cannot be had, or the disk cannot take it.
+        VerificationError: a file has other bytes than the lock says.
+        UsageError: a configuration of indexes or mirrors cannot be used.
+    """
+    # Imported here: to see that all is there costs no HTTP client.
+    from envlock.io.fetch import fetch_all
+    from envlock.io.http import Http
+    from envlock.resolve.python.config import discover_sources
+    from envlock.resolve.python.locate import locate_files
+
+    # Sources matter for credentials here: what is set aside is no news.
+    sources = discover_sources(lock.request, root, dated=False, reporter=SilentReporter())
+    for entry in files.python:
+        if entry.file.path is not None:
+            store_file(root / entry.file.path, entry.file.sha256)
+    with Http(certificate=sources.certificate) as http:
+        wanted = (
+            *locate_files(files.python, sources, http),
+            *_debs(lock, files, root, mirrors, keyring),
+        )
+        count = len({file.sha256 for file in wanted})
+        if count:
+            reporter.step(f"fetching {count} file{'s' if count > 1 else ''}")
+            fetch_all(http, wanted, reporter)
+
+
+def _debs(
+    lock: Lock, files: UsedFiles, root: Path, mirrors: Sequence[str], keyring: str | None
+) -> tuple[Wanted, ...]:
+    if lock.os is None or not files.os:
+        return ()
+    # And a lock without OS packages is not to pay for signatures and SQLite.
+    from envlock.resolve.os.locate import locate_debs, lock_mirrors
+
+    places = lock_mirrors(lock.os, root, given=mirrors, keyring=keyring)
+    return locate_debs(lock.os, files.os, places, lock.as_of)

@@ -1,0 +1,76 @@
+"""Where the .debs of a lock can be had: this machine's mirrors, given ones, snapshot services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from envlock.io.apt_config import apt_sources
+from envlock.io.fetch import Wanted
+from envlock.lock.os import OsArchive, OsLayer, OsPackage
+from envlock.resolve.os.archive import default_keyring
+from envlock.resolve.os.distribution import parse_base
+from envlock.resolve.os.mirrors import Mirrors, choose_mirrors, pool_url
+from envlock.resolve.os.snapshot import timestamp
+from envlock.resolve.os.trust import read_keyring
+
+_IMPORTED = timedelta(days=1)
+"""After that time, a snapshot service has what an archive published."""
+
+
+def lock_mirrors(
+    layer: OsLayer, root: Path, *, given: Sequence[str] = (), keyring: str | None = None
+) -> Mirrors:
+    """The mirrors for a lock's OS layer, as when it was locked on this machine.
+
+    Args:
+        layer: its base names the distribution.
+        root: the project's folder, for the path of the keyring.
+        given: the project's own mirrors.
+        keyring: the project's own keys; they only tell whose mirrors apt's are.
+
+    Raises:
+        UsageError: a given mirror or the keyring cannot be used.
+    """
+    base = parse_base(layer.base)
+    keys = default_keyring(base) if keyring is None else read_keyring(root / keyring)
+    return choose_mirrors(base.distribution, given=given, sources=apt_sources(), keyring=keys)
+
+
+def locate_debs(
+    layer: OsLayer, packages: Iterable[OsPackage], mirrors: Mirrors, as_of: datetime
+) -> tuple[Wanted, ...]:
+    """Each package's file, to be asked for by digest: live mirrors first, then past states.
+
+    Args:
+        as_of: the lock's date (UTC).
+    """
+    suites = {archive.suite: archive for archive in layer.archives}
+    roots = {name: _roots(archive, mirrors, as_of) for name, archive in suites.items()}
+    return tuple(
+        Wanted(
+            name=package.file_name.rpartition("/")[2],
+            sha256=package.sha256,
+            size=package.size,
+            urls=tuple(pool_url(root, package.file_name) for root in roots.get(package.suite, ())),
+            before=mirrors.before,
+        )
+        for package in packages
+    )
+
+
+def _roots(archive: OsArchive, mirrors: Mirrors, as_of: datetime) -> tuple[str, ...]:
+    moments = [archive.snapshot] if archive.snapshot else _moments(archive, as_of)
+    found = [root for moment in moments for root in mirrors.roots(archive.archive, moment)]
+    return tuple(dict.fromkeys(found))
+
+
+def _moments(archive: OsArchive, as_of: datetime) -> list[str | None]:
+    """Instants at which a snapshot service has what a live mirror had at ``as_of``.
+
+    A mirror may be behind: what it had was published when its Release was, and imported soon
+    after.
+    """
+    published = min(archive.release_date + _IMPORTED, as_of)
+    return list(dict.fromkeys(timestamp(moment) for moment in (as_of, published)))
