@@ -238,6 +238,7 @@ def _resolve(
         keep_files=previous is not None and _limits(previous.request) == _limits(request),
         os_layer=_same_os(request, previous, date, options),
         os_floors=_os_floors(previous, date),
+        os_seen=_os_seen(previous, date),
         upgrade=options.upgrade,
         build=options.build,
         refresh=options.refresh,
@@ -268,6 +269,13 @@ def _os_floors(previous: Lock | None, date: datetime) -> dict[str, datetime]:
     if previous is None or previous.os is None or previous.as_of > date:
         return {}
     return {archive.suite: archive.release_date for archive in previous.os.archives}
+
+
+def _os_seen(previous: Lock | None, date: datetime) -> dict[str, str]:
+    """What the existing lock, if it is of this date, saw of each suite on a live mirror."""
+    if previous is None or previous.os is None or previous.as_of != date:
+        return {}
+    return {a.suite: a.release_sha256 for a in previous.os.archives if a.snapshot is None}
 
 
 def _limits(request: Request) -> tuple[object, ...]:

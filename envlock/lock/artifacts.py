@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from envlock.lock.model import Artifact, Lock, PythonPackage
 from envlock.lock.os import OsPackage
 from envlock.lock.selection import wanted_packages
 from envlock.lock.target import Target, wheel_tags
+
+if TYPE_CHECKING:
+    from packaging.tags import Tag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +74,6 @@ def package_files(package: PythonPackage, target: Target) -> tuple[Artifact, ...
 
     Which of several wheels is taken, the machine's own C library decides.
     """
-    from packaging.utils import parse_wheel_filename
-
     if package.archive is not None:
         archive = package.archive
         place = archive.url or archive.path or ""
@@ -85,18 +88,28 @@ def package_files(package: PythonPackage, target: Target) -> tuple[Artifact, ...
             ),
         )
     tags = wheel_tags(target)
-    fitting = [w for w in package.wheels if not tags.isdisjoint(parse_wheel_filename(w.name)[3])]
+    fitting = [w for w in package.wheels if not tags.isdisjoint(_wheel_tags(w.name))]
     if fitting:
         return tuple(fitting)
     return () if package.sdist is None else (package.sdist,)
+
+
+@functools.cache
+def _wheel_tags(name: str) -> frozenset[Tag]:
+    from packaging.utils import parse_wheel_filename
+
+    return parse_wheel_filename(name)[3]
 
 
 def _os_packages(lock: Lock, targets: Iterable[Target]) -> tuple[OsPackage, ...]:
     if lock.os is None:
         return ()
     platforms = {target.platform for target in targets}
-    found = {p.sha256: p for p in sorted(lock.os.packages, reverse=True)}
-    return tuple(sorted(p for p in found.values() if f"linux/{p.architecture}" in platforms))
+    found: dict[str, OsPackage] = {}
+    for package in sorted(lock.os.packages):
+        if f"linux/{package.architecture}" in platforms:
+            found.setdefault(package.sha256, package)
+    return tuple(found.values())
 
 
 def _packages(lock: Lock, target: Target) -> Iterable[PythonPackage]:

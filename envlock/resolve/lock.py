@@ -47,7 +47,8 @@ class Plan:
     without dates are refused), as opposed to "now". ``pins`` are kept where ``upgrade`` allows,
     with their files where ``keep_files`` says that the request limits files as it did before.
     ``os_layer`` is the existing lock's, where it answers the same question of the same date;
-    ``os_floors``: suite → date of the Release that an earlier lock saw.
+    ``os_floors``: suite → date of the Release that an earlier lock saw; ``os_seen``: suite → its
+    digest, where that lock is of the same date and saw a live mirror.
     """
 
     root: Path
@@ -59,6 +60,7 @@ class Plan:
     keep_files: bool = False
     os_layer: OsLayer | None = None
     os_floors: Mapping[str, datetime] = field(default_factory=dict)
+    os_seen: Mapping[str, str] = field(default_factory=dict)
     upgrade: Upgrade = NO_UPGRADE
     build: bool = True
     refresh: bool = False
@@ -213,6 +215,7 @@ def _new_os_layer(
         live=not plan.dated and plan.as_of == plan.now,
         floors=plan.os_floors,
         needs=needs,
+        seen=plan.os_seen,
         http=http,
         reporter=reporter,
     )

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import os
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from support.byte_server import Reply, Request, in_turn, ok, serving
 
 from envlock.errors import EnvlockError, SourceError, VerificationError
 from envlock.io.http import Http, Response
@@ -27,80 +26,6 @@ BODY = bytes(range(256)) * 4096  # 1 MiB
 DIGEST = hashlib.sha256(BODY).hexdigest()
 
 
-@dataclass
-class Request:
-    method: str
-    path: str
-    headers: dict[str, str]
-
-    def login(self) -> str:
-        kind, _, text = self.headers.get("authorization", "").partition(" ")
-        return base64.b64decode(text).decode() if kind == "Basic" else ""
-
-
-Reply = Callable[[Request], bytes]
-
-
-def ok(body: bytes, *extra: str, status: str = "200 OK", length: int | None = None) -> bytes:
-    size = len(body) if length is None else length
-    head = [f"HTTP/1.1 {status}", f"Content-Length: {size}", *extra, "", ""]
-    return "\r\n".join(head).encode() + body
-
-
-@dataclass
-class Server:
-    """Answers with whatever bytes ``reply`` gives; b"" closes the connection at once."""
-
-    reply: Reply
-    base: str = ""
-    seen: list[Request] = field(default_factory=list)
-    connections: int = 0
-
-    def url(self, path: str = "/file", login: str = "") -> str:
-        return self.base.replace("://", f"://{login}") + path
-
-
-@contextmanager
-def serving(reply: Reply) -> Iterator[Server]:
-    state = Server(reply)
-
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            state.connections += 1
-            while line := self.rfile.readline():
-                method, path, _ = line.decode().split(" ", 2)
-                headers = {}
-                while (header := self.rfile.readline()) not in (b"\r\n", b""):
-                    key, _, value = header.decode().partition(":")
-                    headers[key.strip().lower()] = value.strip()
-                request = Request(method, path, headers)
-                state.seen.append(request)
-                answer = state.reply(request)
-                if answer:
-                    self.wfile.write(answer)
-                head = answer.partition(b"\r\n\r\n")[0].lower()
-                if not answer or b"connection: close" in head:
-                    return
-
-    class Quiet(socketserver.ThreadingTCPServer):
-        daemon_threads = True
-        block_on_close = False
-        request_queue_size = 128
-
-        def handle_error(self, request: object, client_address: object) -> None:
-            pass
-
-    with Quiet(("127.0.0.1", 0), Handler) as server:
-        state.base = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield state
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 @pytest.fixture
 def http(monkeypatch: pytest.MonkeyPatch) -> Iterator[Http]:
     for name in list(os.environ):
@@ -108,12 +33,6 @@ def http(monkeypatch: pytest.MonkeyPatch) -> Iterator[Http]:
             monkeypatch.delenv(name)
     with Http(retries=2, backoff=0.01, timeout=2) as client:
         yield client
-
-
-def in_turn(*answers: bytes) -> Reply:
-    """Each answer once, the last one for ever."""
-    left = list(answers)
-    return lambda request: left.pop(0) if len(left) > 1 else left[0]
 
 
 def fault(http: Http, reply: Reply) -> str:

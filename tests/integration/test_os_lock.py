@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from support.index import LoopbackIndex
 from support.project import Project, errors_in
 from support.snapshot import SnapshotServer, flip
-from support.tiny_archive import signer, two_instants
+from support.tiny_archive import bookworm_suites, signer, two_instants
 
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
@@ -97,6 +98,42 @@ def test_another_wish_makes_the_lock_stale(asking: Project, archive: SnapshotSer
     assert done.returncode == 1
     assert "os-packages: data was added" in done.stderr
     assert "data" in versions(asking.lock(as_of=OLD))
+
+
+def test_a_lock_of_now_is_widened_from_the_mirror_that_has_not_moved_on(
+    asking: Project, archive: SnapshotServer
+) -> None:
+    mirrors = [archive.live, archive.template]
+    ask(asking, archive, packages=["app"], mirrors=mirrors)
+    before = asking.lock(as_of=None).os
+    assert before is not None
+    assert {a.snapshot for a in before.archives} == {None}
+    ask(asking, archive, packages=["app", "data"], mirrors=mirrors)
+    archive.forget_requests()
+    after = asking.lock(as_of=None).os
+    assert after is not None
+    assert after.archives == before.archives
+    assert {p.name for p in after.packages} - {p.name for p in before.packages} == {"data"}
+    assert archive.count("/archive/*") == 0
+
+
+def test_a_lock_of_now_is_widened_from_the_snapshot_once_the_mirror_has_moved_on(
+    asking: Project, archive: SnapshotServer
+) -> None:
+    mirrors = [archive.live, archive.template]
+    ask(asking, archive, packages=["app"], mirrors=mirrors)
+    before = asking.lock(as_of=None).os
+    assert before is not None
+    # Published after the lock was made: only the mirror has it.
+    newest = datetime.now(UTC) + timedelta(seconds=2)
+    archive.states["debian"]["20990101T000000Z"] = bookworm_suites("2.0-1", newest)
+    ask(asking, archive, packages=["app", "data"], mirrors=mirrors)
+    after = asking.lock(as_of=None).os
+    assert after is not None
+    assert [a.release_sha256 for a in after.archives] == [a.release_sha256 for a in before.archives]
+    assert [a.snapshot for a in after.archives] == ["20240601T120000Z", "20240601T120000Z", None]
+    assert {p.name for p in after.packages} - {p.name for p in before.packages} == {"data"}
+    assert {p.version for p in after.packages if p.name == "data"} == {"1.1-1"}
 
 
 def test_another_python_wish_asks_no_archive_again(

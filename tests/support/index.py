@@ -24,7 +24,16 @@ from support.pages import MetadataMode, StoredFile
 
 Style = Literal["json", "dated-html", "undated-html", "legacy-json"]
 Fault = Literal[
-    "500", "503", "429", "hang", "truncate", "html-for-json", "flip-byte", "cut", "not-found"
+    "500",
+    "503",
+    "429",
+    "hang",
+    "truncate",
+    "html-for-json",
+    "flip-byte",
+    "cut",
+    "stall",
+    "not-found",
 ]
 
 _HANG_SECONDS = 60
@@ -45,6 +54,7 @@ class _Failure:
     kind: Fault
     left: int | None
     after: int
+    pause: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,16 +238,26 @@ class LoopbackIndex:
 
     # --- faults ---
 
-    def fail(self, pattern: str, kind: Fault, *, times: int | None = None, after: int = 0) -> None:
+    def fail(
+        self,
+        pattern: str,
+        kind: Fault,
+        *,
+        times: int | None = None,
+        after: int = 0,
+        pause: int = 0,
+    ) -> None:
         """Answer requests whose path matches the glob ``pattern`` with a fault.
 
         ``times`` limits how often, ``after`` lets so many through first.
-        ``429`` and ``503`` carry ``Retry-After: 0``; ``truncate`` promises more bytes than it
-        sends; ``cut`` closes the connection without an answer; ``hang`` answers nothing for a
-        minute; ``flip-byte`` changes the last byte of the body.
+        ``429`` and ``503`` carry ``Retry-After`` with ``pause`` seconds; ``truncate`` promises
+        more bytes than it sends, ``stall`` then says nothing more for a minute; ``cut``
+        closes the connection without an answer; ``hang`` answers nothing for a minute;
+        ``flip-byte`` changes the last byte of the body.
         """
         with self._guard:
-            self._failures.append(_Failure(pattern=pattern, kind=kind, left=times, after=after))
+            failure = _Failure(pattern=pattern, kind=kind, left=times, after=after, pause=pause)
+            self._failures.append(failure)
 
     def heal(self) -> None:
         """Forget every fault."""
@@ -273,7 +293,7 @@ class LoopbackIndex:
 
     # --- answering ---
 
-    def note(self, method: str, path: str, headers: Mapping[str, str]) -> Fault | None:
+    def note(self, method: str, path: str, headers: Mapping[str, str]) -> _Failure | None:
         """Count a request; the fault that it shall meet, if any."""
         with self._guard:
             self.requests.append(Seen(method=method, path=path, headers=dict(headers)))
@@ -285,7 +305,7 @@ class LoopbackIndex:
                     continue
                 if failure.left is not None:
                     failure.left -= 1
-                return failure.kind
+                return failure
         return None
 
     def hang(self) -> None:
@@ -425,17 +445,20 @@ class _Handler(BaseHTTPRequestHandler):
         index = self.server.index
         path = unquote(self.path.partition("?")[0])
         headers = {key.lower(): value for key, value in self.headers.items()}
-        fault = index.note(self.command, path, headers)
+        failure = index.note(self.command, path, headers)
+        fault = None if failure is None else failure.kind
         if fault in ("hang", "cut"):
             if fault == "hang":
                 index.hang()
             self.close_connection = True
             return
-        answer = _with_fault(index.answer(path, headers), fault)
+        answer = _with_fault(index.answer(path, headers), failure)
         if answer.status == 200 and "range" in headers:
             answer = _part(answer, headers["range"])
-        if fault == "truncate":
+        if fault in ("truncate", "stall"):
             self._send(answer, answer.body[: len(answer.body) // 2])
+            if fault == "stall":
+                index.hang()
             self.close_connection = True
             return
         self._send(answer, answer.body if with_body else b"")
@@ -451,11 +474,14 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def _with_fault(answer: Answer, fault: Fault | None) -> Answer:
+def _with_fault(answer: Answer, failure: _Failure | None) -> Answer:
+    if failure is None:
+        return answer
+    fault = failure.kind
     if fault in ("500", "503", "429"):
         headers = {"Content-Type": "text/plain"}
         if fault != "500":
-            headers["Retry-After"] = "0"
+            headers["Retry-After"] = str(failure.pause)
         return Answer(status=int(fault), body=b"out of order", headers=headers)
     if fault == "not-found":
         return Answer(status=404, body=b"not found")

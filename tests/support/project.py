@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -74,11 +74,18 @@ class Project:
         )
 
     def run(
-        self, *arguments: str, cwd: Path | None = None, **variables: Any
+        self,
+        *arguments: str,
+        cwd: Path | None = None,
+        through: Sequence[str] = (),
+        **variables: Any,
     ) -> subprocess.CompletedProcess[str]:
-        """Run envlock to its end; whatever it says, it is never a traceback."""
+        """Run envlock to its end; whatever it says, it is never a traceback.
+
+        ``through`` is a command that runs the one that follows it.
+        """
         done = subprocess.run(
-            [*ENVLOCK, *arguments],
+            [*through, *ENVLOCK, *arguments],
             cwd=cwd or self.root,
             env=self.environment(variables),
             stdin=subprocess.DEVNULL,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -46,6 +47,7 @@ class Opening:
         keyring: the keys to trust instead of the shipped ones and this machine's.
         floors: suite's name → Date of a Release already seen for this or an earlier instant; an
             older one is refused.
+        seen: suite's name → digest of the Release that a lock made "now" at ``as_of`` saw.
     """
 
     base: Base
@@ -55,6 +57,7 @@ class Opening:
     mirrors: Mirrors
     keyring: Keyring | None = None
     floors: Mapping[str, datetime] = field(default_factory=dict)
+    seen: Mapping[str, str] = field(default_factory=dict)
 
 
 def open_archive(
@@ -105,17 +108,8 @@ def _open_suite(
     http: Http,
     now: datetime,
 ) -> VerifiedSuite:
-    signed = client.kept(question)
-    release = None
-    if signed is not None:
-        try:
-            release = _verify(signed, question, opening, now)
-        except VerificationError:
-            signed = None  # damaged, or kept under other keys: ask again
-    if signed is None or release is None:
-        signed = client.ask(question)
-        release = _verify(signed, question, opening, now)
-        client.keep(question, signed)
+    subject = (question, opening, client, now)
+    signed, release = _seen_again(*subject) or _answered(*subject)
     asked = [component for component in components if component in release.components]
     suite = VerifiedSuite(
         suite=question.suite,
@@ -132,6 +126,35 @@ def _open_suite(
         if architecture in release.architectures
     )
     return replace(suite, parts=tuple(parts))
+
+
+def _answered(
+    question: Question, opening: Opening, client: SignedReleases, now: datetime
+) -> tuple[Signed, Release]:
+    """The suite's Release at the instant, verified: kept from an earlier run, or asked for."""
+    kept = client.kept(question)
+    if kept is not None:
+        with suppress(VerificationError):  # damaged, or kept under other keys: ask again
+            return kept, _verify(kept, question, opening, now)
+    signed = client.ask(question)
+    release = _verify(signed, question, opening, now)
+    client.keep(question, signed)
+    return signed, release
+
+
+def _seen_again(
+    question: Question, opening: Opening, client: SignedReleases, now: datetime
+) -> tuple[Signed, Release] | None:
+    """The very Release that a lock made "now" saw, where a mirror has it still."""
+    digest = opening.seen.get(question.suite.name)
+    if digest is None:
+        return None
+    for signed in client.again(question):
+        with suppress(VerificationError):  # the mirror went on: too new by now
+            release = _verify(signed, question, opening, now)
+            if release.verified.sha256 == digest:
+                return signed, release
+    return None
 
 
 def _verify(signed: Signed, question: Question, opening: Opening, now: datetime) -> Release:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from envlock.io.apt_config import apt_sources
@@ -12,11 +12,9 @@ from envlock.lock.os import OsArchive, OsLayer, OsPackage
 from envlock.resolve.os.archive import default_keyring
 from envlock.resolve.os.distribution import parse_base
 from envlock.resolve.os.mirrors import Mirrors, choose_mirrors, pool_url
+from envlock.resolve.os.signed import IMPORT_TIME
 from envlock.resolve.os.snapshot import timestamp
 from envlock.resolve.os.trust import read_keyring
-
-_IMPORTED = timedelta(days=1)
-"""After that time, a snapshot service has what an archive published."""
 
 
 def lock_mirrors(
@@ -72,5 +70,5 @@ def _moments(archive: OsArchive, as_of: datetime) -> list[str | None]:
     A mirror may be behind: what it had was published when its Release was, and imported soon
     after.
     """
-    published = min(archive.release_date + _IMPORTED, as_of)
+    published = min(archive.release_date + IMPORT_TIME, as_of)
     return list(dict.fromkeys(timestamp(moment) for moment in (as_of, published)))

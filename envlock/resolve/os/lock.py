@@ -35,6 +35,7 @@ def make_os_layer(
     live: bool,
     floors: Mapping[str, datetime],
     needs: Finder | None,
+    seen: Mapping[str, str],
     http: Http,
     reporter: Reporter,
 ) -> OsLayer:
@@ -49,6 +50,7 @@ def make_os_layer(
         floors: suite → date of the Release that an earlier lock saw at this or an earlier
             instant; an older one is a replay.
         needs: finds the libraries that wheels need of the system; None: nobody asks.
+        seen: suite → digest of the Release that a lock made "now" saw at ``as_of``.
         http: for all transfers.
         reporter: told the phases, and what an archive lacks.
 
@@ -60,10 +62,9 @@ def make_os_layer(
     """
     base = parse_base(base_name, as_of=as_of)
     architectures = _architectures(request.targets)
+    opening = _opening(request, root, base, None if live else as_of, architectures)
     suites = open_archive(
-        replace(
-            _opening(request, root, base, None if live else as_of, architectures), floors=floors
-        ),
+        replace(opening, floors=floors, seen=seen),
         http,
         reporter=reporter,
         now=as_of if live else None,

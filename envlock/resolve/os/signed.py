@@ -6,7 +6,9 @@ A dated one never changes: it is kept, signature and all, and verified anew each
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -25,6 +27,10 @@ from envlock.resolve.os.snapshot import (
 
 SETTLED = timedelta(days=2)
 """Imports appear some time after the instant they are named by; older answers stay."""
+
+
+IMPORT_TIME = timedelta(days=1)
+"""After that time, a snapshot service has what an archive published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +94,27 @@ class SignedReleases:
             if found is not None:
                 return found
         raise self._nowhere(question, failures)
+
+    def again(self, question: Question) -> Iterator[Signed]:
+        """Releases among which may be the one that a lock made "now" at ``as_of`` saw.
+
+        What a live mirror has still; what snapshot services had then, and when they had imported
+        all of that time. Who cannot be reached has none.
+        """
+        if question.as_of is None:
+            return
+        attempts = [
+            partial(self._ask_live, root, question)
+            for root in self._mirrors.live.get(question.suite.archive, ())
+        ]
+        for moment in (question.as_of, question.as_of + IMPORT_TIME):
+            later = replace(question, as_of=min(moment, self._now))
+            attempts += [partial(self._ask_dated, m, later) for m in self._mirrors.snapshots]
+        for attempt in attempts:
+            with suppress(SourceError, UsageError):
+                found = attempt()
+                if found is not None:
+                    yield found
 
     def kept(self, question: Question) -> Signed | None:
         """The answer of an earlier run, if it cannot have changed."""
