@@ -6,6 +6,7 @@ import hashlib
 import os
 import resource
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from support.tiny_archive import (
     OLD,
     Deb,
     Files,
+    Signer,
     TinySuite,
     base_debs,
     security_suite,
@@ -345,6 +347,43 @@ def test_a_wrong_byte_is_exit_4_and_leaves_nothing_and_apt_refuses_it_too(
         assert not apt.accepts()
     server.heal()
     assert len(whole_chain(server, http, SPRING)) == 2
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_release_whose_signature_was_taken_away(
+    server: SnapshotServer, http: Http, apt: Apt, live: bool
+) -> None:
+    for name in ("InRelease", "Release.gpg"):
+        server.fail(f"*/dists/bookworm/{name}", "not-found")
+    given, as_of = (server.live, None) if live else (server.template, SPRING)
+    with pytest.raises(VerificationError, match="bookworm is not signed") as caught:
+        open_archive(opening(server, as_of, given), http)
+    assert caught.value.exit_code == 4
+    apt.sources(f"{server.base}/archive/debian/{SPRING_STATE} bookworm main")
+    assert not apt.accepts()
+    server.heal()
+    assert len(whole_chain(server, http, SPRING)) == 2
+
+
+def test_an_expired_key_that_was_valid_when_it_signed_counts_for_the_past_only(
+    server: SnapshotServer, http: Http, apt: Apt
+) -> None:
+    # Sequoia dates keys a minute back: this one lives for another second.
+    short = Signer("Short <short@example.org>", validity_seconds=61)
+    suites = {"debian": ("bookworm", "bookworm-updates"), "debian-security": ("bookworm-security",)}
+    for archive, names in suites.items():
+        for name in names:
+            suite = TinySuite(name=name, date=NEW, suite=name.replace("bookworm", "stable"))
+            changed(server, archive, AUTUMN_STATE, suite.files(short))
+    time.sleep(2.2)
+    keyring = parse_keyring(short.public, "short keys")
+    found = open_archive(replace(opening(server, AUTUMN), keyring=keyring), http)
+    assert {suite.fingerprints for suite in found} == {(short.fingerprint,)}
+    with pytest.raises(VerificationError, match="expired"):
+        open_archive(replace(opening(server, None, server.live), keyring=keyring), http)
+    (apt.root / "key.asc").write_bytes(short.public)
+    apt.sources(f"{server.base}/live/debian bookworm main")
+    assert not apt.accepts()
 
 
 def test_a_wrong_bit_in_a_package_is_exit_4_for_both(

@@ -98,11 +98,23 @@ class AptRoot:
             lines.append(f"deb [trusted=yes] file:{folder} ./\n")
         (self.root / "etc/sources.list").write_text("".join(lines))
 
-    def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
+    def use_signed(self, key: bytes, *sources: str) -> None:
+        """Archives whose Releases ``key`` (armored) signs; each as ``URL SUITE COMPONENT…``."""
+        (self.root / "key.asc").write_bytes(key)
+        lines = (f"deb [signed-by={self.root}/key.asc] {source}\n" for source in sources)
+        (self.root / "etc/sources.list").write_text("".join(lines))
+
+    def run(self, *argv: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         """An apt tool in this root; a failure is the caller's to judge."""
         environment = {**os.environ, "APT_CONFIG": str(self.root / "apt.conf"), "LC_ALL": "C.UTF-8"}
         return subprocess.run(
-            argv, env=environment, capture_output=True, text=True, timeout=300, check=False
+            argv,
+            env=environment,
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
         )
 
     def update(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
-from typing import Literal
+from typing import Literal, Protocol
 
 from pysequoia import ArmorKind, Cert, Profile, SignatureMode, Tsk, armor, sign
 from pysequoia.packet import PacketPile
@@ -123,6 +123,28 @@ class Deb:
         return self.control(listed)
 
 
+class AnyDeb(Protocol):
+    """What a suite needs of a package."""
+
+    @property
+    def architecture(self) -> str:
+        """Debian's name, or ``all``."""
+
+    @property
+    def filename(self) -> str:
+        """Its path in the pool."""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Files that it has, for ``Contents``."""
+
+    def build(self) -> bytes:
+        """The .deb."""
+
+    def paragraph(self) -> str:
+        """Its paragraph in ``Packages``."""
+
+
 def _tar(files: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
@@ -222,7 +244,7 @@ class TinySuite:
     """
 
     name: str
-    debs: tuple[Deb, ...] = ()
+    debs: tuple[AnyDeb, ...] = ()
     sources: tuple[Source, ...] | None = None
     date: datetime
     valid_until: datetime | None = None
@@ -320,7 +342,7 @@ class TinySuite:
         return found
 
 
-def contents_text(debs: Iterable[Deb], section: str = "libs") -> bytes:
+def contents_text(debs: Iterable[AnyDeb], section: str = "libs") -> bytes:
     """A ``Contents`` file: path, spaces, and who has it; sorted."""
     holders: dict[str, list[str]] = {}
     for deb in debs:
@@ -331,7 +353,7 @@ def contents_text(debs: Iterable[Deb], section: str = "libs") -> bytes:
     ).encode()
 
 
-def packages_text(debs: Iterable[Deb]) -> bytes:
+def packages_text(debs: Iterable[AnyDeb]) -> bytes:
     """A ``Packages`` file."""
     return "\n".join(deb.paragraph() for deb in debs).encode()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from envlock.errors import EnvlockError, SourceError, UsageError
+from envlock.errors import EnvlockError, SourceError, UsageError, VerificationError
 from envlock.io.cache import DiskCache
 from envlock.io.http import Http, expect_ok
 from envlock.resolve.os.distribution import Distribution, Suite
@@ -77,7 +77,7 @@ class SignedReleases:
         Raises:
             UsageError: no snapshot is so early, or no mirror has such a suite.
             SourceError: no mirror can be reached.
-            VerificationError: a service answers with a later state.
+            VerificationError: a service answers with a later state, or a Release has no signature.
         """
         archive = question.suite.archive
         live = self._mirrors.live.get(archive, ()) if question.as_of is None else ()
@@ -111,7 +111,7 @@ class SignedReleases:
             later = replace(question, as_of=min(moment, self._now))
             attempts += [partial(self._ask_dated, m, later) for m in self._mirrors.snapshots]
         for attempt in attempts:
-            with suppress(SourceError, UsageError):
+            with suppress(SourceError, UsageError, VerificationError):
                 found = attempt()
                 if found is not None:
                     yield found
@@ -171,7 +171,8 @@ class SignedReleases:
                 got.append(expect_ok(response, f"{folder}/{name}").body)
             if len(got) == len(names):
                 return _signed(got, names, folder, None)
-            got.clear()
+            if got:
+                raise _unsigned(question, folder)
         return None
 
     def _ask_dated(self, mirror: SnapshotMirror, question: Question) -> Signed | None:
@@ -190,9 +191,11 @@ class SignedReleases:
                     break
                 got.append(found.response.body)
                 moment = found.timestamp
+            folder = f"{mirror.root(archive, moment)}/dists/{name}"
             if len(got) == len(names):
-                return _signed(got, names, f"{mirror.root(archive, moment)}/dists/{name}", moment)
-            got.clear()
+                return _signed(got, names, folder, moment)
+            if got:
+                raise _unsigned(question, folder)
         return None
 
     def _nowhere(self, question: Question, failures: list[EnvlockError]) -> EnvlockError:
@@ -209,6 +212,14 @@ class SignedReleases:
             f"no mirror of {archive} has the suite {name}{when}",
             remedy="check the base and the date, or give another mirror",
         )
+
+
+def _unsigned(question: Question, folder: str) -> VerificationError:
+    return VerificationError(
+        f"the Release of {question.suite.name} is not signed",
+        where=f"{folder}/Release",
+        remedy="do not use this mirror",
+    )
 
 
 def _signed(got: list[bytes], names: tuple[str, ...], folder: str, moment: str | None) -> Signed:

@@ -169,7 +169,7 @@ def test_file_sink_is_bounded(
     sink = FileSink(part, limit=limit)
     sink.begin(200, {})
     accepted = all(sink.write(chunk) for chunk in chunks)
-    sink.finish()
+    sink.close()
     assert accepted == (sum(map(len, chunks)) <= limit) == (not sink.overlong)
     assert part.stat().st_size <= limit
     assert sink.error() is None
