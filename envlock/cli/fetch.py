@@ -23,7 +23,7 @@ from envlock.cli.output import reporting, result_json, say
 from envlock.cli.style import style
 from envlock.errors import UsageError
 from envlock.io.store import stored
-from envlock.lock.artifacts import PythonFile, UsedFiles, used_files
+from envlock.lock.artifacts import PythonFile, SourceFile, UsedFiles, used_files
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
 from envlock.lock.os import OsPackage
@@ -36,6 +36,7 @@ Examples:
   envlock fetch                            # all that the lock's targets use
   envlock fetch --target linux/arm64@3.11  # what this one uses
   envlock fetch --os-only                  # only the distribution's packages
+  envlock fetch --sources                  # with what building from source needs
   envlock fetch --json                     # every file, with its path in the store
 
 Files are kept by digest. What is there is not asked for again; what was cut off is continued.
@@ -67,6 +68,12 @@ class _Row:
 )
 @click.option("--os-only", is_flag=True, help="Only the distribution's packages.")
 @click.option("--python-only", is_flag=True, help="Only the Python packages.")
+@click.option(
+    "--sources",
+    is_flag=True,
+    help="With what building from source needs: every sdist, and the source packages that the lock"
+    " has (sources = true).",
+)
 @name_option
 @script_option
 @json_option
@@ -76,6 +83,7 @@ def command(
     targets: tuple[str, ...],
     os_only: bool,
     python_only: bool,
+    sources: bool,
     name: str | None,
     script: Path | None,
     as_json: bool,
@@ -91,10 +99,17 @@ def command(
             where=project.lock_path.name,
             remedy="ask for some in [tool.envlock.os], then run `envlock lock`",
         )
+    if sources and not python_only and lock.os is not None and not lock.os.sources:
+        raise UsageError(
+            f"the lock has no source packages of {lock.os.base}",
+            where=project.lock_path.name,
+            remedy="set sources = true in [tool.envlock] and run `envlock lock`, or add"
+            " --python-only",
+        )
     chosen = tuple(locked_target(lock, text) for text in targets) or lock.targets
-    files = used_files(lock, chosen, python=not os_only, os=not python_only)
+    files = used_files(lock, chosen, python=not os_only, os=not python_only, sources=sources)
     absent = missing(files)
-    if absent.python or absent.os:
+    if absent.python or absent.os or absent.os_sources:
         _fetch(context, project, lock, absent)
     rows = _rows(files, absent)
     if as_json:
@@ -106,7 +121,7 @@ def command(
 def _fetch(context: Context, project: Project, lock: Lock, absent: UsedFiles) -> None:
     mirrors: tuple[str, ...] = ()
     keyring = None
-    if absent.os:
+    if absent.os or absent.os_sources:
         # No part of the lock: the project says today where its archives are.
         now = datetime.now(UTC).replace(microsecond=0)
         request = current_request(project, lock, now=now)
@@ -116,10 +131,13 @@ def _fetch(context: Context, project: Project, lock: Lock, absent: UsedFiles) ->
 
 
 def _rows(files: UsedFiles, absent: UsedFiles) -> list[_Row]:
-    new = {entry.file.sha256 for entry in absent.python} | {package.sha256 for package in absent.os}
+    python = {entry.file.sha256 for entry in absent.python}
+    debs = {package.sha256 for package in absent.os}
+    sources = {entry.file.sha256 for entry in absent.os_sources}
     return [
-        *(_python_row(entry, fetched=entry.file.sha256 in new) for entry in files.python),
-        *(_os_row(package, fetched=package.sha256 in new) for package in files.os),
+        *(_python_row(entry, fetched=entry.file.sha256 in python) for entry in files.python),
+        *(_os_row(package, fetched=package.sha256 in debs) for package in files.os),
+        *(_source_row(entry, fetched=entry.file.sha256 in sources) for entry in files.os_sources),
     ]
 
 
@@ -148,6 +166,20 @@ def _os_row(package: OsPackage, *, fetched: bool) -> _Row:
         sha256=package.sha256,
         size=package.size,
         path=stored(package.sha256),
+        fetched=fetched,
+    )
+
+
+def _source_row(entry: SourceFile, *, fetched: bool) -> _Row:
+    return _Row(
+        layer="os",
+        name=entry.source.name,
+        version=entry.source.version,
+        architecture="source",
+        file=entry.file.name,
+        sha256=entry.file.sha256,
+        size=entry.file.size,
+        path=stored(entry.file.sha256),
         fetched=fetched,
     )
 

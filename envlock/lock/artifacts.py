@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envlock.lock.model import Artifact, Lock, PythonPackage
-from envlock.lock.os import OsPackage
+from envlock.lock.os import OsPackage, OsSource, OsSourceFile
 from envlock.lock.selection import wanted_packages
 from envlock.lock.target import Target, wheel_tags
 
@@ -28,33 +28,59 @@ class PythonFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """A file of a source package of the distribution, and that package."""
+
+    source: OsSource
+    file: OsSourceFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UsedFiles:
     """What targets use, each list sorted; a file of several targets is there once.
 
-    ``without`` names the packages that no file with a digest is locked for (a repository, a
-    folder), as ``name`` or ``name==version``.
+    ``os_sources`` belong to the packages of ``os``. ``without`` names the packages that no file
+    with a digest is locked for (a repository, a folder), as ``name`` or ``name==version``.
     """
 
     python: tuple[PythonFile, ...] = ()
     os: tuple[OsPackage, ...] = ()
+    os_sources: tuple[SourceFile, ...] = ()
     without: tuple[str, ...] = ()
 
 
 def used_files(
-    lock: Lock, targets: Iterable[Target], *, python: bool = True, os: bool = True
+    lock: Lock,
+    targets: Iterable[Target],
+    *,
+    python: bool = True,
+    os: bool = True,
+    sources: bool = False,
 ) -> UsedFiles:
     """The files that some machine of the targets may install.
 
     Of Python packages every wheel that fits one of the targets, else the sdist; of OS packages
-    those of the targets' architectures. ``python`` and ``os`` leave a layer out.
+    those of the targets' architectures.
+
+    Args:
+        python: with Python packages.
+        os: with OS packages.
+        sources: with what building the same from source needs: every sdist, and the source
+            packages of the OS packages.
     """
     targets = tuple(targets)
-    found, without = _python_files(lock, targets) if python else ((), ())
-    return UsedFiles(python=found, os=_os_packages(lock, targets) if os else (), without=without)
+    found, without = _python_files(lock, targets, sources=sources) if python else ((), ())
+    debs = _os_packages(lock, targets) if os else ()
+    return UsedFiles(
+        python=found,
+        os=debs,
+        os_sources=_os_sources(lock, debs) if sources else (),
+        without=without,
+    )
 
 
 def _python_files(
-    lock: Lock, targets: Iterable[Target]
+    lock: Lock, targets: Iterable[Target], *, sources: bool
 ) -> tuple[tuple[PythonFile, ...], tuple[str, ...]]:
     found: dict[str, PythonFile] = {}
     without: set[str] = set()
@@ -63,6 +89,8 @@ def _python_files(
             files = package_files(package, target)
             if not files:
                 without.add(package.name + (f"=={package.version}" if package.version else ""))
+            if sources and package.sdist is not None:
+                files = (*files, package.sdist)
             for file in files:
                 found.setdefault(file.sha256, PythonFile(package=package, file=file))
     ordered = sorted(found.values(), key=lambda f: (f.package.sort_key, f.file.name))
@@ -109,6 +137,16 @@ def _os_packages(lock: Lock, targets: Iterable[Target]) -> tuple[OsPackage, ...]
     for package in sorted(lock.os.packages):
         if f"linux/{package.architecture}" in platforms:
             found.setdefault(package.sha256, package)
+    return tuple(found.values())
+
+
+def _os_sources(lock: Lock, packages: Iterable[OsPackage]) -> tuple[SourceFile, ...]:
+    built_from = {(package.source, package.source_version) for package in packages}
+    found: dict[str, SourceFile] = {}
+    for source in sorted(lock.os.sources if lock.os else ()):
+        if (source.name, source.version) in built_from:
+            for file in source.files:
+                found.setdefault(file.sha256, SourceFile(source=source, file=file))
     return tuple(found.values())
 
 

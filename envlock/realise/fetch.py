@@ -22,6 +22,7 @@ def missing(files: UsedFiles) -> UsedFiles:
         files,
         python=tuple(f for f in files.python if not has_stored(f.file.sha256, f.file.size)),
         os=tuple(package for package in files.os if not has_stored(package.sha256, package.size)),
+        os_sources=tuple(s for s in files.os_sources if not has_stored(s.file.sha256, s.file.size)),
     )
 
 
@@ -63,7 +64,7 @@ def fetch(
     with Http(certificate=sources.certificate) as http:
         wanted = (
             *locate_files(files.python, sources, http),
-            *_debs(lock, files, root, mirrors, keyring),
+            *_os_files(lock, files, root, mirrors, keyring),
         )
         count = len({file.sha256 for file in wanted})
         if count:
@@ -71,13 +72,13 @@ def fetch(
             fetch_all(http, wanted, reporter)
 
 
-def _debs(
+def _os_files(
     lock: Lock, files: UsedFiles, root: Path, mirrors: Sequence[str], keyring: str | None
 ) -> tuple[Wanted, ...]:
-    if lock.os is None or not files.os:
+    if lock.os is None or not (files.os or files.os_sources):
         return ()
     # And a lock without OS packages is not to pay for signatures and SQLite.
-    from envlock.resolve.os.locate import locate_debs, lock_mirrors
+    from envlock.resolve.os.locate import locate_files, lock_mirrors
 
     places = lock_mirrors(lock.os, root, given=mirrors, keyring=keyring)
-    return locate_debs(lock.os, files.os, places, lock.as_of)
+    return locate_files(lock.os, files.os, files.os_sources, places, lock.as_of)

@@ -103,7 +103,7 @@ def judge(told: dict[str, Any]) -> None:
         )
     for file in told["files"]:
         assert Path(file["path"]).stat().st_size == file["size"]
-        if file["layer"] == "os":
+        if file["layer"] == "os" and file["architecture"] != "source":
             field = ["dpkg-deb", "--field", file["path"], "Package", "Version"]
             said = subprocess.run(field, capture_output=True, text=True, check=True).stdout
             assert said == f"Package: {file['name']}\nVersion: {file['version']}\n"
@@ -285,6 +285,24 @@ def test_a_script_and_a_named_environment_have_their_own(
     )
     write_lock(project.root, locked(index, stored), name="pylock.tool.toml")
     assert len(fetched(project, "--script", "tool.py")["files"]) == 1
+
+
+def test_sources_come_where_they_are_locked_and_asked_for(both: Project) -> None:
+    refused = both.run("fetch", "--sources")
+    assert refused.returncode == 2
+    assert "sources = true" in refused.stderr
+    text = (both.root / "pyproject.toml").read_text()
+    (both.root / "pyproject.toml").write_text(
+        text.replace("[tool.envlock]\n", "[tool.envlock]\nsources = true\n")
+    )
+    both.lock()
+    assert fetched(both)["fetched"]["files"] == 6
+    told = fetched(both, "--sources")
+    assert told["cached"]["files"] == 6
+    new = [file for file in told["files"] if file["fetched"]]
+    assert {file["architecture"] for file in new} == {"source"}
+    assert {file["name"] for file in new} == {"app", "library", "libc6", "smtp"}
+    assert [name for name in files(told) if name.endswith(".dsc")]
 
 
 # --- where it comes from ---

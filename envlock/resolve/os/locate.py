@@ -1,4 +1,4 @@
-"""Where the .debs of a lock can be had: this machine's mirrors, given ones, snapshot services."""
+"""Where the OS files of a lock can be had: this machine's mirrors, given ones, snapshots."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from envlock.io.apt_config import apt_sources
 from envlock.io.fetch import Wanted
+from envlock.lock.artifacts import SourceFile
 from envlock.lock.os import OsArchive, OsLayer, OsPackage
 from envlock.resolve.os.archive import default_keyring
 from envlock.resolve.os.distribution import parse_base
@@ -36,25 +37,37 @@ def lock_mirrors(
     return choose_mirrors(base.distribution, given=given, sources=apt_sources(), keyring=keys)
 
 
-def locate_debs(
-    layer: OsLayer, packages: Iterable[OsPackage], mirrors: Mirrors, as_of: datetime
+def locate_files(
+    layer: OsLayer,
+    packages: Iterable[OsPackage],
+    sources: Iterable[SourceFile],
+    mirrors: Mirrors,
+    as_of: datetime,
 ) -> tuple[Wanted, ...]:
-    """Each package's file, to be asked for by digest: live mirrors first, then past states.
+    """.debs and files of source packages, to be asked for by digest: near mirrors first, then past
+    states.
 
     Args:
         as_of: the lock's date (UTC).
     """
-    suites = {archive.suite: archive for archive in layer.archives}
-    roots = {name: _roots(archive, mirrors, as_of) for name, archive in suites.items()}
+    roots = {archive.suite: _roots(archive, mirrors, as_of) for archive in layer.archives}
+
+    places = [
+        *((p.suite, p.file_name, p.sha256, p.size) for p in packages),
+        *(
+            (s.source.suite, f"{s.source.directory}/{s.file.name}", s.file.sha256, s.file.size)
+            for s in sources
+        ),
+    ]
     return tuple(
         Wanted(
-            name=package.file_name.rpartition("/")[2],
-            sha256=package.sha256,
-            size=package.size,
-            urls=tuple(pool_url(root, package.file_name) for root in roots.get(package.suite, ())),
+            name=path.rpartition("/")[2],
+            sha256=sha256,
+            size=size,
+            urls=tuple(pool_url(root, path) for root in roots.get(suite, ())),
             before=mirrors.before,
         )
-        for package in packages
+        for suite, path, sha256, size in places
     )
 
 

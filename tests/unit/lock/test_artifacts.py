@@ -11,7 +11,7 @@ from support.strategies import locks
 
 from envlock.lock.artifacts import UsedFiles, package_files, used_files
 from envlock.lock.model import Archive, Lock, PythonPackage
-from envlock.lock.os import OsLayer, OsPackage
+from envlock.lock.os import OsLayer, OsPackage, OsSource, OsSourceFile
 from envlock.lock.target import Target, wheel_tags
 
 
@@ -124,6 +124,29 @@ def test_a_layer_can_be_left_out() -> None:
     assert used_files(lock, [LINUX], os=False).os == ()
     assert used_files(lock, [LINUX], python=False) == UsedFiles(os=used_files(lock, [LINUX]).os)
     assert used_files(full_lock(), [LINUX]).os == ()
+
+
+def test_sources_are_every_sdist_and_the_source_packages_of_the_debs() -> None:
+    lock = with_debs()
+    assert lock.os is not None
+    sources = tuple(
+        OsSource(
+            name=name,
+            version="1",
+            suite="bookworm",
+            directory=f"pool/{name}",
+            files=(OsSourceFile(name=f"{name}.dsc", sha256=digest(letter), size=1),),
+        )
+        for name, letter in (("data", "5"), ("lib", "6"), ("other", "7"))
+    )
+    lock = replace(lock, os=replace(lock.os, sources=sources))
+    assert used_files(lock, [LINUX]).os_sources == ()
+    used = used_files(lock, [LINUX], sources=True)
+    assert [entry.file.name for entry in used.os_sources] == ["data.dsc", "lib.dsc"]
+    assert "lib-2.1.tar.gz" in names(used)
+    assert set(names(used_files(lock, [LINUX]))) < set(names(used))
+    assert used_files(lock, [LINUX], os=False, sources=True).os_sources == ()
+    assert used_files(lock, [MACOS], sources=True).os_sources == ()
 
 
 @given(locks())

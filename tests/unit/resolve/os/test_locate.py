@@ -10,9 +10,10 @@ import pytest
 from support.tiny_archive import signer
 
 from envlock.errors import UsageError
-from envlock.lock.os import OsArchive, OsLayer, OsPackage
+from envlock.lock.artifacts import SourceFile
+from envlock.lock.os import OsArchive, OsLayer, OsPackage, OsSource, OsSourceFile
 from envlock.resolve.os.debian import Debian
-from envlock.resolve.os.locate import locate_debs, lock_mirrors
+from envlock.resolve.os.locate import locate_files, lock_mirrors
 from envlock.resolve.os.mirrors import Mirrors, choose_mirrors
 from envlock.resolve.os.trust import parse_keyring
 
@@ -52,7 +53,7 @@ def mirrors(*given: str) -> Mirrors:
 
 def places(snapshot: str | None, *given: str, released: datetime = AS_OF) -> list[str]:
     locked = layer(snapshot, released)
-    [wanted] = locate_debs(locked, locked.packages, mirrors(*given), AS_OF)
+    [wanted] = locate_files(locked, locked.packages, (), mirrors(*given), AS_OF)
     assert (wanted.name, wanted.sha256, wanted.size) == ("lib_1.0+b1_amd64.deb", "b" * 64, 5)
     return [url.removesuffix(f"/{FILE}") for url in wanted.urls]
 
@@ -88,15 +89,38 @@ def test_a_name_is_written_as_an_address() -> None:
     locked = layer(None, AS_OF)
     [package] = locked.packages
     odd = replace(package, file_name="pool/l/lib_1%3a2 3~rc_all.deb")
-    [wanted] = locate_debs(locked, [odd], mirrors(LIVE), AS_OF)
+    [wanted] = locate_files(locked, [odd], (), mirrors(LIVE), AS_OF)
     assert wanted.urls[0].endswith("/debian-security/pool/l/lib_1%253a2%203~rc_all.deb")
+
+
+def test_a_source_packages_files_lie_in_its_folder() -> None:
+    locked = layer("20240601T120000Z", AS_OF)
+    files = tuple(
+        OsSourceFile(name=f"lib_1.0.{end}", sha256=letter * 64, size=3)
+        for end, letter in (("dsc", "c"), ("tar.xz", "d"))
+    )
+    source = OsSource(
+        name="lib",
+        version="1.0",
+        suite="bookworm-security",
+        directory="pool/updates/main/l/lib",
+        files=files,
+    )
+    wanted = locate_files(
+        locked, (), [SourceFile(source=source, file=file) for file in files], mirrors(DATED), AS_OF
+    )
+    assert [file.urls[0].partition("Z/")[2] for file in wanted] == [
+        "pool/updates/main/l/lib/lib_1.0.dsc",
+        "pool/updates/main/l/lib/lib_1.0.tar.xz",
+    ]
+    assert [file.sha256[0] for file in wanted] == ["c", "d"]
 
 
 def test_a_suite_that_the_lock_does_not_describe_has_no_place() -> None:
     locked = layer(None, AS_OF)
     [package] = locked.packages
     other = replace(package, suite="elsewhere")
-    [wanted] = locate_debs(locked, [other], mirrors(LIVE), AS_OF)
+    [wanted] = locate_files(locked, [other], (), mirrors(LIVE), AS_OF)
     assert wanted.urls == ()
 
 
