@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -109,6 +110,7 @@ def test_a_lock_of_now_is_widened_from_the_mirror_that_has_not_moved_on(
     assert before is not None
     assert {a.snapshot for a in before.archives} == {None}
     ask(asking, archive, packages=["app", "data"], mirrors=mirrors)
+    time.sleep(1)  # within one second, it is "now" still
     archive.forget_requests()
     after = asking.lock(as_of=None).os
     assert after is not None
@@ -128,6 +130,7 @@ def test_a_lock_of_now_is_widened_from_the_snapshot_once_the_mirror_has_moved_on
     newest = datetime.now(UTC) + timedelta(seconds=2)
     archive.states["debian"]["20990101T000000Z"] = bookworm_suites("2.0-1", newest)
     ask(asking, archive, packages=["app", "data"], mirrors=mirrors)
+    time.sleep(1)
     after = asking.lock(as_of=None).os
     assert after is not None
     assert [a.release_sha256 for a in after.archives] == [a.release_sha256 for a in before.archives]
