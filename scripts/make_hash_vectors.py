@@ -2,7 +2,8 @@
 
     .venv/bin/python scripts/make_hash_vectors.py
 
-Each vector has the Python branch's content, its canonical JSON, its digest and the whole hash.
+Each vector has the Python branch's content, its canonical JSON, its digest and the whole hash;
+some have the same of the toolchain branch.
 The same bytes come out each time; a test compares them with the file and with another
 implementation of RFC 8785.
 """
@@ -10,14 +11,21 @@ implementation of RFC 8785.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from envlock.lock.hashing import canonical_json, environment_hash, python_content
+from envlock.lock.hashing import (
+    canonical_json,
+    environment_hash,
+    python_content,
+    toolchain_content,
+)
 from envlock.lock.model import Archive, Artifact, Directory, Lock, PythonPackage, Vcs
 from envlock.lock.request import Request
 from envlock.lock.target import Target
+from envlock.lock.toolchain import Found, GuixChannel, Nixpkgs
 
 OUTPUT = Path(__file__).parents[1] / "docs" / "environment-hash-vectors.json"
 
@@ -140,17 +148,58 @@ CASES: tuple[tuple[str, tuple[Target, ...], tuple[PythonPackage, ...]], ...] = (
 )
 
 
+NIXPKGS = Nixpkgs(
+    branch="nixos-23.11",
+    rev="0123456789abcdef" * 2 + "01234567",
+    last_modified=datetime(2023, 12, 30, tzinfo=UTC),
+    nar_hash="sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+    found=Found.TABLE,
+)
+GUIX = GuixChannel(
+    name="guix",
+    url="https://git.example.org/guix.git",
+    branch="master",
+    commit="c0ffee" * 6 + "c0ff",
+    introduction_commit="0" * 40,
+    introduction_fingerprint="A" * 40,
+    names=("zlib1g=zlib", "libgl1=mesa"),
+)
+TOOLCHAINS: tuple[tuple[str, Nixpkgs | None, GuixChannel | None], ...] = (
+    ("nixpkgs", NIXPKGS, None),
+    ("Guix, with names of its own", None, GUIX),
+    ("nixpkgs and Guix", replace(NIXPKGS, names=("libgl1=libGL",)), replace(GUIX, names=())),
+)
+
+
 def vector(
     name: str, targets: tuple[Target, ...], packages: tuple[PythonPackage, ...]
 ) -> dict[str, Any]:
     """One test vector."""
-    lock = Lock(
+    return _described(name, _lock(targets, packages))
+
+
+def toolchain_vector(name: str, nixpkgs: Nixpkgs | None, guix: GuixChannel | None) -> Any:
+    """One test vector with a toolchain and no packages."""
+    lock = replace(_lock((LINUX,), ()), nixpkgs=nixpkgs, guix=guix)
+    content = toolchain_content(lock)
+    return _described(name, lock) | {
+        "toolchain-content": content,
+        "toolchain-canonical": canonical_json(content).decode(),
+        "toolchain": environment_hash(lock).toolchain,
+    }
+
+
+def _lock(targets: tuple[Target, ...], packages: tuple[PythonPackage, ...]) -> Lock:
+    return Lock(
         as_of=datetime(2024, 1, 1, tzinfo=UTC),
         engine="uv",
         request=Request(targets=targets),
         targets=targets,
         packages=packages,
     )
+
+
+def _described(name: str, lock: Lock) -> dict[str, Any]:
     content = python_content(lock)
     hashed = environment_hash(lock)
     return {
@@ -165,6 +214,7 @@ def vector(
 def render() -> str:
     """The file's text."""
     vectors = [vector(*case) for case in CASES]
+    vectors += [toolchain_vector(*case) for case in TOOLCHAINS]
     return json.dumps(vectors, indent=1, ensure_ascii=True) + "\n"
 
 

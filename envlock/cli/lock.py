@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from envlock.cli import fresh
+from envlock.cli import fresh, kept
 from envlock.cli.common import (
     current_request,
     library_json,
@@ -33,7 +33,6 @@ from envlock.resolve.python.engine import Upgrade
 
 if TYPE_CHECKING:
     from envlock.lock.model import Lock
-    from envlock.lock.os import OsLayer
     from envlock.lock.request import Request
     from envlock.lock.staleness import Mismatch
 
@@ -228,6 +227,8 @@ def _resolve(
     date = fixed or (now if previous is None or upgrading else previous.as_of)
     # Pins made at another fixed date would make the answer depend on history, not on the date.
     same_world = previous is not None and (fixed is None or fixed == previous.as_of)
+    anew = _forces(options)
+    nixpkgs, guix = kept.toolchain(request, previous, date, anew=anew)
     plan = Plan(
         root=project.root,
         as_of=date,
@@ -235,53 +236,18 @@ def _resolve(
         now=now,
         engine=engine,
         pins=previous.packages if previous is not None and same_world else (),
-        keep_files=previous is not None and _limits(previous.request) == _limits(request),
-        os_layer=_same_os(request, previous, date, options),
-        os_floors=_os_floors(previous, date),
-        os_seen=_os_seen(previous, date),
+        keep_files=previous is not None and kept.limits(previous.request) == kept.limits(request),
+        os_layer=kept.os_layer(request, previous, date, anew=anew),
+        os_floors=kept.os_floors(previous, date),
+        os_seen=kept.os_seen(previous, date),
+        nixpkgs=nixpkgs,
+        guix=guix,
         upgrade=options.upgrade,
         build=options.build,
         refresh=options.refresh,
     )
     with reporting(context) as reporter:
         return make_lock(request, plan, reporter)
-
-
-def _same_os(
-    request: Request, previous: Lock | None, date: datetime, options: Options
-) -> OsLayer | None:
-    """The existing OS layer, where nothing that decides it has changed: it would come out again."""
-    if previous is None or previous.as_of != date or _forces(options):
-        return None
-    before = previous.request.canonical()
-    after = request.canonical()
-    decisive = {key for key in before | after if key.startswith("os-")} | {"targets"}
-    # What is looked for in wheels is looked at anew in any case, as wheels change, too.
-    decisive -= {"os-no-libraries", "os-ignore-libraries"}
-    same = all(before.get(key) == after.get(key) for key in decisive)
-    if not same or previous.os is None or request.sources > previous.request.sources:
-        return None
-    return previous.os if request.sources else replace(previous.os, sources=())
-
-
-def _os_floors(previous: Lock | None, date: datetime) -> dict[str, datetime]:
-    """What the existing lock saw of each suite, where its date is not later than ``date``."""
-    if previous is None or previous.os is None or previous.as_of > date:
-        return {}
-    return {archive.suite: archive.release_date for archive in previous.os.archives}
-
-
-def _os_seen(previous: Lock | None, date: datetime) -> dict[str, str]:
-    """What the existing lock, if it is of this date, saw of each suite on a live mirror."""
-    if previous is None or previous.os is None or previous.as_of != date:
-        return {}
-    return {a.suite: a.release_sha256 for a in previous.os.archives if a.snapshot is None}
-
-
-def _limits(request: Request) -> tuple[object, ...]:
-    """What decides, for one version, which of its files are locked."""
-    hashed = {(w.text, w.hashes) for w in (*request.wishes, *request.constraints) if w.hashes}
-    return (request.targets, set(request.only_binary), set(request.no_binary), hashed)
 
 
 def _check(
@@ -361,6 +327,8 @@ def _report(
                 f"{style('note', 'bold cyan')}: {built} has no wheel for some target"
                 " and is built from its sdist",
             )
+        for line in _toolchain(lock):
+            say(context, line)
     verb = "is up to date" if fresh else "would be" if options.dry_run else "written"
     targets = ", ".join(t.key for t in lock.targets)
     say(
@@ -378,6 +346,16 @@ def _count(lock: Lock) -> str:
     if lock.request.sources:
         count += f" (from {len(lock.os.sources)} source packages)"
     return count
+
+
+def _toolchain(lock: Lock) -> list[str]:
+    lines = []
+    if lock.nixpkgs is not None:
+        pin = lock.nixpkgs
+        lines.append(f"nixpkgs {pin.branch} {pin.rev[:12]} of {pin.last_modified:%Y-%m-%d}")
+    if lock.guix is not None:
+        lines.append(f"guix {lock.guix.branch} {lock.guix.commit[:12]}")
+    return lines
 
 
 def _versions(before: str | None, after: str | None) -> str:

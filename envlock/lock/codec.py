@@ -30,6 +30,7 @@ HEADER = (
     "# Change what you ask for in pyproject.toml and run `envlock lock`; do not edit by hand.\n\n"
 )
 LOCK_VERSION = "1.0"
+_TOOLCHAIN = frozenset({"nix", "nixpkgs", "guix"})
 
 
 # --- value → file -------------------------------------------------------------------------------
@@ -156,7 +157,9 @@ def _tool_table(lock: Lock) -> dict[str, Any]:
         "as-of": lock.as_of,
         "engine": lock.engine,
         "environment-hash": hashed.root,
-        "digests": _present({"python": hashed.python, "os": hashed.os}),
+        "digests": _present(
+            {"python": hashed.python, "os": hashed.os, "toolchain": hashed.toolchain}
+        ),
         "interpreters": [
             _present(
                 {
@@ -180,6 +183,10 @@ def _tool_table(lock: Lock) -> dict[str, Any]:
         from envlock.lock.os_codec import os_table
 
         table["os"] = os_table(lock.os)
+    if lock.nixpkgs is not None or lock.guix is not None:
+        from envlock.lock.toolchain_codec import toolchain_tables
+
+        table |= toolchain_tables(lock)
     request: dict[str, Any] = {"digest": request_digest(lock.request)}
     if lock.request.as_of is not None:
         request["as-of"] = lock.request.as_of
@@ -232,6 +239,10 @@ def load(text: str, *, where: str, known_valid: bool = False) -> Lock:
         repairs=reader.repairs(tool),
         os=_read_os(reader, tool, request),
     )
+    if not _TOOLCHAIN.isdisjoint([*tool, *tool["request"]]):
+        from envlock.lock.toolchain_codec import with_toolchain
+
+        lock = with_toolchain(reader, tool, lock)
     if not known_valid:
         reader.verify(lock, tool)
     return lock

@@ -78,6 +78,8 @@ def diff(before: Lock, after: Lock) -> LockDiff:
         ("engine", before.engine, after.engine),
         ("os", before.os.base if before.os else "none", after.os.base if after.os else "none"),
         ("sources", _yes(before.request.sources), _yes(after.request.sources)),
+        ("nixpkgs", _nixpkgs(before), _nixpkgs(after)),
+        ("guix", _guix(before), _guix(after)),
     )
     return LockDiff(
         before_hash=environment_hash(before).root,
@@ -85,6 +87,16 @@ def diff(before: Lock, after: Lock) -> LockDiff:
         changes=tuple(changes),
         settings=tuple(s for s in settings if s[1] != s[2]),
     )
+
+
+def _nixpkgs(lock: Lock) -> str:
+    pin = lock.nixpkgs
+    return "none" if pin is None else " ".join([pin.branch, pin.rev, *sorted(pin.names)])
+
+
+def _guix(lock: Lock) -> str:
+    pin = lock.guix
+    return "none" if pin is None else " ".join([pin.url, pin.commit, *sorted(pin.names)])
 
 
 def _os_changes(before: Lock, after: Lock) -> list[Change]:

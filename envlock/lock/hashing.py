@@ -64,6 +64,7 @@ def environment_hash(lock: Lock) -> EnvironmentHash:
     return EnvironmentHash(
         python=digest(python_content(lock)),
         os=None if lock.os is None else digest(os_content(lock.os)),
+        toolchain=digest(toolchain) if (toolchain := toolchain_content(lock)) else None,
     )
 
 
@@ -80,6 +81,20 @@ def os_content(layer: OsLayer) -> dict[str, Any]:
             for p in sorted(layer.packages, key=lambda p: (p.architecture, p.name, p.version))
         ]
     }
+
+
+def toolchain_content(lock: Lock) -> dict[str, Any]:
+    """The toolchain branch's content, as JSON values; empty where the lock has no such layer."""
+    content: dict[str, Any] = {}
+    if lock.nixpkgs is not None:
+        content["nixpkgs"] = {
+            "names": sorted(lock.nixpkgs.names),
+            "nar-hash": lock.nixpkgs.nar_hash,
+            "rev": lock.nixpkgs.rev,
+        }
+    if lock.guix is not None:
+        content["guix"] = {"commit": lock.guix.commit, "names": sorted(lock.guix.names)}
+    return content
 
 
 def python_content(lock: Lock) -> dict[str, Any]:

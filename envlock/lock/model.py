@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from envlock.lock.os import OsLayer
     from envlock.lock.request import Request
     from envlock.lock.target import Target
+    from envlock.lock.toolchain import GuixChannel, Nixpkgs
 
 FORMAT_VERSION = 1
 """Version of the ``[tool.envlock]`` table that this envlock writes and reads."""
@@ -141,6 +142,8 @@ class Lock:
     built: tuple[str, ...] = ()
     repairs: tuple[Repair, ...] = field(default=())
     os: OsLayer | None = None
+    nixpkgs: Nixpkgs | None = None
+    guix: GuixChannel | None = None
 
     def package(self, name: str) -> tuple[PythonPackage, ...]:
         """Entries called ``name`` (normalized); several when targets differ."""

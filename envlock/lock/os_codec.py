@@ -139,7 +139,7 @@ def _archive(reader: Reader, path: str, table: Mapping[str, Any]) -> OsArchive:
         archive=reader.text(table, "archive", path),
         suite=reader.text(table, "suite", path),
         snapshot=(
-            _shaped(reader, table, "snapshot", path, _SNAPSHOT, "20260301T000000Z")
+            reader.shaped(table, "snapshot", path, _SNAPSHOT, "20260301T000000Z")
             if "snapshot" in table
             else None
         ),
@@ -216,18 +216,4 @@ def _libraries(reader: Reader, table: Mapping[str, Any]) -> tuple[OsLibrary, ...
 
 
 def _digest(reader: Reader, table: Mapping[str, Any], key: str, path: str) -> str:
-    return _shaped(reader, table, key, path, _SHA256, "64 lower-case hex digits")
-
-
-def _shaped(
-    reader: Reader,
-    table: Mapping[str, Any],
-    key: str,
-    path: str,
-    shape: re.Pattern[str],
-    expected: str,
-) -> str:
-    value = reader.text(table, key, path)
-    if not shape.fullmatch(value):
-        raise reader.wrong(f"{path}.{key}", expected)
-    return value
+    return reader.shaped(table, key, path, _SHA256, "64 lower-case hex digits")

@@ -77,6 +77,15 @@ class Reader:
             raise self.wrong(f"{prefix}.{key}", "a list of texts")
         return tuple(value)
 
+    def shaped(
+        self, table: Table, key: str, prefix: str, shape: re.Pattern[str], expected: str
+    ) -> str:
+        """A text that ``shape`` matches as a whole."""
+        value = self.text(table, key, prefix)
+        if not shape.fullmatch(value):
+            raise self.wrong(f"{prefix}.{key}", expected)
+        return value
+
     def flag(self, table: Table, key: str, prefix: str) -> bool:
         """True or false; false where the key is absent."""
         value = table.get(key, False)
@@ -300,6 +309,7 @@ class Reader:
             ("environment-hash", self.text(tool, "environment-hash"), found.root),
             ("digests.python", digests.get("python"), found.python),
             ("digests.os", digests.get("os"), found.os),
+            ("digests.toolchain", digests.get("toolchain"), found.toolchain),
             ("request.digest", tool["request"].get("digest"), request_digest(lock.request)),
         ):
             if declared != content:

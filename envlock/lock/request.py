@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from envlock.lock.target import Target
+
+if TYPE_CHECKING:
+    from envlock.lock.toolchain import GuixRequest, NixRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,8 @@ class Request:
     ``os_ignore_libraries``, by soname); ``os_auto``, whether their packages are locked, too. Where
     they come from (``os_mirrors``, URLs) and whose keys are trusted (``os_keyring``, a path)
     decides nothing: whoever has the signed bytes will do. ``sources`` asks for what building from
-    source needs, too: the source package of every OS package.
+    source needs, too: the source package of every OS package. ``nix`` and ``guix`` are None where
+    the project does not ask for them.
     """
 
     wishes: tuple[Wish, ...] = ()
@@ -71,6 +75,8 @@ class Request:
     os_ignore_libraries: tuple[str, ...] = ()
     os_mirrors: tuple[str, ...] = field(default=(), compare=False)
     os_keyring: str | None = field(default=None, compare=False)
+    nix: NixRequest | None = None
+    guix: GuixRequest | None = None
 
     def canonical(self) -> dict[str, Any]:
         """The content that decides the answer, as JSON values: no origins, no order of writing.
@@ -104,6 +110,8 @@ class Request:
             # What is true is left out where it is the default, so that older digests stay.
             "os-no-libraries": not self.os_libraries,
         }
+        for part in (self.nix, self.guix):
+            content |= {} if part is None else part.canonical()
         return {key: value for key, value in content.items() if value}
 
 

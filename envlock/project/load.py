@@ -108,6 +108,8 @@ def assemble(
         os_mirrors=os.mirrors if os else (),
         os_keyring=os.keyring if os else None,
         sources=settings.sources,
+        nix=settings.nix,
+        guix=settings.guix,
         wishes=part.wishes,
         constraints=tuple(dict.fromkeys(part.constraints + _constraints(project, settings))),
         overrides=tuple(dict.fromkeys(part.overrides + _overrides(project, settings))),

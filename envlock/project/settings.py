@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +12,11 @@ from packaging.utils import canonicalize_name
 
 from envlock.errors import UsageError
 from envlock.lock.target import PLATFORMS, Target
+from envlock.lock.toolchain import GuixRequest, NixRequest
 from envlock.project.dates import check_range, parse_absolute
 from envlock.project.document import Document, KeyPath, dotted, nearest
 from envlock.project.os_settings import OsWishes, read_os
+from envlock.project.toolchain_settings import read_guix, read_nix
 
 _TEXTS = {
     "allow-undated",
@@ -28,8 +31,9 @@ _TEXTS = {
     "targets",
 }
 _FLAGS = {"prereleases", "sources"}
-_LATER = {"nix", "guix"}
-_KEYS = _TEXTS | _FLAGS | _LATER | {"as-of", "os", "python"}
+_LAYERS: dict[str, Callable[[Document, KeyPath, Any], OsWishes | NixRequest | GuixRequest | None]]
+_LAYERS = {"guix": read_guix, "nix": read_nix, "os": read_os}
+_KEYS = _TEXTS | _FLAGS | _LAYERS.keys() | {"as-of", "python"}
 _PYTHON = re.compile(r"3\.[0-9]+(\.[0-9]+)?")
 _MACHINES = {"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "darwin": "macos"}
 
@@ -61,6 +65,8 @@ class Settings:
     prereleases: bool = False
     sources: bool = False
     os: OsWishes | None = None
+    nix: NixRequest | None = None
+    guix: GuixRequest | None = None
 
     def place(self, key: str, item: str | None = None) -> str:
         """``pyproject.toml:12``: where ``key`` is written, for this environment."""
@@ -186,10 +192,8 @@ class _Reader:
                 continue
             if key not in _KEYS:
                 raise self._unknown(key, environments)
-            if key == "os":
-                values["os"] = read_os(self.document, (*self.base, key), value)
-            elif key in _LATER:
-                self._later(key, value)
+            if key in _LAYERS:
+                values[key] = _LAYERS[key](self.document, (*self.base, key), value)
             elif key in _FLAGS:
                 if not isinstance(value, bool):
                     raise self.wrong(key, "true or false")
@@ -208,19 +212,6 @@ class _Reader:
             f"unknown key {dotted((*self.base, key))}",
             where=self.document.place((*self.base, key)),
             remedy=nearest(key, known),
-        )
-
-    def _later(self, key: str, value: Any) -> None:
-        if not isinstance(value, dict):
-            raise self.wrong(key, "a table")
-        if value:
-            raise self._not_yet((*self.base, key, next(iter(value))))
-
-    def _not_yet(self, path: KeyPath) -> UsageError:
-        return UsageError(
-            f"{dotted(path)} is not supported by this version yet",
-            where=self.document.place(path),
-            remedy="take it away for now: it would have no effect, and nothing is dropped quietly",
         )
 
     def _texts(self, key: str, value: Any) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from envlock.io.http import Http
     from envlock.lock.os import OsLayer
+    from envlock.lock.toolchain import GuixChannel, Nixpkgs
     from envlock.resolve.os.libraries.needs import Finder
     from envlock.resolve.python.direct import PinnedRequest
 
@@ -46,9 +47,10 @@ class Plan:
     ``as_of`` is UTC, whole seconds. ``dated`` is whether someone fixed that date (then places
     without dates are refused), as opposed to "now". ``pins`` are kept where ``upgrade`` allows,
     with their files where ``keep_files`` says that the request limits files as it did before.
-    ``os_layer`` is the existing lock's, where it answers the same question of the same date;
-    ``os_floors``: suite → date of the Release that an earlier lock saw; ``os_seen``: suite → its
-    digest, where that lock is of the same date and saw a live mirror.
+    ``os_layer``, ``nixpkgs`` and ``guix`` are the existing lock's, where each answers the same
+    question (but for names) of the same date; ``os_floors``: suite → date of the Release that an
+    earlier lock saw; ``os_seen``: suite → its digest, where that lock is of the same date and saw a
+    live mirror.
     """
 
     root: Path
@@ -61,6 +63,8 @@ class Plan:
     os_layer: OsLayer | None = None
     os_floors: Mapping[str, datetime] = field(default_factory=dict)
     os_seen: Mapping[str, str] = field(default_factory=dict)
+    nixpkgs: Nixpkgs | None = None
+    guix: GuixChannel | None = None
     upgrade: Upgrade = NO_UPGRADE
     build: bool = True
     refresh: bool = False
@@ -135,7 +139,12 @@ def make_lock(request: Request, plan: Plan, reporter: Reporter) -> Lock:
             built=_built(packages, request.targets),
             repairs=resolution.repairs,
         )
-        return replace(lock, os=_os_layer(lock, plan, sources, http, reporter))
+        return replace(
+            lock,
+            os=_os_layer(lock, plan, sources, http, reporter),
+            nixpkgs=_nixpkgs(request, plan, http, reporter),
+            guix=_guix(request, plan, reporter),
+        )
 
 
 def _pinned(
@@ -219,6 +228,26 @@ def _new_os_layer(
         http=http,
         reporter=reporter,
     )
+
+
+def _nixpkgs(request: Request, plan: Plan, http: Http, reporter: Reporter) -> Nixpkgs | None:
+    if request.nix is None:
+        return None
+    if plan.nixpkgs is not None:
+        return replace(plan.nixpkgs, names=request.nix.names)
+    from envlock.resolve.nixpkgs.find import find_nixpkgs
+
+    return find_nixpkgs(request.nix, plan.as_of, http=http, reporter=reporter)
+
+
+def _guix(request: Request, plan: Plan, reporter: Reporter) -> GuixChannel | None:
+    if request.guix is None:
+        return None
+    if plan.guix is not None:
+        return replace(plan.guix, names=request.guix.names)
+    from envlock.resolve.guix import find_guix
+
+    return find_guix(request.guix, plan.as_of, reporter=reporter)
 
 
 def _with_kept_files(packages: Iterable[PythonPackage], plan: Plan) -> tuple[PythonPackage, ...]:

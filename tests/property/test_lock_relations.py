@@ -59,7 +59,9 @@ def test_every_changed_field_is_named(old: Request, other: Request, field: str) 
     lock = answering(old, datetime(2024, 1, 1, tzinfo=UTC))
     found = mismatches(new, lock)
     assert found
-    assert {mismatch.field for mismatch in found} == {KEYS[field]}
+    # A table of the project (nix, guix) has its own word, and those of its keys after a dash.
+    named = {mismatch.field for mismatch in found}
+    assert named == {KEYS[field]} or all(f"{key}-".startswith(f"{field}-") for key in named)
     for mismatch in found:
         texts = [t for t in (mismatch.before, mismatch.after) if t is not None]
         assert texts

@@ -17,12 +17,32 @@ from envlock.lock.model import (
 )
 from envlock.lock.request import Request, Wish
 from envlock.lock.target import Target
+from envlock.lock.toolchain import Found, GuixChannel, GuixRequest, Nixpkgs, NixRequest
 
 LINUX = Target(platform="linux/amd64", python="3.11")
 MACOS = Target(platform="macos/arm64", python="3.12.4")
 WINDOWS = Target(platform="windows/amd64", python="3.11")
 AS_OF = datetime(2024, 6, 1, tzinfo=UTC)
 INDEX = "https://index.example.org/simple"
+
+
+NIXPKGS = Nixpkgs(
+    branch="nixos-24.05",
+    rev="d" * 40,
+    last_modified=datetime(2024, 5, 30, 12, tzinfo=UTC),
+    nar_hash=f"sha256-{'A' * 43}=",
+    found=Found.TABLE,
+    names=("libgl1=libGL",),
+)
+GUIX = GuixChannel(
+    name="guix",
+    url="https://git.example.org/guix.git",
+    branch="trunk",
+    commit="e" * 40,
+    introduction_commit="1" * 40,
+    introduction_fingerprint="A" * 40,
+    names=("libgl1=mesa",),
+)
 
 
 def digest(letter: str) -> str:
@@ -98,6 +118,14 @@ def full_lock() -> Lock:
         no_index=True,
         allow_undated=("wheels",),
         sources=True,
+        nix=NixRequest(branch="nixos-24.05", source=Found.TABLE, names=("libgl1=libGL",)),
+        guix=GuixRequest(
+            url="https://git.example.org/guix.git",
+            branch="trunk",
+            introduction_commit="1" * 40,
+            introduction_fingerprint="A" * 40,
+            names=("libgl1=mesa",),
+        ),
     )
     packages = (
         PythonPackage(
@@ -149,4 +177,6 @@ def full_lock() -> Lock:
         packages=packages,
         built=("old==1.0",),
         repairs=(Repair(subject="old==1.0", found="pytz (>=2011k)", used="pytz>=2011"),),
+        nixpkgs=NIXPKGS,
+        guix=GUIX,
     )

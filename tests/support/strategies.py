@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +22,7 @@ from envlock.lock.model import (
 )
 from envlock.lock.request import Request, Wish, wish_line
 from envlock.lock.target import PLATFORMS, Target
+from envlock.lock.toolchain import Found, GuixChannel, GuixRequest, Nixpkgs, NixRequest
 
 HOSTILE = (
     "'",
@@ -145,6 +147,59 @@ def target_sets() -> st.SearchStrategy[tuple[Target, ...]]:
     )
 
 
+commits = st.binary(min_size=20, max_size=20).map(bytes.hex)
+fingerprints = commits.map(str.upper)
+nar_hashes = st.binary(min_size=32, max_size=32).map(
+    lambda digest: f"sha256-{b64encode(digest).decode()}"
+)
+other_names = _sorted_texts(st.builds("{}={}".format, names, hostile_texts))
+"""Names that differ from Debian's: ``debian=other``, the other one being any text."""
+
+
+def nix_requests() -> st.SearchStrategy[NixRequest]:
+    """What may be asked of nixpkgs."""
+    return st.builds(
+        NixRequest,
+        branch=st.none() | hostile_texts,
+        source=st.none() | st.sampled_from(Found),
+        names=other_names,
+    )
+
+
+@st.composite
+def guix_requests(draw: st.DrawFn) -> GuixRequest:
+    """What may be asked of Guix; an introduction is whole or absent."""
+    introduced = draw(st.booleans())
+    return GuixRequest(
+        url=draw(st.none() | hostile_texts),
+        branch=draw(st.none() | hostile_texts),
+        introduction_commit=draw(commits) if introduced else None,
+        introduction_fingerprint=draw(fingerprints) if introduced else None,
+        names=draw(other_names),
+    )
+
+
+nixpkgs_pins = st.builds(
+    Nixpkgs,
+    branch=hostile_texts,
+    rev=commits,
+    last_modified=seconds,
+    nar_hash=nar_hashes,
+    found=st.sampled_from(Found),
+    names=other_names,
+)
+guix_pins = st.builds(
+    GuixChannel,
+    name=hostile_texts,
+    url=hostile_texts,
+    branch=hostile_texts,
+    commit=commits,
+    introduction_commit=commits,
+    introduction_fingerprint=fingerprints,
+    names=other_names,
+)
+
+
 def requests() -> st.SearchStrategy[Request]:
     """Requests in the order that the file keeps."""
     return st.builds(
@@ -166,6 +221,8 @@ def requests() -> st.SearchStrategy[Request]:
         no_index=st.booleans(),
         allow_undated=_sorted_texts(hostile_texts),
         sources=st.booleans(),
+        nix=st.none() | nix_requests(),
+        guix=st.none() | guix_requests(),
     )
 
 
@@ -267,6 +324,8 @@ def locks(draw: st.DrawFn, max_packages: int = 4) -> Lock:
                 lambda some: tuple(sorted(some, key=lambda r: (r.subject, r.found, r.used)))
             )
         ),
+        nixpkgs=draw(st.none() | nixpkgs_pins),
+        guix=draw(st.none() | guix_pins),
     )
 
 
@@ -296,6 +355,8 @@ def shuffled(draw: st.DrawFn, lock: Lock) -> Lock:
         request=request,
         targets=mixed(lock.targets),
         packages=entries,
+        nixpkgs=lock.nixpkgs and replace(lock.nixpkgs, names=mixed(lock.nixpkgs.names)),
+        guix=lock.guix and replace(lock.guix, names=mixed(lock.guix.names)),
         built=mixed(lock.built),
         repairs=mixed(lock.repairs),
     )
@@ -329,5 +390,16 @@ def relocated(draw: st.DrawFn, lock: Lock) -> Lock:
         lock,
         as_of=draw(seconds),
         packages=tuple(elsewhere(package) for package in lock.packages),
+        nixpkgs=None
+        if lock.nixpkgs is None
+        else replace(
+            lock.nixpkgs,
+            branch=draw(hostile_texts),
+            last_modified=draw(seconds),
+            found=draw(st.sampled_from(Found)),
+        ),
+        guix=None
+        if lock.guix is None
+        else replace(lock.guix, url=draw(hostile_texts), branch=draw(hostile_texts)),
         request=replace(lock.request, index_urls=draw(st.lists(hostile_texts).map(tuple))),
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 import pytest
+from support.samples import GUIX, NIXPKGS, full_lock
 
 from envlock.cli.app import COMMANDS, group
 from envlock.lock import codec
@@ -30,6 +31,7 @@ from envlock.lock.model import (
 from envlock.lock.os import OsArchive, OsLayer, OsPackage, OsSource, OsSourceFile
 from envlock.lock.request import Request, Wish
 from envlock.lock.target import PLATFORMS, Target
+from envlock.lock.toolchain import Found, NixRequest
 from envlock.project.document import Document
 from envlock.project.settings import Settings, read_settings
 
@@ -178,8 +180,7 @@ def test_the_lockfile_page_knows_every_key() -> None:
     page = (DOCS / "lockfile.md").read_text()
     table = tomllib.loads(codec.dump(_full_lock()))
     missing = {key for key in _keys(table["tool"]["envlock"]) if f"`{key}`" not in page}
-    missing -= {"python"} if "`digests.python`" in page else set()
-    missing -= {"digests"} if "`digests.python`" in page else set()
+    missing -= {"digests", *re.findall(r"`digests\.([a-z]+)`", page)}
     assert not missing
     standard = {key for key in table if key not in ("packages", "tool")}
     standard |= {key for entry in table["packages"] for key in entry}
@@ -259,6 +260,8 @@ def _full_lock() -> Lock:
         os_components=("main",),
         os_recommends=True,
         sources=True,
+        nix=NixRequest(branch="nixos-26.05", source=Found.TABLE, names=("libgl1=libGL",)),
+        guix=full_lock().request.guix,
     )
     return Lock(
         as_of=NOW,
@@ -269,6 +272,8 @@ def _full_lock() -> Lock:
         built=("a==1",),
         repairs=(Repair(subject="a==1", found="x (>=1)", used="x>=1"),),
         os=_full_os_layer(),
+        nixpkgs=NIXPKGS,
+        guix=GUIX,
     )
 
 

@@ -17,8 +17,9 @@ def test_the_whole_the_short_and_the_branches(envlock: Any) -> None:
     assert envlock("hash", "--json").json == {
         "environment-hash": hashed.root,
         "short": hashed.short,
-        "digests": {"python": hashed.python, "os": None, "toolchain": None},
+        "digests": {"python": hashed.python, "os": None, "toolchain": hashed.toolchain},
     }
+    assert hashed.toolchain is not None
 
 
 def test_without_a_lock_the_remedy_is_named(envlock: Any) -> None:

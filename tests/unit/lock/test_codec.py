@@ -61,7 +61,8 @@ def test_the_tool_table() -> None:
     tool = table()["tool"]["envlock"]
     assert tool["format"] == 1
     assert tool["environment-hash"] == environment_hash(LOCK).root
-    assert tool["digests"] == {"python": environment_hash(LOCK).python}
+    hashed = environment_hash(LOCK)
+    assert tool["digests"] == {"python": hashed.python, "toolchain": hashed.toolchain}
     assert tool["interpreters"] == [
         {"target": "linux/amd64@3.11", "implementation": "cpython", "version": "3.11"},
         {"target": "macos/arm64@3.12.4", "implementation": "cpython", "version": "3.12.4"},

@@ -33,8 +33,8 @@ def sha256_of(value: Any) -> str:
     return hashlib.sha256(rfc8785.dumps(value)).hexdigest()
 
 
-def root_of(python: str) -> str:
-    return "env1-" + sha256_of({"os": None, "python": python, "toolchain": None})
+def root_of(python: str, toolchain: str | None = None) -> str:
+    return "env1-" + sha256_of({"os": None, "python": python, "toolchain": toolchain})
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
@@ -42,7 +42,12 @@ def test_a_vector_holds_for_both_implementations(vector: dict[str, Any]) -> None
     assert rfc8785.dumps(vector["content"]).decode() == vector["canonical"]
     assert canonical_json(vector["content"]).decode() == vector["canonical"]
     assert sha256_of(vector["content"]) == digest(vector["content"]) == vector["python"]
-    assert root_of(vector["python"]) == vector["root"]
+    if "toolchain" in vector:
+        content = vector["toolchain-content"]
+        assert rfc8785.dumps(content).decode() == vector["toolchain-canonical"]
+        assert canonical_json(content).decode() == vector["toolchain-canonical"]
+        assert sha256_of(content) == digest(content) == vector["toolchain"]
+    assert root_of(vector["python"], vector.get("toolchain")) == vector["root"]
 
 
 def test_the_vectors_cover_each_kind_and_differ() -> None:
@@ -52,6 +57,12 @@ def test_the_vectors_cover_each_kind_and_differ() -> None:
     assert any(not vector["content"]["packages"] for vector in VECTORS)
     assert any(len(vector["content"]["interpreters"]) > 2 for vector in VECTORS)
     assert any(not vector["canonical"].isascii() for vector in VECTORS)
+    chains = [vector["toolchain-content"] for vector in VECTORS if "toolchain" in vector]
+    assert {frozenset(chain) for chain in chains} == {
+        frozenset({"nixpkgs"}),
+        frozenset({"guix"}),
+        frozenset({"guix", "nixpkgs"}),
+    }
     assert len({vector["root"] for vector in VECTORS}) == len(VECTORS) >= 6
 
 
@@ -93,8 +104,21 @@ def by_the_specification(text: str) -> str:
         key=lambda p: (p["name"], p.get("version", ""), p.get("marker", "")),
     )
     return root_of(
-        sha256_of({"interpreters": interpreters, "packages": [package_of(p) for p in packages]})
+        sha256_of({"interpreters": interpreters, "packages": [package_of(p) for p in packages]}),
+        toolchain_of(file["tool"]["envlock"]),
     )
+
+
+def toolchain_of(tool: dict[str, Any]) -> str | None:
+    content: dict[str, Any] = {}
+    if "nixpkgs" in tool:
+        pin = tool["nixpkgs"]
+        names = sorted(pin.get("names", []))
+        content["nixpkgs"] = {"rev": pin["rev"], "nar-hash": pin["nar-hash"], "names": names}
+    if "guix" in tool:
+        pin = tool["guix"]
+        content["guix"] = {"commit": pin["commit"], "names": sorted(pin.get("names", []))}
+    return sha256_of(content) if content else None
 
 
 def package_of(entry: dict[str, Any]) -> dict[str, Any]:
