@@ -313,7 +313,7 @@ class LoopbackIndex:
         self._closing.wait(_HANG_SECONDS)
 
     def answer(self, path: str, headers: Mapping[str, str]) -> Answer:
-        """The right response to a GET."""
+        """The right response to a GET; ``headers`` has the query, too, as ``:query``."""
         if self.auth is not None and not self._authorized(headers.get("authorization", "")):
             return Answer(status=401, headers={"WWW-Authenticate": 'Basic realm="index"'})
         wants_json = pages.SIMPLE_JSON in headers.get("accept", "")
@@ -445,6 +445,7 @@ class _Handler(BaseHTTPRequestHandler):
         index = self.server.index
         path = unquote(self.path.partition("?")[0])
         headers = {key.lower(): value for key, value in self.headers.items()}
+        headers[":query"] = self.path.partition("?")[2]
         failure = index.note(self.command, path, headers)
         fault = None if failure is None else failure.kind
         if fault in ("hang", "cut"):

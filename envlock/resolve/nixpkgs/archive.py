@@ -54,11 +54,16 @@ def _members(path: Path) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
             yield archive, member
             # tarfile remembers every member, and asks for none of them again here.
             archive.members.clear()  # type: ignore[attr-defined]
-        # tarfile takes a damaged header for the end. After the real one there is nothing, and
-        # only who reads that far has compared the checksum of the compressed bytes.
+        # tarfile takes a damaged header, and nothing at all, for the end. The real end is two empty
+        # blocks, of which it has read one; nothing but zeros comes after them, and only who reads
+        # that far has compared the checksum of the compressed bytes.
+        empty = 0
         while rest := archive.fileobj.read(_CHUNK):
             if any(rest):
                 raise tarfile.ReadError("a header is damaged")
+            empty += len(rest)
+        if empty < tarfile.BLOCKSIZE:
+            raise tarfile.ReadError("it has no end")
 
 
 def _outline(path: Path, where: str) -> tuple[Folder, str, int]:

@@ -52,7 +52,7 @@ def newest_commit(base: str, branch: str, as_of: datetime, *, http: Http) -> str
         )
     try:
         listed = json.loads(expect_ok(response, url).body)
-        commit = listed[0]["sha"] if listed else None
+        commit = None if listed == [] else listed[0]["sha"]
     except (ValueError, KeyError, TypeError, IndexError):
         commit = ""
     if commit is None:
