@@ -61,7 +61,7 @@ def metadata_from_tail(tail: Part, read: Callable[[int, int], Part]) -> bytes:
             raise OddZipError("the central directory is not where it should be")
     entry = _find_metadata(directory)
     # The local header repeats the name and may have its own extra field.
-    end = min(entry.offset + _LOCAL.size + entry.name_size + 512 + entry.packed, directory_start)
+    end = min(entry.offset + _LOCAL.size + len(entry.name) + 512 + entry.packed, directory_start)
     local = tail.span(entry.offset, end)
     if local is None:
         local = read(entry.offset, end).data
@@ -93,7 +93,7 @@ class _Entry:
     packed: int
     size: int
     crc: int
-    name_size: int
+    name: bytes
 
 
 def _directory(tail: Part) -> tuple[int, int]:
@@ -129,10 +129,12 @@ def _find_metadata(directory: bytes) -> _Entry:
                     packed=fields[10],
                     size=fields[11],
                     crc=fields[9],
-                    name_size=name_size,
+                    name=name,
                 )
             )
         position = name_start + name_size + extra_size + comment_size
+    if position != len(directory):
+        raise OddZipError("a damaged central directory")
     if len(found) != 1 or 0xFFFFFFFF in (found[0].offset, found[0].packed, found[0].size):
         raise OddZipError(f"{len(found)} plain METADATA files")
     return found[0]
@@ -143,6 +145,8 @@ def _unpack(local: bytes, entry: _Entry) -> bytes:
         raise OddZipError("no local header")
     fields = _LOCAL.unpack_from(local)
     start = _LOCAL.size + fields[9] + fields[10]
+    if local[_LOCAL.size : _LOCAL.size + fields[9]] != entry.name:
+        raise OddZipError("the local header is another file's")
     packed = local[start : start + entry.packed]
     if len(packed) != entry.packed or entry.size > MAX_METADATA:
         raise OddZipError("METADATA is not where it should be")

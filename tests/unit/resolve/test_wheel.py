@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import zipfile
 from pathlib import Path
@@ -99,6 +100,18 @@ def test_a_large_wheel_needs_one() -> None:
     assert metadata_from_tail(file.tail(32768), file.read) == b"Name: demo\n"
     assert len(file.reads) == 1
     assert file.reads[0][1] - file.reads[0][0] < 1_500_000
+
+
+@pytest.mark.parametrize("value", [0, 1, 188, 255])
+def test_no_single_byte_makes_it_another_file(value: int) -> None:
+    metadata = b"Metadata-Version: 2.1\nName: demo\nRequires-Dist: numpy\n" * 3
+    whole = archive([("demo.py", b"x" * 50), (NAME, metadata)])
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] = value
+        file = File(bytes(damaged))
+        with contextlib.suppress(OddZipError):
+            assert metadata_from_tail(file.tail(100), file.read) == metadata, place
 
 
 @given(st.data())
