@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from envlock.lock.builds import LEGACY_BACKEND, Build, BuildPin
 from envlock.lock.hashing import (
     canonical_json,
     environment_hash,
@@ -164,10 +165,41 @@ GUIX = GuixChannel(
     introduction_fingerprint="A" * 40,
     names=("zlib1g=zlib", "libgl1=mesa"),
 )
-TOOLCHAINS: tuple[tuple[str, Nixpkgs | None, GuixChannel | None], ...] = (
-    ("nixpkgs", NIXPKGS, None),
-    ("Guix, with names of its own", None, GUIX),
-    ("nixpkgs and Guix", replace(NIXPKGS, names=("libgl1=libGL",)), replace(GUIX, names=())),
+BUILDS = (
+    Build(
+        package="zlib-ng",
+        version="2.0",
+        sdist="a" * 64,
+        backend="backend",
+        backend_path=(".", "tools"),
+        static=("tomli",),
+        pins=(
+            BuildPin(name="tomli", version="2.0.1", marker="python_version < '3.11'"),
+            BuildPin(name="attrs", version="23.2.0"),
+        ),
+    ),
+    Build(package="attrs", version="23.2.0", sdist="a" * 64, backend=LEGACY_BACKEND),
+)
+TOOLCHAINS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("nixpkgs", {"nixpkgs": NIXPKGS}),
+    ("Guix, with names of its own", {"guix": GUIX}),
+    (
+        "nixpkgs and Guix",
+        {
+            "nixpkgs": replace(NIXPKGS, names=("libgl1=libGL",)),
+            "guix": replace(GUIX, names=()),
+        },
+    ),
+    (
+        "builds, one of them with pins, one with none",
+        {
+            "builds": BUILDS,
+            "build_packages": (
+                wheel_and_sdist("tomli", "2.0.1"),
+                PythonPackage(name="attrs", version="23.2.0", sdist=file("attrs.tar.gz", "a")),
+            ),
+        },
+    ),
 )
 
 
@@ -178,9 +210,9 @@ def vector(
     return _described(name, _lock(targets, packages))
 
 
-def toolchain_vector(name: str, nixpkgs: Nixpkgs | None, guix: GuixChannel | None) -> Any:
+def toolchain_vector(name: str, parts: dict[str, Any]) -> dict[str, Any]:
     """One test vector with a toolchain and no packages."""
-    lock = replace(_lock((LINUX,), ()), nixpkgs=nixpkgs, guix=guix)
+    lock = replace(_lock((LINUX,), ()), **parts)
     content = toolchain_content(lock)
     return _described(name, lock) | {
         "toolchain-content": content,

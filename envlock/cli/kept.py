@@ -7,6 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from envlock.lock.builds import Builds
     from envlock.lock.model import Lock
     from envlock.lock.os import OsLayer
     from envlock.lock.request import Request
@@ -47,6 +50,32 @@ def toolchain(
         None if any(key.startswith("nix") for key in changed) else previous.nixpkgs,
         None if any(key.startswith("guix") for key in changed) else previous.guix,
     )
+
+
+_WORLD = ("targets", "default-index", "index-urls", "find-links", "no-index", "allow-undated")
+"""Parts of a request that decide what a build requirement is answered with."""
+
+
+def builds(
+    request: Request, previous: Lock | None, *, anew: bool, moving: AbstractSet[str]
+) -> Builds:
+    """The existing builds that stay while their sdist does: nothing that decides them changed.
+
+    ``moving`` are packages whose pins may move; no build with one of them stays.
+    """
+    from envlock.lock.builds import Builds
+
+    if previous is None or not previous.builds or anew:
+        return Builds()
+    before, after = previous.request.canonical(), request.canonical()
+    if any(before.get(key) != after.get(key) for key in _WORLD):
+        return Builds()
+    stay = tuple(
+        build
+        for build in previous.builds
+        if moving.isdisjoint({build.package, *(pin.name for pin in build.pins)})
+    )
+    return Builds(builds=stay, packages=previous.build_packages, repairs=previous.repairs)
 
 
 def os_floors(previous: Lock | None, date: datetime) -> dict[str, datetime]:

@@ -242,6 +242,12 @@ def _resolve(
         os_seen=kept.os_seen(previous, date),
         nixpkgs=nixpkgs,
         guix=guix,
+        builds=kept.builds(
+            request,
+            previous if same_world else None,
+            anew=options.refresh or options.upgrade.everything,
+            moving=options.upgrade.names,
+        ),
         upgrade=options.upgrade,
         build=options.build,
         refresh=options.refresh,
@@ -303,6 +309,7 @@ def _report(
                 "missing-libraries": [
                     library_json(entry) for entry in (lock.os.missing if lock.os else ())
                 ],
+                "builds": len(lock.builds),
                 "changes": [
                     {
                         "layer": c.layer,
@@ -319,7 +326,8 @@ def _report(
     for change in changes:
         if change.layer == "library":
             continue  # notes have told what is missing
-        say(context, f"  {change.kind:<10} {change.name} {_versions(change.before, change.after)}")
+        name = f"build {change.name}" if change.layer == "build" else change.name
+        say(context, f"  {change.kind:<10} {name} {_versions(change.before, change.after)}")
     if not fresh:
         for built in lock.built:
             say(
@@ -340,6 +348,8 @@ def _report(
 
 def _count(lock: Lock) -> str:
     count = f"{len(lock.packages)} packages"
+    if lock.builds:
+        count += f" ({len(lock.builds)} with build requirements)"
     if lock.os is None:
         return count
     count += f" and {len(lock.os.packages)} of {lock.os.base}"

@@ -22,6 +22,7 @@ from envlock.lock.reader import NewerFormatError as NewerFormatError
 from envlock.lock.target import Target
 
 if TYPE_CHECKING:
+    from envlock.lock.builds import Build
     from envlock.lock.os import OsLayer
     from envlock.lock.request import Request
 
@@ -42,6 +43,25 @@ def _read_os(reader: Reader, tool: Mapping[str, Any], request: Request) -> OsLay
     from envlock.lock.os_codec import read_os
 
     return read_os(reader, tool, sources=request.sources)
+
+
+def _read_builds(reader: Reader, tool: Mapping[str, Any]) -> tuple[Build, ...]:
+    if "builds" not in tool:
+        return ()
+    from envlock.lock.builds_codec import read_builds
+
+    return read_builds(reader, tool)
+
+
+def _read_build_packages(
+    reader: Reader, tool: Mapping[str, Any], *, known_valid: bool
+) -> tuple[PythonPackage, ...]:
+    entries = [table for _, table in reader.tables(tool, "build-packages")]
+    if entries and not known_valid:
+        # They have the shape of the standard's packages, so the standard's judge serves.
+        own = {"lock-version": LOCK_VERSION, "created-by": "envlock", "packages": entries}
+        _check_standard(own, reader.where, prefix="tool.envlock.build-")
+    return reader.packages(entries, "tool.envlock.build-packages")
 
 
 def dump(lock: Lock) -> str:
@@ -187,6 +207,13 @@ def _tool_table(lock: Lock) -> dict[str, Any]:
         from envlock.lock.toolchain_codec import toolchain_tables
 
         table |= toolchain_tables(lock)
+    if lock.builds:
+        from envlock.lock.builds_codec import builds_tables
+
+        table |= builds_tables(lock.builds)
+        table["build-packages"] = [
+            _package_table(p) for p in sorted(lock.build_packages, key=lambda p: p.sort_key)
+        ]
     request: dict[str, Any] = {"digest": request_digest(lock.request)}
     if lock.request.as_of is not None:
         request["as-of"] = lock.request.as_of
@@ -238,6 +265,8 @@ def load(text: str, *, where: str, known_valid: bool = False) -> Lock:
         built=reader.texts(tool, "built-from-source", "tool.envlock"),
         repairs=reader.repairs(tool),
         os=_read_os(reader, tool, request),
+        builds=_read_builds(reader, tool),
+        build_packages=_read_build_packages(reader, tool, known_valid=known_valid),
     )
     if not _TOOLCHAIN.isdisjoint([*tool, *tool["request"]]):
         from envlock.lock.toolchain_codec import with_toolchain
@@ -245,6 +274,10 @@ def load(text: str, *, where: str, known_valid: bool = False) -> Lock:
         lock = with_toolchain(reader, tool, lock)
     if not known_valid:
         reader.verify(lock, tool)
+        if lock.builds or lock.request.sources:
+            from envlock.lock.builds_codec import check_builds
+
+            check_builds(reader, lock)
     return lock
 
 
@@ -256,7 +289,7 @@ def _parse(text: str, where: str) -> dict[str, Any]:
         raise UsageError(f"not a whole TOML file: {error}", where=where, remedy=RELOCK) from None
 
 
-def _check_standard(table: dict[str, Any], where: str) -> None:
+def _check_standard(table: dict[str, Any], where: str, *, prefix: str = "") -> None:
     # Imported here: it costs as much as all the rest of reading a lock that is known.
     from envlock.lock.standard import problem
 
@@ -267,4 +300,4 @@ def _check_standard(table: dict[str, Any], where: str) -> None:
         raise NewerFormatError(
             found.text, where=where, remedy="upgrade envlock: pip install --upgrade envlock"
         )
-    raise UsageError(f"not a valid pylock.toml: {found.text}", where=where, remedy=RELOCK)
+    raise UsageError(f"not a valid pylock.toml: {prefix}{found.text}", where=where, remedy=RELOCK)

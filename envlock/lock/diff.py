@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import zip_longest
 
+from envlock.lock.builds_diff import build_differences
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock, PythonPackage
 from envlock.lock.os import OsPackage, OsSourceFile
@@ -24,6 +25,7 @@ class ChangeKind(StrEnum):
     PROVIDER = "provider"
     SOURCE = "source"
     VERSION = "version"
+    REQUIREMENTS = "requirements"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,8 @@ class Change:
     ``layer`` is ``python`` or ``os``; an OS package's name carries its architecture
     (``libgomp1:amd64``), or says that it is a source package (``src:gcc-12``), and its kind is
     ``version`` when that changed. ``library`` is the layer of what wheels need of the system
-    (``libGL.so.1:amd64``): ``before`` and ``after`` are packages.
+    (``libGL.so.1:amd64``): ``before`` and ``after`` are packages. ``build`` is the layer of how a
+    package's sdist is built.
     """
 
     layer: str = "python"
@@ -67,6 +70,12 @@ def diff(before: Lock, after: Lock) -> LockDiff:
     changes.extend(_os_changes(before, after))
     if before.request.sources and after.request.sources:
         changes.extend(_os_source_changes(before, after))
+        changes.extend(
+            Change(
+                layer="build", name=d.name, kind=ChangeKind(d.kind), before=d.before, after=d.after
+            )
+            for d in build_differences(before, after)
+        )
     changes.extend(_library_changes(before, after))
     settings = (
         ("as-of", f"{before.as_of:%Y-%m-%dT%H:%M:%SZ}", f"{after.as_of:%Y-%m-%dT%H:%M:%SZ}"),

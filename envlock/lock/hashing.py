@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from envlock.lock.builds import Build, BuildPin
     from envlock.lock.model import Lock, PythonPackage
     from envlock.lock.os import OsLayer
     from envlock.lock.request import Request
@@ -94,7 +97,38 @@ def toolchain_content(lock: Lock) -> dict[str, Any]:
         }
     if lock.guix is not None:
         content["guix"] = {"commit": lock.guix.commit, "names": sorted(lock.guix.names)}
+    if lock.builds:
+        content["builds"] = [
+            _build_content(build) for build in sorted(lock.builds, key=lambda b: b.key)
+        ]
+        content["build-packages"] = [
+            {
+                "artifacts": sorted(file.sha256 for file in package.files),
+                "name": package.name,
+                "version": package.version,
+            }
+            for package in sorted(lock.build_packages, key=lambda p: p.sort_key)
+        ]
     return content
+
+
+def _build_content(build: Build) -> dict[str, Any]:
+    return {
+        "backend": build.backend,
+        "backend-path": list(build.backend_path),
+        "package": build.package,
+        "pins": pins_content(build.pins),
+        "sdist": build.sdist,
+        "version": build.version,
+    }
+
+
+def pins_content(pins: Iterable[BuildPin]) -> list[dict[str, str | None]]:
+    """The pins of one build environment, as JSON values."""
+    return [
+        {"marker": pin.marker, "name": pin.name, "version": pin.version}
+        for pin in sorted(pins, key=lambda pin: pin.sort_key)
+    ]
 
 
 def python_content(lock: Lock) -> dict[str, Any]:

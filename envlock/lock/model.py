@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from envlock.lock.builds import Build
     from envlock.lock.os import OsLayer
     from envlock.lock.request import Request
     from envlock.lock.target import Target
@@ -130,8 +131,10 @@ class Lock:
 
     ``as_of`` is UTC, whole seconds. ``engine`` is the entry point's name. ``built`` lists
     ``name==version`` of what no wheel serves on some target: its sdist is built, to learn its
-    metadata and to install it. ``environment_hash`` is
-    derived: see ``hashing.environment_hash``.
+    metadata and to install it. ``builds`` says
+    how each sdist is built, where the request asks for ``sources``; ``build_packages`` are the
+    files of all their pins, without markers and dependencies. ``environment_hash`` is derived: see
+    ``hashing.environment_hash``.
     """
 
     as_of: datetime
@@ -144,7 +147,13 @@ class Lock:
     os: OsLayer | None = None
     nixpkgs: Nixpkgs | None = None
     guix: GuixChannel | None = None
+    builds: tuple[Build, ...] = ()
+    build_packages: tuple[PythonPackage, ...] = ()
 
     def package(self, name: str) -> tuple[PythonPackage, ...]:
         """Entries called ``name`` (normalized); several when targets differ."""
         return tuple(p for p in self.packages if p.name == name)
+
+    def build(self, name: str, version: str | None) -> Build | None:
+        """How the sdist of that package and version is built; None where that is not locked."""
+        return next((b for b in self.builds if b.key == (name, version)), None)

@@ -197,6 +197,7 @@ class Reader:
             os_libraries=not self.flag(table, "os-no-libraries", _REQUEST),
             os_auto=self.flag(table, "os-auto", _REQUEST),
             os_ignore_libraries=self.texts(table, "os-ignore-libraries", _REQUEST),
+            build_exceptions=self.texts(table, "build-exceptions", _REQUEST),
         )
 
     def _wishes(self, table: Table, key: str) -> tuple[Wish, ...]:
@@ -221,14 +222,14 @@ class Reader:
 
     # --- packages ---
 
-    def packages(self, entries: list[Table]) -> tuple[PythonPackage, ...]:
+    def packages(self, entries: list[Table], prefix: str = "packages") -> tuple[PythonPackage, ...]:
         """Every ``[[packages]]`` entry; no two alike in name, version and marker."""
         found: dict[tuple[str, str, str], PythonPackage] = {}
         for i, entry in enumerate(entries):
-            package = self._package(f"packages[{i}]", entry)
+            package = self._package(f"{prefix}[{i}]", entry)
             if package.sort_key in found:
                 expected = f"one entry only for this version and marker of {package.name}"
-                raise self.wrong(f"packages[{i}]", expected)
+                raise self.wrong(f"{prefix}[{i}]", expected)
             found[package.sort_key] = package
         return tuple(found.values())
 

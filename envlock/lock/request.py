@@ -73,6 +73,7 @@ class Request:
     os_libraries: bool = True
     os_auto: bool = False
     os_ignore_libraries: tuple[str, ...] = ()
+    build_exceptions: tuple[str, ...] = ()
     os_mirrors: tuple[str, ...] = field(default=(), compare=False)
     os_keyring: str | None = field(default=None, compare=False)
     nix: NixRequest | None = None
@@ -109,6 +110,7 @@ class Request:
             "os-ignore-libraries": sorted(set(self.os_ignore_libraries)),
             # What is true is left out where it is the default, so that older digests stay.
             "os-no-libraries": not self.os_libraries,
+            "build-exceptions": sorted(set(self.build_exceptions)),
         }
         for part in (self.nix, self.guix):
             content |= {} if part is None else part.canonical()

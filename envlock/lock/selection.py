@@ -67,3 +67,13 @@ def wanted_packages(
         if package.marker is None or holds[package.marker]:
             wanted.append(package)
     return tuple(wanted)
+
+
+def applies(package: PythonPackage, target: Target) -> bool:
+    """Whether some machine of ``target`` needs the package."""
+    if package.marker is None:
+        return True
+    # A marker on the patch release may hold for some patches only: either counts.
+    last = {"python_full_version": f"{target.series}.99"}
+    marker = Marker(package.marker)
+    return marker.evaluate(target.environment()) or marker.evaluate(target.environment() | last)

@@ -91,12 +91,6 @@ def assemble(
     part = merge([*parts, read_uv_options(*uv, root=project.root)] if uv else parts)
     _refuse_nothing(project, settings, part)
     os = settings.os
-    if settings.sources and os is None:
-        raise UsageError(
-            "sources = true locks the source packages of OS packages, and none are asked for",
-            where=settings.place("sources"),
-            remedy="add [tool.envlock.os], or take it away",
-        )
     return Request(
         os_base=os.base if os else None,
         os_packages=os.packages if os else (),
@@ -110,6 +104,7 @@ def assemble(
         sources=settings.sources,
         nix=settings.nix,
         guix=settings.guix,
+        build_exceptions=settings.build_exceptions if settings.sources else (),
         wishes=part.wishes,
         constraints=tuple(dict.fromkeys(part.constraints + _constraints(project, settings))),
         overrides=tuple(dict.fromkeys(part.overrides + _overrides(project, settings))),

@@ -20,6 +20,7 @@ from envlock.project.toolchain_settings import read_guix, read_nix
 
 _TEXTS = {
     "allow-undated",
+    "build-exceptions",
     "conda-ignore",
     "constraints",
     "extras",
@@ -43,8 +44,8 @@ class Settings:
     """The settings of one environment. What is absent is None or empty.
 
     ``python`` are Pythons (``3.11``), ``targets`` platforms with or without their own Python;
-    ``requirements`` is None when the key is absent. ``extras``, ``groups`` and ``conda_ignore``
-    are normalized and sorted.
+    ``requirements`` is None when the key is absent. ``extras``, ``groups``, ``conda_ignore`` and
+    ``build_exceptions`` are normalized and sorted.
     """
 
     document: Document
@@ -64,6 +65,7 @@ class Settings:
     conda_ignore: tuple[str, ...] = ()
     prereleases: bool = False
     sources: bool = False
+    build_exceptions: tuple[str, ...] = ()
     os: OsWishes | None = None
     nix: NixRequest | None = None
     guix: GuixRequest | None = None
@@ -224,7 +226,7 @@ class _Reader:
                     f"{dotted((*self.base, key))}[{i}]: expected a text",
                     where=self.document.place((*self.base, key)),
                 )
-        if key in ("groups", "extras", "conda-ignore"):
+        if key in ("build-exceptions", "conda-ignore", "extras", "groups"):
             return tuple(sorted({canonicalize_name(item) for item in value}))
         if key in ("only-binary", "no-binary"):
             return tuple(sorted({i if i == ":all:" else canonicalize_name(i) for i in value}))

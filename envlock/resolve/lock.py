@@ -14,8 +14,10 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from envlock.errors import NoSolutionError, SourceError, UsageError, VerificationError
 from envlock.io.progress import Reporter
+from envlock.lock.builds import Builds
 from envlock.lock.model import Lock, PythonPackage
 from envlock.lock.request import Request
+from envlock.lock.selection import applies
 from envlock.lock.target import Target, wheel_tags
 from envlock.resolve.python.config import discover_sources
 from envlock.resolve.python.engine import NO_UPGRADE, Engine, Question, Upgrade
@@ -50,7 +52,7 @@ class Plan:
     ``os_layer``, ``nixpkgs`` and ``guix`` are the existing lock's, where each answers the same
     question (but for names) of the same date; ``os_floors``: suite → date of the Release that an
     earlier lock saw; ``os_seen``: suite → its digest, where that lock is of the same date and saw a
-    live mirror.
+    live mirror. ``builds`` are the existing lock's that stay as they are where their sdist does.
     """
 
     root: Path
@@ -65,6 +67,7 @@ class Plan:
     os_seen: Mapping[str, str] = field(default_factory=dict)
     nixpkgs: Nixpkgs | None = None
     guix: GuixChannel | None = None
+    builds: Builds = field(default_factory=Builds)
     upgrade: Upgrade = NO_UPGRADE
     build: bool = True
     refresh: bool = False
@@ -130,6 +133,7 @@ def make_lock(request: Request, plan: Plan, reporter: Reporter) -> Lock:
 
     with Http(certificate=sources.certificate) as http:
         packages = sizes.fill(packages, sources, http, reporter)
+        builds = _builds(request, plan, packages, engine, sources, http, reporter)
         lock = Lock(
             as_of=plan.as_of,
             engine=plan.engine,
@@ -137,7 +141,9 @@ def make_lock(request: Request, plan: Plan, reporter: Reporter) -> Lock:
             targets=request.targets,
             packages=packages,
             built=_built(packages, request.targets),
-            repairs=resolution.repairs,
+            repairs=tuple(sorted({*resolution.repairs, *builds.repairs}, key=repr)),
+            builds=builds.builds,
+            build_packages=builds.packages,
         )
         return replace(
             lock,
@@ -250,6 +256,37 @@ def _guix(request: Request, plan: Plan, reporter: Reporter) -> GuixChannel | Non
     return find_guix(request.guix, plan.as_of, reporter=reporter)
 
 
+def _builds(
+    request: Request,
+    plan: Plan,
+    packages: tuple[PythonPackage, ...],
+    engine: Engine,
+    sources: Sources,
+    http: Http,
+    reporter: Reporter,
+) -> Builds:
+    """What building the sdists needs, where the request asks for sources."""
+    if not request.sources:
+        return Builds()
+    if not plan.build:
+        raise UsageError(
+            "sources = true asks the build backends of sdists, which run their code;"
+            " --no-build forbids that",
+            remedy="leave out one of them",
+        )
+    # Imported here: most locks are of wheels alone.
+    from envlock.resolve import sizes
+    from envlock.resolve.python.build_graphs import World
+    from envlock.resolve.python.build_requirements import lock_builds
+
+    world = World(
+        engine=engine, root=plan.root, as_of=plan.as_of, sources=sources, refresh=plan.refresh
+    )
+    found = lock_builds(request, packages, world, kept=plan.builds, http=http, reporter=reporter)
+    _verify(found.packages, plan.as_of)
+    return replace(found, packages=sizes.fill(found.packages, sources, http, reporter))
+
+
 def _with_kept_files(packages: Iterable[PythonPackage], plan: Plan) -> tuple[PythonPackage, ...]:
     """Files of a pin that stays are the locked ones: what came to the index since stays out."""
     if not plan.keep_files:
@@ -347,7 +384,7 @@ def _built(packages: Iterable[PythonPackage], targets: tuple[Target, ...]) -> tu
         if package.sdist is None:
             continue
         tags = [parse_wheel_filename(wheel.name)[3] for wheel in package.wheels]
-        if any(_unserved(tags, target) for target in targets if _applies(package, target)):
+        if any(_unserved(tags, target) for target in targets if applies(package, target)):
             found.add(f"{package.name}=={package.version}")
     return tuple(sorted(found))
 
@@ -355,14 +392,3 @@ def _built(packages: Iterable[PythonPackage], targets: tuple[Target, ...]) -> tu
 def _unserved(wheels: list[frozenset[Tag]], target: Target) -> bool:
     usable = wheel_tags(target)
     return all(tags.isdisjoint(usable) for tags in wheels)
-
-
-def _applies(package: PythonPackage, target: Target) -> bool:
-    from packaging.markers import Marker
-
-    if package.marker is None:
-        return True
-    # A marker on the patch release may hold for some patches only: either counts.
-    last = {"python_full_version": f"{target.series}.99"}
-    marker = Marker(package.marker)
-    return marker.evaluate(target.environment()) or marker.evaluate(target.environment() | last)

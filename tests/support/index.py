@@ -136,6 +136,7 @@ class LoopbackIndex:
         extras: Extras | None = None,
         tag: str = "py3-none-any",
         build: str | None = None,
+        generator: str = "envlock-tests",
         sdist: bool = False,
         dynamic: bool = False,
         setup_py: str | None = None,
@@ -172,7 +173,14 @@ class LoopbackIndex:
             )
         else:
             filename, content = make_wheel(
-                name, version, requires, requires_python, tag=tag, build=build, **common
+                name,
+                version,
+                requires,
+                requires_python,
+                tag=tag,
+                build=build,
+                generator=generator,
+                **common,
             )
         return self.add_file(
             name,

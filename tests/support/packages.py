@@ -66,11 +66,13 @@ def make_wheel(
     files: Mapping[str, str | bytes] | None = None,
     metadata_override: str | None = None,
     build: str | None = None,
+    generator: str = "envlock-tests",
 ) -> tuple[str, bytes]:
     """A wheel's file name and bytes.
 
     ``files`` are further paths inside the wheel. ``metadata_override`` replaces METADATA whole
-    (for metadata that today's grammar refuses). ``build`` is a build number (``1``).
+    (for metadata that today's grammar refuses). ``build`` is a build number (``1``);
+    ``generator`` what WHEEL says it was made by.
     """
     described = metadata_override or metadata(name, version, requires, requires_python, extras)
     info = f"{escaped(name)}-{version}.dist-info"
@@ -79,7 +81,7 @@ def make_wheel(
         **{path: _bytes(text) for path, text in (files or {}).items()},
         f"{info}/METADATA": described.encode(),
         f"{info}/WHEEL": (
-            "Wheel-Version: 1.0\nGenerator: envlock-tests\n"
+            f"Wheel-Version: 1.0\nGenerator: {generator}\n"
             f"Root-Is-Purelib: {'true' if tag.endswith('-any') else 'false'}\n"
             + "".join(f"Tag: {one}\n" for one in expanded_tags(tag))
         ).encode(),

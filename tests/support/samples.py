@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from envlock.lock.builds import LEGACY_BACKEND, Build, BuildPin
 from envlock.lock.model import (
     Archive,
     Artifact,
@@ -126,6 +128,7 @@ def full_lock() -> Lock:
             introduction_fingerprint="A" * 40,
             names=("libgl1=mesa",),
         ),
+        build_exceptions=("closed",),
     )
     packages = (
         PythonPackage(
@@ -179,4 +182,36 @@ def full_lock() -> Lock:
         repairs=(Repair(subject="old==1.0", found="pytz (>=2011k)", used="pytz>=2011"),),
         nixpkgs=NIXPKGS,
         guix=GUIX,
+        builds=full_builds(),
+        build_packages=(
+            replace(package("hatchling", "1.27.0"), sdist=sdist("hatchling", "1.27.0")),
+            package("tomli", "2.0.1"),
+        ),
+    )
+
+
+def full_builds() -> tuple[Build, ...]:
+    """Builds of the full lock's sdists, of which one has every field set."""
+    pins = (
+        BuildPin(name="hatchling", version="1.27.0"),
+        BuildPin(name="tomli", version="2.0.1", marker="python_version < '3.12'"),
+    )
+    lib = Build(
+        package="lib",
+        version="2.1",
+        sdist=digest("3"),
+        backend="backend:api",
+        backend_path=(".", "tools"),
+        static=("hatchling>=1.26",),
+        dynamic=("tomli ; python_version < '3.12'",),
+        asked_on=(LINUX.key,),
+        pins=pins,
+        generator="hatchling 1.27.0",
+        preferred=("hatchling==1.27.0",),
+        programs=("cargo", "gcc"),
+    )
+    return (
+        Build(package="from-url", version="2.0", sdist=digest("d"), backend="own", pins=()),
+        lib,
+        Build(package="old", version="1.0", sdist=digest("4"), backend=LEGACY_BACKEND, pins=pins),
     )

@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 from packaging.version import Version
 
+from envlock.lock.builds import Build, BuildPin, source_of, wanted_builds
 from envlock.lock.model import (
     Archive,
     Artifact,
@@ -302,6 +303,57 @@ def packages(draw: st.DrawFn, name: str | None = None) -> PythonPackage:
     )
 
 
+def _pins(packages: tuple[PythonPackage, ...]) -> st.SearchStrategy[tuple[BuildPin, ...]]:
+    """Some of the packages, each under one marker or none."""
+    pins = st.lists(
+        st.tuples(st.sampled_from(packages), st.none() | markers),
+        max_size=3,
+        unique_by=lambda pin: pin[0].sort_key,
+    )
+    return pins.map(
+        lambda some: tuple(
+            sorted(
+                (BuildPin(name=p.name, version=p.version or "", marker=m) for p, m in some),
+                key=lambda pin: pin.sort_key,
+            )
+        )
+    )
+
+
+@st.composite
+def _builds(
+    draw: st.DrawFn, found: tuple[PythonPackage, ...], request: Request
+) -> tuple[tuple[Build, ...], tuple[PythonPackage, ...]]:
+    """A build for each source, and the files of their pins."""
+    wanted = wanted_builds(found, request) if request.sources else ()
+    pool = []
+    for name, version in (("hatchling", "1.0"), ("tomli", "2.0"), ("tomli", "2.1")):
+        source = _indexed(draw, name, version)
+        pool.append(PythonPackage(name=name, version=version, **source))
+    builds = {}
+    for package in wanted:
+        source_file = source_of(package)
+        assert source_file is not None
+        build = Build(
+            package=package.name,
+            version=package.version or "",
+            sdist=source_file.sha256,
+            backend=draw(hostile_texts),
+            backend_path=draw(st.lists(hostile_texts, max_size=2).map(tuple)),
+            static=draw(_sorted_texts(st.sampled_from(["hatchling", "tomli>=1.0"]))),
+            dynamic=draw(_sorted_texts(st.sampled_from(["ninja", "cmake>=3"]))),
+            asked_on=draw(_sorted_texts(targets.map(lambda target: target.key))),
+            pins=draw(_pins(tuple(pool))),
+            generator=draw(st.none() | hostile_texts),
+            preferred=draw(_sorted_texts(st.just("hatchling==1.0"))),
+            programs=draw(_sorted_texts(hostile_texts)),
+        )
+        builds[build.key] = build
+    pinned = {(pin.name, pin.version) for build in builds.values() for pin in build.pins}
+    files = tuple(package for package in pool if (package.name, package.version) in pinned)
+    return tuple(build for _, build in sorted(builds.items())), files
+
+
 @st.composite
 def locks(draw: st.DrawFn, max_packages: int = 4) -> Lock:
     """Any lock, its parts in the order that the file keeps, so that reading it gives it back."""
@@ -312,6 +364,10 @@ def locks(draw: st.DrawFn, max_packages: int = 4) -> Lock:
         )
     )
     repairs = st.builds(Repair, subject=hostile_texts, found=hostile_texts, used=hostile_texts)
+    if request.sources:
+        # A version has one sdist, whatever its markers; and what has none cannot be built.
+        found = tuple({(p.name, p.version): p for p in found if p.version}.values())
+    builds, build_packages = draw(_builds(found, request))
     return Lock(
         as_of=draw(seconds),
         engine=draw(st.sampled_from(["uv", "pip-tools"])),
@@ -326,6 +382,8 @@ def locks(draw: st.DrawFn, max_packages: int = 4) -> Lock:
         ),
         nixpkgs=draw(st.none() | nixpkgs_pins),
         guix=draw(st.none() | guix_pins),
+        builds=builds,
+        build_packages=build_packages,
     )
 
 
@@ -359,6 +417,8 @@ def shuffled(draw: st.DrawFn, lock: Lock) -> Lock:
         guix=lock.guix and replace(lock.guix, names=mixed(lock.guix.names)),
         built=mixed(lock.built),
         repairs=mixed(lock.repairs),
+        builds=mixed(lock.builds),
+        build_packages=mixed(lock.build_packages),
     )
 
 

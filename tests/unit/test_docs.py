@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 import pytest
-from support.samples import GUIX, NIXPKGS, full_lock
+from support.samples import GUIX, NIXPKGS, full_builds, full_lock
 
 from envlock.cli.app import COMMANDS, group
 from envlock.lock import codec
@@ -179,7 +179,10 @@ def test_the_hash_pages_example_is_right() -> None:
 def test_the_lockfile_page_knows_every_key() -> None:
     page = (DOCS / "lockfile.md").read_text()
     table = tomllib.loads(codec.dump(_full_lock()))
-    missing = {key for key in _keys(table["tool"]["envlock"]) if f"`{key}`" not in page}
+    tool = table["tool"]["envlock"]
+    table["packages"] += tool.pop("build-packages")  # of the standard's shape
+    assert "`build-packages`" in page
+    missing = {key for key in _keys(tool) if f"`{key}`" not in page}
     missing -= {"digests", *re.findall(r"`digests\.([a-z]+)`", page)}
     assert not missing
     standard = {key for key in table if key not in ("packages", "tool")}
@@ -262,6 +265,7 @@ def _full_lock() -> Lock:
         sources=True,
         nix=NixRequest(branch="nixos-26.05", source=Found.TABLE, names=("libgl1=libGL",)),
         guix=full_lock().request.guix,
+        build_exceptions=("torch",),
     )
     return Lock(
         as_of=NOW,
@@ -274,6 +278,8 @@ def _full_lock() -> Lock:
         os=_full_os_layer(),
         nixpkgs=NIXPKGS,
         guix=GUIX,
+        builds=full_builds(),
+        build_packages=packages[:1],
     )
 
 

@@ -20,8 +20,8 @@ from envlock.resolve.python.wheel import (
     TAIL_BYTES,
     OddZipError,
     Part,
-    metadata_from_file,
-    metadata_from_tail,
+    info_from_file,
+    info_from_tail,
 )
 
 
@@ -42,13 +42,33 @@ def wheel_metadata(http: Http, file: PageFile, *, credentials: Login | None = No
         return known
     content = _claimed(http, file, credentials)
     if content is None:
-        try:
-            content = _from_ranges(http, file, credentials)
-        except OddZipError:
-            content = _from_whole(http, file, credentials)
+        content = _read(http, file, credentials, "METADATA")
     if file.sha256:
         cache.put(key, content)
     return content
+
+
+def wheel_description(http: Http, file: PageFile, *, credentials: Login | None = None) -> bytes:
+    """The wheel's WHEEL file, which says what made it; remembered as ``wheel_metadata``.
+
+    Raises:
+        SourceError: the file cannot be had, or is no wheel.
+        VerificationError: the whole wheel had to be read, and is not what its digest says.
+    """
+    cache = DiskCache("wheel-descriptions-v1")
+    key = f"{file.sha256} {file.url}"
+    known = cache.get(key)
+    if known is None:
+        known = _read(http, file, credentials, "WHEEL")
+        cache.put(key, known)
+    return known
+
+
+def _read(http: Http, file: PageFile, credentials: Login | None, name: str) -> bytes:
+    try:
+        return _from_ranges(http, file, credentials, name)
+    except OddZipError:
+        return _from_whole(http, file, credentials, name)
 
 
 def _claimed(http: Http, file: PageFile, credentials: Login | None) -> bytes | None:
@@ -60,7 +80,7 @@ def _claimed(http: Http, file: PageFile, credentials: Login | None) -> bytes | N
     return response.body if response.status == 200 and found == file.core_metadata_sha256 else None
 
 
-def _from_ranges(http: Http, file: PageFile, credentials: Login | None) -> bytes:
+def _from_ranges(http: Http, file: PageFile, credentials: Login | None, name: str) -> bytes:
     def read(span: str, limit: int) -> Part:
         # Whoever ignores the range sends everything: one byte more than asked for is enough to see.
         response = http.get(file.url, credentials=credentials, span=span, first=limit)
@@ -84,10 +104,10 @@ def _from_ranges(http: Http, file: PageFile, credentials: Login | None) -> bytes
     tail = read(f"-{TAIL_BYTES}", TAIL_BYTES)
     if tail.start + len(tail.data) != tail.total:
         raise OddZipError("the server gives other parts than asked for")
-    return metadata_from_tail(tail, between)
+    return info_from_tail(tail, between, name)
 
 
-def _from_whole(http: Http, file: PageFile, credentials: Login | None) -> bytes:
+def _from_whole(http: Http, file: PageFile, credentials: Login | None, name: str) -> bytes:
     if file.sha256 is None:
         raise SourceError(
             f"the metadata of {file.filename} cannot be read: the server gives no parts of files,"
@@ -99,7 +119,7 @@ def _from_whole(http: Http, file: PageFile, credentials: Login | None) -> bytes:
         wheel = Path(folder, "wheel.whl")
         http.download(file.url, wheel, sha256=file.sha256, credentials=credentials)
         try:
-            return metadata_from_file(wheel)
+            return info_from_file(wheel, name)
         except OddZipError as error:
             raise SourceError(
                 f"{file.filename} is not a readable wheel: {error}",

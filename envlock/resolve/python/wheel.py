@@ -1,7 +1,8 @@
-"""A wheel's core metadata, read from as few of its bytes as possible (zip, PKWARE APPNOTE 6.3)."""
+"""A wheel's own description, read from as few of its bytes as possible (zip, APPNOTE 6.3)."""
 
 from __future__ import annotations
 
+import functools
 import re
 import struct
 import zipfile
@@ -15,7 +16,6 @@ TAIL_BYTES = 32 * 1024
 _END = struct.Struct("<4s4H2LH")
 _ENTRY = struct.Struct("<4s4B4HL2L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
-_NAME = re.compile(rb"[^/]+\.dist-info/METADATA\Z")
 
 
 class OddZipError(ValueError):
@@ -37,12 +37,13 @@ class Part:
         return self.data[start - self.start : end - self.start]
 
 
-def metadata_from_tail(tail: Part, read: Callable[[int, int], Part]) -> bytes:
-    """METADATA of the wheel whose last bytes are ``tail``.
+def info_from_tail(tail: Part, read: Callable[[int, int], Part], name: str = "METADATA") -> bytes:
+    """The file ``name`` in the .dist-info of the wheel whose last bytes are ``tail``.
 
     Args:
         tail: the wheel's end (all of it, for a small wheel).
         read: fetches more: bytes from the first to before the second position.
+        name: ``METADATA`` or ``WHEEL``.
 
     Raises:
         OddZipError: this reader does not manage; a complete one may.
@@ -59,7 +60,7 @@ def metadata_from_tail(tail: Part, read: Callable[[int, int], Part]) -> bytes:
         directory = tail.span(directory_start, directory_start + directory_size)
         if directory is None:
             raise OddZipError("the central directory is not where it should be")
-    entry = _find_metadata(directory)
+    entry = _find(directory, name)
     # The local header repeats the name and may have its own extra field.
     end = min(entry.offset + _LOCAL.size + len(entry.name) + 512 + entry.packed, directory_start)
     local = tail.span(entry.offset, end)
@@ -68,22 +69,28 @@ def metadata_from_tail(tail: Part, read: Callable[[int, int], Part]) -> bytes:
     return _unpack(local, entry)
 
 
-def metadata_from_file(path: Path) -> bytes:
-    """METADATA of a whole wheel.
+def info_from_file(path: Path, name: str = "METADATA") -> bytes:
+    """The file ``name`` in the .dist-info of a whole wheel.
 
     Raises:
         OddZipError: not a wheel.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [n for n in archive.namelist() if _NAME.match(n.encode())]
+            names = [n for n in archive.namelist() if _names(name).match(n.encode())]
             if len(names) != 1:
-                raise OddZipError(f"{len(names)} METADATA files")
+                raise OddZipError(f"{len(names)} {name} files")
             if archive.getinfo(names[0]).file_size > MAX_METADATA:
-                raise OddZipError("its METADATA is too large")
+                raise OddZipError(f"its {name} is too large")
             return archive.read(names[0])
     except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, NotImplementedError) as error:
         raise OddZipError(str(error)) from None
+
+
+@functools.cache
+def _names(name: str) -> re.Pattern[bytes]:
+    """A path of a file called ``name`` in a .dist-info at the archive's top."""
+    return re.compile(rb"[^/]+\.dist-info/" + name.encode() + rb"\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +117,9 @@ def _directory(tail: Part) -> tuple[int, int]:
     return start, size
 
 
-def _find_metadata(directory: bytes) -> _Entry:
-    """The one ``*.dist-info/METADATA`` at the archive's top."""
+def _find(directory: bytes, wanted: str) -> _Entry:
+    """The one ``*.dist-info/NAME`` at the archive's top."""
+    pattern, ending = _names(wanted), f".dist-info/{wanted}".encode()
     found: list[_Entry] = []
     position = 0
     while position + _ENTRY.size <= len(directory):
@@ -121,7 +129,7 @@ def _find_metadata(directory: bytes) -> _Entry:
         name_size, extra_size, comment_size = fields[12], fields[13], fields[14]
         name_start = position + _ENTRY.size
         name = directory[name_start : name_start + name_size]
-        if name.endswith(b".dist-info/METADATA") and _NAME.match(name):
+        if name.endswith(ending) and pattern.match(name):
             found.append(
                 _Entry(
                     offset=fields[18],
@@ -136,7 +144,7 @@ def _find_metadata(directory: bytes) -> _Entry:
     if position != len(directory):
         raise OddZipError("a damaged central directory")
     if len(found) != 1 or 0xFFFFFFFF in (found[0].offset, found[0].packed, found[0].size):
-        raise OddZipError(f"{len(found)} plain METADATA files")
+        raise OddZipError(f"{len(found)} plain {wanted} files")
     return found[0]
 
 
@@ -149,7 +157,7 @@ def _unpack(local: bytes, entry: _Entry) -> bytes:
         raise OddZipError("the local header is another file's")
     packed = local[start : start + entry.packed]
     if len(packed) != entry.packed or entry.size > MAX_METADATA:
-        raise OddZipError("METADATA is not where it should be")
+        raise OddZipError("the file is not where it should be")
     try:
         if entry.method == zipfile.ZIP_STORED:
             content = packed
@@ -160,5 +168,5 @@ def _unpack(local: bytes, entry: _Entry) -> bytes:
     except zlib.error as error:
         raise OddZipError(str(error)) from None
     if len(content) != entry.size or zlib.crc32(content) != entry.crc:
-        raise OddZipError("METADATA does not match its checksum")
+        raise OddZipError("the file does not match its checksum")
     return content

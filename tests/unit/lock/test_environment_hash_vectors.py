@@ -101,12 +101,38 @@ def by_the_specification(text: str) -> str:
     interpreters.sort(key=lambda one: (one["platform"], one["version"]))
     packages = sorted(
         file["packages"],
-        key=lambda p: (p["name"], p.get("version", ""), p.get("marker", "")),
+        key=entry_order,
     )
-    return root_of(
-        sha256_of({"interpreters": interpreters, "packages": [package_of(p) for p in packages]}),
-        toolchain_of(file["tool"]["envlock"]),
-    )
+    python = {"interpreters": interpreters, "packages": [package_of(p) for p in packages]}
+    return root_of(sha256_of(python), toolchain_of(file["tool"]["envlock"]))
+
+
+def builds_of(tool: dict[str, Any]) -> dict[str, Any]:
+    graphs = {graph["id"]: graph.get("pins", []) for graph in tool["build-graphs"]}
+    return {
+        "builds": [
+            {
+                "package": build["package"],
+                "version": build["version"],
+                "sdist": build["sdist-sha256"],
+                "backend": build["backend"],
+                "backend-path": build.get("backend-path", []),
+                "pins": [
+                    {"name": p["name"], "version": p["version"], "marker": p.get("marker")}
+                    for p in sorted(graphs[build["graph"]], key=entry_order)
+                ],
+            }
+            for build in sorted(tool["builds"], key=lambda b: (b["package"], b["version"]))
+        ],
+        "build-packages": [
+            {key: package_of(p)[key] for key in ("name", "version", "artifacts")}
+            for p in sorted(tool["build-packages"], key=entry_order)
+        ],
+    }
+
+
+def entry_order(entry: dict[str, Any]) -> tuple[str, str, str]:
+    return (entry["name"], entry.get("version", ""), entry.get("marker", ""))
 
 
 def toolchain_of(tool: dict[str, Any]) -> str | None:
@@ -118,6 +144,8 @@ def toolchain_of(tool: dict[str, Any]) -> str | None:
     if "guix" in tool:
         pin = tool["guix"]
         content["guix"] = {"commit": pin["commit"], "names": sorted(pin.get("names", []))}
+    if "builds" in tool:
+        content |= builds_of(tool)
     return sha256_of(content) if content else None
 
 

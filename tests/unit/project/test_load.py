@@ -428,10 +428,13 @@ def test_sources_of_os_packages_are_asked_for(tmp_path: Path) -> None:
     assert load(tmp_path, name="built") == asked
 
 
-def test_sources_without_os_packages_have_nothing_to_act_on(tmp_path: Path) -> None:
+def test_sources_need_no_os_packages_and_have_exceptions(tmp_path: Path) -> None:
     file = tmp_path / "pyproject.toml"
-    file.write_text('[project]\ndependencies = ["x"]\n[tool.envlock]\nsources = true\n')
-    error = fail(tmp_path)
-    assert "none are asked for" in error.what
-    assert error.where == "pyproject.toml:4"
-    assert "[tool.envlock.os]" in str(error.remedy)
+    body = '[project]\ndependencies = ["x"]\n[tool.envlock]\n'
+    file.write_text(body + 'sources = true\nbuild-exceptions = ["Tor_ch", "b", "b"]\n')
+    asked = load(tmp_path)
+    assert asked.sources
+    assert asked.build_exceptions == ("b", "tor-ch")
+    assert request_digest(asked) != request_digest(replace(asked, build_exceptions=()))
+    file.write_text(body + 'build-exceptions = ["b"]\n')
+    assert load(tmp_path).build_exceptions == ()

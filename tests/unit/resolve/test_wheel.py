@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from envlock.resolve.python.wheel import (
     OddZipError,
     Part,
-    metadata_from_file,
-    metadata_from_tail,
+    info_from_file,
+    info_from_tail,
 )
 
 NAME = "demo-1.0.dist-info/METADATA"
@@ -79,13 +79,13 @@ def test_reads_what_zipfile_reads(
     members += [(f"demo-1.0.dist-info/{n}", content) for n, content in enumerate(after)]
     members.append(("demo/data/x.dist-info/METADATA", b"not at the top"))
     file = File(archive(members, method=method, comment=comment, extra=extra))
-    assert metadata_from_tail(file.tail(tail), file.read) == metadata
+    assert info_from_tail(file.tail(tail), file.read) == metadata
     assert len(file.reads) <= 2
 
 
 def test_a_small_wheel_needs_no_second_read() -> None:
     file = File(archive([("demo.py", b"x" * 100), (NAME, b"Name: demo\n")]))
-    assert metadata_from_tail(file.tail(32768), file.read) == b"Name: demo\n"
+    assert info_from_tail(file.tail(32768), file.read) == b"Name: demo\n"
     assert file.reads == []
 
 
@@ -97,7 +97,7 @@ def test_a_large_wheel_needs_one() -> None:
     members += [("demo/big.so", noise), (NAME, b"Name: demo\n")]
     members.append(("demo-1.0.dist-info/RECORD", noise[:150_000]))
     file = File(archive(members))
-    assert metadata_from_tail(file.tail(32768), file.read) == b"Name: demo\n"
+    assert info_from_tail(file.tail(32768), file.read) == b"Name: demo\n"
     assert len(file.reads) == 1
     assert file.reads[0][1] - file.reads[0][0] < 1_500_000
 
@@ -111,7 +111,7 @@ def test_no_single_byte_makes_it_another_file(value: int) -> None:
         damaged[place] = value
         file = File(bytes(damaged))
         with contextlib.suppress(OddZipError):
-            assert metadata_from_tail(file.tail(100), file.read) == metadata, place
+            assert info_from_tail(file.tail(100), file.read) == metadata, place
 
 
 @given(st.data())
@@ -123,7 +123,7 @@ def test_a_damaged_wheel_is_never_misread(data: st.DataObject) -> None:
     cut = data.draw(st.sampled_from([0, 0, 0, 10, 200]))
     file = File(bytes(content[: len(content) - cut]))
     try:
-        found = metadata_from_tail(file.tail(data.draw(st.integers(100, 1000))), file.read)
+        found = info_from_tail(file.tail(data.draw(st.integers(100, 1000))), file.read)
     except OddZipError:
         return
     assert found == metadata
@@ -142,34 +142,34 @@ def test_other_archives_are_not_guessed_at(
 ) -> None:
     file = File(archive(members))
     with pytest.raises(OddZipError):
-        metadata_from_tail(file.tail(10_000), file.read)
+        info_from_tail(file.tail(10_000), file.read)
     (tmp_path / "w.whl").write_bytes(file.content)
     with pytest.raises(OddZipError):
-        metadata_from_file(tmp_path / "w.whl")
+        info_from_file(tmp_path / "w.whl")
 
 
 def test_the_whole_file_reader_manages_what_the_other_does_not(tmp_path: Path) -> None:
     content = archive([("demo.py", b"x"), (NAME, b"Name: demo\n")], method=zipfile.ZIP_LZMA)
     file = File(content)
     with pytest.raises(OddZipError, match="compression method"):
-        metadata_from_tail(file.tail(10_000), file.read)
+        info_from_tail(file.tail(10_000), file.read)
     (tmp_path / "w.whl").write_bytes(content)
-    assert metadata_from_file(tmp_path / "w.whl") == b"Name: demo\n"
+    assert info_from_file(tmp_path / "w.whl") == b"Name: demo\n"
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"<html>no</html>" * 100])
 def test_what_is_no_archive(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(OddZipError):
-        metadata_from_tail(File(content).tail(10_000), File(content).read)
+        info_from_tail(File(content).tail(10_000), File(content).read)
     (tmp_path / "w.whl").write_bytes(content)
     with pytest.raises(OddZipError):
-        metadata_from_file(tmp_path / "w.whl")
+        info_from_file(tmp_path / "w.whl")
 
 
 def test_a_bomb_is_refused(tmp_path: Path) -> None:
     content = archive([(NAME, bytes(40 * 1024 * 1024))])
     with pytest.raises(OddZipError):
-        metadata_from_tail(File(content).tail(10**6), File(content).read)
+        info_from_tail(File(content).tail(10**6), File(content).read)
     (tmp_path / "w.whl").write_bytes(content)
     with pytest.raises(OddZipError, match="too large"):
-        metadata_from_file(tmp_path / "w.whl")
+        info_from_file(tmp_path / "w.whl")

@@ -1,0 +1,78 @@
+"""Runs code that is not trusted to end: with a time limit, output in a file, and all it started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from envlock.errors import SourceError
+
+_POLL = 0.1
+
+
+def run_confined(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    log: Path,
+    seconds: float,
+    stop: threading.Event | None = None,
+) -> int | None:
+    """Run ``argv`` in a session of its own; its exit code (negative: signal), None when cut off.
+
+    At the end, whatever it started and left running in that session is killed.
+
+    Args:
+        argv: program and arguments.
+        cwd: working directory.
+        env: the whole environment.
+        log: gets stdout and stderr, in the order of writing.
+        seconds: how long it may take.
+        stop: when set, by another thread, it is killed at once.
+
+    Raises:
+        SourceError: the program cannot be started.
+    """
+    with log.open("wb") as output:
+        try:
+            process = subprocess.Popen(
+                list(argv),
+                cwd=cwd,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise SourceError(f"cannot start {argv[0]}: {error.strerror}") from None
+    try:
+        return _wait(process, time.monotonic() + seconds, stop or threading.Event())
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], end: float, stop: threading.Event) -> int | None:
+    while time.monotonic() < end and not stop.is_set():
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(_POLL)
+    return None
+
+
+def last_lines(log: Path, count: int) -> str:
+    """The last ``count`` lines of a log that are not empty; reads no more than its end."""
+    with log.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - 64 * 1024))
+        text = file.read().decode("utf-8", "replace")
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    return "\n".join(lines[-count:])

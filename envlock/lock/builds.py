@@ -1,0 +1,111 @@
+"""What building the locked sdists needs: one graph of pins per sdist, and their files.
+
+A build is keyed by package and version; its pins are ordinary packages with files, so that the
+sdists among those can have builds of their own in the same list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from envlock.lock.hashing import digest, pins_content
+
+if TYPE_CHECKING:
+    from envlock.lock.model import Archive, Artifact, PythonPackage, Repair
+    from envlock.lock.request import Request
+
+LEGACY_BACKEND = "setuptools.build_meta:__legacy__"
+"""What builds a source tree that names no backend (PEP 517)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildPin:
+    """One package of a build environment; its files are in ``Lock.build_packages``.
+
+    ``marker`` is a PEP 508 marker; None means every target that the sdist is locked for.
+    """
+
+    name: str
+    version: str
+    marker: str | None = None
+
+    @property
+    def sort_key(self) -> tuple[str, str, str]:
+        """Order in the file and in the hash: name, version, marker."""
+        return (self.name, self.version, self.marker or "")
+
+    def __str__(self) -> str:
+        text = f"{self.name}=={self.version}"
+        return text if self.marker is None else f"{text} ; {self.marker}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """How one sdist is built (PEP 517, PEP 518).
+
+    ``package`` is PEP 503 normalized; ``sdist`` the sdist's (or archive's) sha256, 64 lower-case
+    hex digits. ``backend`` is ``module:object``; ``backend_path`` the folders in the source tree
+    that it is found in, where it is part of the sdist. ``static`` are the requirements that
+    pyproject.toml states, ``dynamic`` those that the backend's hook asked for, with an empty
+    ``PATH``, on each target of ``asked_on`` (``linux/amd64@3.11``); both are PEP 508 texts,
+    sorted. ``pins`` is the whole environment to build in; builds with equal pins share one.
+
+    ``generator`` is what the published wheel says it was made by (``hatchling 1.27.0``), and
+    ``preferred`` the pins that follow from it and were taken (``hatchling==1.27.0``).
+    ``programs`` are packages of Debian that the build is known to need (``gcc``, ``cargo``),
+    sorted; what is not known is not there.
+    """
+
+    package: str
+    version: str
+    sdist: str
+    backend: str
+    backend_path: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+    dynamic: tuple[str, ...] = ()
+    asked_on: tuple[str, ...] = ()
+    pins: tuple[BuildPin, ...] = ()
+    generator: str | None = None
+    preferred: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Package and version; no two builds of a lock have the same."""
+        return (self.package, self.version)
+
+    @property
+    def graph(self) -> str:
+        """The name of ``pins``, the same for equal ones: see ``graph_id``."""
+        return graph_id(self.pins)
+
+
+def graph_id(pins: Iterable[BuildPin]) -> str:
+    """16 hex digits: the beginning of the SHA-256 of the pins' canonical JSON, sorted."""
+    return digest(pins_content(pins))[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Builds:
+    """Builds with the files of their pins, and what had to be repaired in those's metadata."""
+
+    builds: tuple[Build, ...] = ()
+    packages: tuple[PythonPackage, ...] = ()
+    repairs: tuple[Repair, ...] = ()
+
+
+def source_of(package: PythonPackage) -> Artifact | Archive | None:
+    """The file with the package's source: its sdist, or an archive that is no wheel."""
+    archive = package.archive
+    if archive is not None and not urlsplit(archive.url or "").path.endswith(".whl"):
+        return None if (archive.path or "").endswith(".whl") else archive
+    return package.sdist
+
+
+def wanted_builds(packages: Iterable[PythonPackage], request: Request) -> tuple[PythonPackage, ...]:
+    """The packages that have to have a build, where the request asks for ``sources``."""
+    exceptions = request.build_exceptions
+    return tuple(p for p in packages if source_of(p) and p.name not in exceptions)

@@ -1,0 +1,220 @@
+"""Asks a build backend what it needs: PEP 517's hook ``get_requires_for_build_wheel``.
+
+The hook runs in a virtual environment that holds the static requirements and nothing else, with
+an empty ``PATH`` (backends ask for less where they find cmake, ninja or cargo), without this
+user's variables and home, without the network where the system lets us take it away, and for a
+limited time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from envlock.errors import SourceError, UsageError
+from envlock.io import process
+from envlock.io.confined import last_lines, run_confined
+from envlock.io.interpreters import Interpreter, query
+from envlock.io.tools import find_uv
+from envlock.lock import codec
+from envlock.lock.model import Lock
+from envlock.resolve.python import uv_settings
+from envlock.resolve.python.sdist import BuildSystemError, SourceFacts, requirement_text
+from envlock.resolve.python.sources import Sources
+
+HOOK_SECONDS = 300.0
+_SHOWN = 12
+
+# Any Python 3.6 or later runs it. The answer goes to a file: hooks print.
+_RUNNER = r"""
+import importlib, json, os, sys
+job = json.loads(sys.argv[1])
+def without_network():
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        import ctypes
+        new_user, new_net = 0x10000000, 0x40000000
+        user, group = os.geteuid(), os.getegid()
+        libc = ctypes.CDLL(None)
+        if libc.unshare(new_net) == 0 or libc.unshare(new_user | new_net) != 0:
+            return
+        for name, text in (("setgroups", "deny"), ("uid_map", "%d %d 1" % (user, user)),
+                           ("gid_map", "%d %d 1" % (group, group))):
+            with open("/proc/self/" + name, "w") as file:
+                file.write(text)
+    except Exception:
+        pass
+without_network()
+sys.argv = ["setup.py"]
+sys.path[:0] = [os.path.join(os.getcwd(), folder) for folder in job["backend-path"]]
+module, _, attributes = job["backend"].partition(":")
+backend = importlib.import_module(module)
+for name in attributes.split(".") if attributes else []:
+    backend = getattr(backend, name)
+hook = getattr(backend, "get_requires_for_build_wheel", None)
+answer = None if hook is None else [str(item) for item in hook(None)]
+with open(job["answer"], "w") as file:
+    json.dump(answer, file)
+"""
+
+
+class HookFailedError(Exception):
+    """A backend that gives no answer; the text ends with what it said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What every hook of one lock has in common.
+
+    ``sources`` are the indexes, for credentials; ``seconds`` the time that a hook may take;
+    ``stop`` ends those that run when it is set.
+    """
+
+    sources: Sources
+    seconds: float
+    stop: threading.Event
+
+
+def hook_seconds() -> float:
+    """``ENVLOCK_HOOK_TIMEOUT``, else ``HOOK_SECONDS``.
+
+    Raises:
+        UsageError: it is not a number of seconds.
+    """
+    text = os.environ.get("ENVLOCK_HOOK_TIMEOUT") or str(HOOK_SECONDS)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < float("inf"):
+        raise UsageError(
+            f"ENVLOCK_HOOK_TIMEOUT={text} is not a number of seconds",
+            where="environment",
+            remedy="for example 600",
+        )
+    return seconds
+
+
+def find_python(series: str) -> Interpreter:
+    """This machine's CPython of a series (``3.11``).
+
+    Raises:
+        SourceError: it has none.
+    """
+    argv = [str(find_uv()), "python", "find", "--no-config", "--no-project", "--system"]
+    argv += ["--no-python-downloads", "--color=never", f"cpython@{series}"]
+    completed = process.run(argv, env=uv_settings.environment(), remedy="pip install uv")
+    if completed.code != 0:
+        raise SourceError(
+            f"CPython {series} is not installed: build backends are asked with the Python that"
+            " the lock is for",
+            remedy=f"install it (for example: uv python install {series}), or lock for another:"
+            ' python = "…" in [tool.envlock]',
+        )
+    return query(Path(completed.stdout.strip()))
+
+
+def ask_backend(
+    facts: SourceFacts,
+    tree: Path,
+    environment: Lock,
+    python: Interpreter,
+    surroundings: Surroundings,
+) -> tuple[str, ...] | None:
+    """The hook's answer: normalized requirements, sorted; None where the backend has no hook.
+
+    Args:
+        facts: of the sdist.
+        tree: its unpacked source, which the hook may write to.
+        environment: a lock that holds what to install for the hook.
+        python: the interpreter that it runs in.
+        surroundings: see there.
+
+    Raises:
+        HookFailedError: the environment cannot be made, or the backend fails or takes too long.
+        SourceError: uv is missing.
+    """
+    with tempfile.TemporaryDirectory(prefix="envlock-hook-") as name:
+        folder = Path(name)
+        program = _environment(folder, environment, python, surroundings.sources)
+        answer, log = folder / "answer", folder / "log"
+        job = {
+            "backend": facts.backend,
+            "backend-path": list(facts.backend_path),
+            "answer": str(answer),
+        }
+        code = run_confined(
+            [str(program), "-I", "-B", "-c", _RUNNER, json.dumps(job)],
+            cwd=tree,
+            env=_variables(folder),
+            log=log,
+            seconds=surroundings.seconds,
+            stop=surroundings.stop,
+        )
+        if code == 0 and answer.is_file():
+            return _read_answer(answer)
+        said = last_lines(log, _SHOWN)
+    ended = (
+        f"did not answer within {surroundings.seconds:g} seconds"
+        if code is None
+        else f"ended with exit code {code}"
+    )
+    raise HookFailedError(f"its build backend {facts.backend} {ended}" + (said and f":\n{said}"))
+
+
+def _read_answer(path: Path) -> tuple[str, ...] | None:
+    answer: Any = json.loads(path.read_text("utf-8"))
+    if answer is None:
+        return None
+    try:
+        return tuple(sorted({requirement_text(text) for text in answer}))
+    except BuildSystemError as error:
+        raise HookFailedError(
+            f"its build backend asks for what cannot be locked: {error}"
+        ) from None
+
+
+def _environment(folder: Path, lock: Lock, python: Interpreter, sources: Sources) -> Path:
+    """Make the virtual environment; its interpreter."""
+    prefix = folder / "environment"
+    _uv(["venv", "--no-config", "--no-project", "--python", str(python.executable), str(prefix)])
+    program = prefix / "bin" / "python"
+    if not lock.packages:
+        return program
+    (folder / "pylock.toml").write_text(codec.dump(lock), encoding="utf-8")
+    settings = uv_settings.configuration(sources, lock.as_of, uv_settings.FILES_FOREVER)
+    (folder / "uv.toml").write_text(tomli_w.dumps(settings), encoding="utf-8")
+    argv = ["pip", "sync", "pylock.toml", "--config-file", "uv.toml", "--python", str(program)]
+    _uv([*argv, "--preview-features", "pylock"], cwd=folder, sources=sources)
+    return program
+
+
+def _uv(arguments: list[str], cwd: Path | None = None, sources: Sources | None = None) -> None:
+    completed = process.run(
+        [str(find_uv()), *arguments, "--no-python-downloads", "--color=never", "--quiet"],
+        cwd=cwd,
+        env=uv_settings.environment(sources),
+        remedy="pip install uv",
+    )
+    if completed.code != 0:
+        said = "\n".join(completed.stderr.strip().splitlines()[-_SHOWN:])
+        raise HookFailedError(f"its static build requirements cannot be installed:\n{said}")
+
+
+def _variables(folder: Path) -> dict[str, str]:
+    """The hook's whole environment: nothing of this machine's but where its own folders are."""
+    variables = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "SOURCE_DATE_EPOCH": "315532800"}
+    for name, variable in (("empty", "PATH"), ("home", "HOME"), ("tmp", "TMPDIR")):
+        (folder / name).mkdir()
+        variables[variable] = str(folder / name)
+    # Where the network cannot be taken away, what would use it unasked is told not to.
+    variables |= {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "UV_OFFLINE": "1"}
+    return variables
