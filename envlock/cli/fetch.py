@@ -71,8 +71,8 @@ class _Row:
 @click.option(
     "--sources",
     is_flag=True,
-    help="With what building from source needs: every sdist, and the source packages that the lock"
-    " has (sources = true).",
+    help="With what building from source needs: every sdist, what it is built with, and the source"
+    " packages of OS packages, as far as the lock has them (sources = true).",
 )
 @name_option
 @script_option

@@ -65,8 +65,8 @@ def used_files(
     Args:
         python: with Python packages.
         os: with OS packages.
-        sources: with what building the same from source needs: every sdist, and the source
-            packages of the OS packages.
+        sources: with what building the same from source needs: every sdist, the packages that
+            they are built with (and those's sdists), and the source packages of the OS packages.
     """
     targets = tuple(targets)
     found, without = _python_files(lock, targets, sources=sources) if python else ((), ())
@@ -85,7 +85,8 @@ def _python_files(
     found: dict[str, PythonFile] = {}
     without: set[str] = set()
     for target in targets:
-        for package in _packages(lock, target):
+        build = lock.build_packages if sources else ()
+        for package in (*_packages(lock, target), *build):
             files = package_files(package, target)
             if not files:
                 without.add(package.name + (f"=={package.version}" if package.version else ""))
