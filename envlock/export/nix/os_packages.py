@@ -1,0 +1,85 @@
+"""The OS layer in nixpkgs: packages that the project names, libraries that its wheels need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from envlock.errors import UsageError
+from envlock.export.nix.names import attribute
+from envlock.lock.model import Lock
+from envlock.lock.target import Target
+from envlock.lock.toolchain import Nixpkgs, overrides
+
+DRIVER = (
+    "libcuda.so.1",
+    "libnvcuvid.so.1",
+    "libnvidia-encode.so.1",
+    "libnvidia-ml.so.1",
+    "libnvidia-opticalflow.so.1",
+    "libnvidia-ptxjitcompiler.so.1",
+)
+"""Libraries of a GPU's driver: they must be of the kernel module's own version, so they are the
+machine's, and no package can stand for them."""
+
+
+class OsNames:
+    """Names in nixpkgs, the project's own ones first."""
+
+    def __init__(self, nixpkgs: Nixpkgs) -> None:
+        self._overrides = overrides(nixpkgs.names)
+
+    def unknown(self, packages: Iterable[str]) -> list[str]:
+        """Those of the OS packages whose name in nixpkgs is not known."""
+        return [name for name in sorted(set(packages)) if not self._known(name)]
+
+    def _known(self, name: str) -> bool:
+        try:
+            attribute(name, self._overrides)
+        except UsageError:
+            return False
+        return True
+
+    def entries(self, packages: Iterable[str], purpose: str) -> list[dict[str, Any]]:
+        """``env.json``'s entries of OS packages; ``purpose`` ends up in Nix's message, if any.
+
+        Raises:
+            UsageError: a name in nixpkgs is not known; says the line to add.
+        """
+        return [
+            {
+                "attribute": found.split("."),
+                "for": f"{name}, {purpose}",
+                "remedy": f'name another: names = {{ "{name}" = "…" }} in [tool.envlock.nix]',
+            }
+            for name in sorted(set(packages))
+            if (found := attribute(name, self._overrides)) is not None
+        ]
+
+
+def packages_of(lock: Lock, target: Target) -> list[str]:
+    """The Debian packages that the environment on ``target`` needs, by name."""
+    if lock.os is None or not target.platform.startswith("linux/"):
+        return []
+    architecture = target.platform.partition("/")[2]
+    named = {p.name for p in lock.os.packages if p.requested and p.architecture == architecture}
+    return sorted(named | set(_libraries(lock, architecture)))
+
+
+def host_libraries(lock: Lock) -> list[str]:
+    """What autoPatchelf shall not miss: the driver's, and what the project said to ignore."""
+    return sorted({*DRIVER, *getattr(lock.request, "os_ignore_libraries", ())})
+
+
+def _libraries(lock: Lock, architecture: str) -> Iterable[str]:
+    for library in getattr(lock.os, "libraries", ()):
+        if library.architecture != architecture or library.soname in DRIVER:
+            continue
+        if library.package is None:
+            raise UsageError(
+                f"no OS package is known to provide {library.soname},"
+                f" which {', '.join(library.wheels)} needs",
+                remedy="if it is loaded only where it is there, say so:"
+                f' ignore-libraries = ["{library.soname}"] in [tool.envlock.os]',
+            )
+        yield library.package
