@@ -2,7 +2,7 @@
 
 Letters name the layer, the first digit how deep one has to look to see it: ``PY0xx`` needs the
 metadata of installed packages alone; ``PY1xx`` is kept for the content of their files. ``OS0xx``
-likewise needs dpkg's status alone.
+likewise needs dpkg's status alone; ``NX0xx`` is about what Nix built.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ class Layer(StrEnum):
     REQUEST = "request"
     PYTHON = "python"
     OS = "os"
+    NIX = "nix"
 
 
 class Code(StrEnum):
@@ -34,6 +35,8 @@ class Code(StrEnum):
     OS_MISSING = "OS001"
     OS_VERSION = "OS002"
     OS_STATE = "OS003"
+    NIX_OTHER_LOCK = "NX001"
+    NIX_CONTENT = "NX002"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +126,18 @@ MEANINGS: dict[Code, Meaning] = {
         name="os-unfinished",
         summary="An OS package is there, but its installation did not finish.",
         remedy="dpkg --configure -a",
+    ),
+    Code.NIX_CONTENT: Meaning(
+        layer=Layer.NIX,
+        name="nix-content",
+        summary="A path in Nix's store does not hold what was built there.",
+        remedy="nix-store --repair-path PATH",
+    ),
+    Code.NIX_OTHER_LOCK: Meaning(
+        layer=Layer.NIX,
+        name="nix-other-lock",
+        summary="What Nix built last was built from another lock.",
+        remedy="envlock build nix",
     ),
 }
 """Every code's meaning, the most important first."""

@@ -25,7 +25,8 @@ COMMANDS: dict[str, str] = {
     "why": "Show who asked for a package.",
     "tree": "Show the locked packages as a tree.",
     "hash": "Print the environment hash.",
-    "export": "Write the lock in another format (requirements).",
+    "export": "Write the lock in another format (requirements, nix).",
+    "build": "Build the environment from the lock with other tools (nix).",
 }
 """Every command and its summary, in the order of a first use."""
 

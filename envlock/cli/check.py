@@ -25,10 +25,12 @@ from envlock.cli.context import Context
 from envlock.cli.output import result, result_json, say
 from envlock.cli.style import style
 from envlock.errors import UsageError
+from envlock.io.files import read_text
 from envlock.io.interpreters import Interpreter, query
 from envlock.io.machine import machine_platform
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
+from envlock.lock.realised import parse, realised_path
 from envlock.lock.selection import select_target
 from envlock.lock.target import Target
 from envlock.project.locate import Project
@@ -40,6 +42,7 @@ Examples:
   envlock check --json
   envlock check --request-only    # does the lock still answer the project?
   envlock check --python-only     # is the lock installed?
+  envlock check --nix-only        # is what Nix built still that, and of this lock?
 
 An unlocked pip, setuptools, wheel or uv is no drift: tools put them into new environments."""
 
@@ -47,6 +50,7 @@ _TITLES = {
     Layer.REQUEST: "the project has changed since it was locked",
     Layer.PYTHON: "the environment is not what the lock says",
     Layer.OS: "the system's packages are not what the lock says",
+    Layer.NIX: "what Nix built is not what the lock says",
 }
 
 
@@ -67,6 +71,7 @@ _TITLES = {
 @click.option("--request-only", is_flag=True, help="Compare only the project with the lock.")
 @click.option("--python-only", is_flag=True, help="Compare only the environment with the lock.")
 @click.option("--os-only", is_flag=True, help="Compare only the OS packages with the lock.")
+@click.option("--nix-only", is_flag=True, help="Compare only what Nix built with the lock.")
 @name_option
 @script_option
 @json_option
@@ -79,32 +84,36 @@ def command(
     request_only: bool,
     python_only: bool,
     os_only: bool,
+    nix_only: bool,
     name: str | None,
     script: Path | None,
     as_json: bool,
 ) -> int:
     """Compare the project with the lock, and the installed packages with the lock."""
-    _exclusive(
-        {"--prefix": prefix is not None, "--python": python is not None},
-        {"--request-only": request_only, "--python-only": python_only},
-        {"--request-only": request_only, "--os-only": os_only},
-        {"--python-only": python_only, "--os-only": os_only},
-        {"--request-only": request_only, "--root": root is not None},
-        {"--python-only": python_only, "--root": root is not None},
-        {"--os-only": os_only, "--prefix": prefix is not None},
-        {"--os-only": os_only, "--python": python is not None},
-        {"--request-only": request_only, "--prefix": prefix is not None},
-        {"--request-only": request_only, "--python": python is not None},
+    only = _only(
+        {
+            "--request-only": request_only,
+            "--python-only": python_only,
+            "--os-only": os_only,
+            "--nix-only": nix_only,
+        },
+        {
+            "--prefix": prefix is not None,
+            "--python": python is not None,
+            "--root": root is not None,
+        },
     )
     project = locate_project(context, name=name, script=script)
     lock = read_lock(project)
     found: tuple[Drift, ...] = ()
-    if not python_only and not os_only:
+    if only in (None, "--request-only"):
         found += _request_drift(project, lock)
-    if not request_only and not os_only:
+    if only in (None, "--python-only"):
         found += _python_drift(context, project, lock, prefix=prefix, python=python)
-    if not request_only and not python_only:
-        found += _os_drift(context, lock, root, required=os_only or root is not None)
+    if only in (None, "--os-only"):
+        found += _os_drift(context, lock, root, required=only is not None or root is not None)
+    if only in (None, "--nix-only"):
+        found += _nix_drift(project, lock, required=only is not None)
     if as_json:
         result_json(_as_json(project, lock, found))
     else:
@@ -112,10 +121,20 @@ def command(
     return 1 if found else 0
 
 
-def _exclusive(*pairs: dict[str, bool]) -> None:
-    for pair in pairs:
-        if all(pair.values()):
-            raise UsageError(f"{' and '.join(pair)} exclude one another")
+_BELONGS = {"--prefix": "--python-only", "--python": "--python-only", "--root": "--os-only"}
+"""An option that names a place → the part of the comparison that looks there."""
+
+
+def _only(parts: dict[str, bool], places: dict[str, bool]) -> str | None:
+    """The one part that is asked for, or None for all."""
+    asked = [option for option, given in parts.items() if given]
+    named = [option for option, given in places.items() if given]
+    clashes = [asked] if len(asked) > 1 else []
+    clashes += [[part, place] for part in asked for place in named if _BELONGS[place] != part]
+    clashes += [["--prefix", "--python"]] if {"--prefix", "--python"} <= set(named) else []
+    for clash in clashes:
+        raise UsageError(f"{' and '.join(clash)} exclude one another")
+    return asked[0] if asked else None
 
 
 def _request_drift(project: Project, lock: Lock) -> tuple[Drift, ...]:
@@ -173,6 +192,21 @@ def _os_drift(
     if architecture not in architectures:
         architecture = min(architectures)
     return compare_os(lock.os, architecture, observe_os(there))
+
+
+def _nix_drift(project: Project, lock: Lock, *, required: bool) -> tuple[Drift, ...]:
+    """What Nix built and the store has; ``required`` when the user asked for just that."""
+    path = realised_path(project.lock_path)
+    if not path.exists():
+        if required:
+            raise UsageError(
+                "Nix has built nothing of this lock", where=str(path), remedy="envlock build nix"
+            )
+        return ()
+    from envlock.check.nix import compare_nix, observe_nix
+
+    built = parse(read_text(path), where=str(path))
+    return compare_nix(environment_hash(lock).root, built, observe_nix(built))
 
 
 def _any_target(lock: Lock, interpreter: Interpreter | None) -> Target:

@@ -23,3 +23,20 @@ def find_uv() -> Path:
     if found is None:
         raise SourceError("uv is not installed", remedy="pip install uv")
     return Path(found)
+
+
+def find_nix() -> Path:
+    """Nix's executable: the first on ``PATH``, else where its own installer puts it.
+
+    Raises:
+        SourceError: there is none; says how to get it.
+    """
+    for place in ("nix", "/nix/var/nix/profiles/default/bin/nix"):
+        found = shutil.which(place)
+        if found is not None:
+            return Path(found)
+    raise SourceError(
+        "Nix is not installed",
+        remedy="Debian, Ubuntu: apt-get install nix-bin; elsewhere: https://nixos.org/download\n"
+        "`envlock export nix` works without it, for a machine that has Nix",
+    )

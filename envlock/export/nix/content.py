@@ -54,11 +54,17 @@ def data(lock: Lock, nixpkgs: Nixpkgs, target: Target | None) -> dict[str, Any]:
     }
 
 
-def output_name(lock: Lock, target: Target) -> str:
-    """What the flake's output for ``target`` is called: ``default``, ``python311``."""
+def output_name(lock: Lock, target: Target, output: str) -> str:
+    """What the flake calls ``environment``, ``from-source`` or ``image`` of ``target``.
+
+    Those of a platform's newest Python are ``default``, ``from-source`` and ``image``; those of
+    another one ``python311``, ``python311-from-source`` and ``python311-image``.
+    """
     same = [t for t in lock.targets if t.platform == target.platform]
-    newest = max(same, key=lambda t: Version(t.python))
-    return "default" if target == newest else _prefix(target)
+    if target == max(same, key=lambda t: Version(t.python)):
+        return "default" if output == "environment" else output
+    prefix = _prefix(target)
+    return prefix if output == "environment" else f"{prefix}-{output}"
 
 
 def _prefix(target: Target) -> str:

@@ -1,0 +1,88 @@
+"""The lock's flake, built by real Nix."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from envlock.errors import EnvlockError, SourceError, UsageError, VerificationError
+from envlock.io.process import Completed, clean_environment, run
+from envlock.io.progress import Reporter
+from envlock.io.tools import find_nix
+
+_FEATURES = ("--extra-experimental-features", "nix-command flakes")
+_OURS = re.compile(r"^\s*error: envlock: (?P<what>.*?)(; (?P<remedy>.*))?$", re.M)
+_STEP = re.compile(r"(building|copying|downloading|unpacking) .*?([0-9a-z]{32})-(?P<name>[^'\" ]+)")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A path in Nix's store, and the SRI digest of its content as a Nix archive."""
+
+    store_path: str
+    nar_hash: str
+
+
+def build_flake(flake: Path, attribute: str, *, link: Path | None, reporter: Reporter) -> Built:
+    """Build one output of the flake in a folder, as it is: its lock must need no change.
+
+    Args:
+        flake: the folder.
+        attribute: ``packages.x86_64-linux.default``.
+        link: where a link to the result is made, which also keeps it from being collected.
+        reporter: told what Nix is doing.
+
+    Raises:
+        UsageError: nixpkgs has not what the lock asks of it.
+        VerificationError: a file is not what its digest says.
+        SourceError: Nix is missing, or failed.
+    """
+    nix = str(find_nix())
+    argv = [nix, *_FEATURES, "build", f"path:{flake}#{attribute}", "--json"]
+    argv += ["--no-update-lock-file", "--no-write-lock-file"]
+    argv += ["--no-link"] if link is None else ["--out-link", str(link)]
+
+    def step(line: str) -> None:
+        match = _STEP.search(line)
+        if match:
+            reporter.step(f"{match[1]} {match['name'].removesuffix('.drv')}")
+
+    done = run(argv, env=clean_environment(), on_stderr=step)
+    if done.code != 0:
+        raise _failure(done, attribute)
+    path = str(json.loads(done.stdout)[0]["outputs"]["out"])
+    return Built(store_path=path, nar_hash=_nar_hash(nix, path))
+
+
+def _nar_hash(nix: str, path: str) -> str:
+    done = run([nix, *_FEATURES, "path-info", "--json", path], env=clean_environment())
+    if done.code != 0:
+        raise _failure(done, path)
+    answer = json.loads(done.stdout)
+    # A list until Nix 2.19, an object by path since.
+    [info] = answer if isinstance(answer, list) else answer.values()
+    return str(info["narHash"])
+
+
+def _failure(done: Completed, where: str) -> EnvlockError:
+    said = _COLOUR.sub("", done.stderr).strip()
+    ours = _OURS.search(said)
+    if ours:
+        return UsageError(ours["what"], where="nix", remedy=ours["remedy"])
+    if "hash mismatch in fixed-output derivation" in said:
+        told = said[said.index("hash mismatch") :]
+        return VerificationError(
+            told.strip(),
+            where="nix",
+            remedy="the address gives another file than the locked one: look before you lock again",
+        )
+    errors = said[said.index("error:") + len("error:") :] if "error:" in said else said
+    last = "\n".join(errors.strip().splitlines()[-25:])
+    return SourceError(
+        f"nix build failed: {last or f'exit code {done.code}'}",
+        where=where,
+        remedy="the whole log: `envlock export nix`, then `nix build -L path:nix`",
+    )
