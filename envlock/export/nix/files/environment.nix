@@ -30,7 +30,7 @@ let
       libc = stdenv.cc.libc.version;
       fetch = file:
         if file.glibc or null != null && builtins.compareVersions libc file.glibc < 0
-        then throw "envlock: ${file.name} needs glibc ${file.glibc}; nixpkgs ${env.nixpkgs.rev} has ${libc}"
+        then throw "envlock: ${file.name} needs glibc ${file.glibc}, and nixpkgs ${env.nixpkgs.rev} has ${libc}"
         else pkgs.fetchurl { inherit (file) name url sha256; };
 
       packages = map (find pkgs) target.packages;
