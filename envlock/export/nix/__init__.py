@@ -3,7 +3,7 @@
 - ``exporter``  Lock → the flake's files
 - ``content``   the data (``env.json``); ``sources`` its part on building from source
 - ``wheels``    which wheel of a package a target gets
-- ``names``     what OS packages are called in nixpkgs
+- ``os_packages``  OS packages and libraries, by their names in nixpkgs
 - ``text``      Nix strings, names in Nix's store, URLs
 - ``files``     what is the same in every flake
 

@@ -97,7 +97,7 @@ def _target(lock: Lock, nixpkgs: Nixpkgs, target: Target, *, main: bool) -> dict
         "imports": sorted(wished(lock).keys() & {package.name for package in packages}),
         "linux": linux,
         "name": f"envlock-{short}-python{target.python}",
-        "packages": names.entries(packages_of(lock, target), "an OS package of the lock"),
+        "packages": names.packages(packages_of(lock, target)),
         "prefix": None if main else _prefix(target),
         "python": _python(target),
         "system": SYSTEMS[target.platform],
@@ -114,7 +114,7 @@ def _machine(target: Target) -> str:
 def _python(target: Target) -> dict[str, Any]:
     exact = target.python.count(".") == 2
     return {
-        "attribute": ["python" + target.series.replace(".", "")],
+        "attributes": [["python" + target.series.replace(".", "")]],
         "for": f"the Python of {target.key}",
         "remedy": "lock for a Python that it has, or name another branch or date:"
         " python, as-of in [tool.envlock], branch in [tool.envlock.nix]",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from envlock.errors import UsageError
-from envlock.export.nix.names import attribute
+from envlock.export.names import nix_attributes
 from envlock.lock.model import Lock
 from envlock.lock.target import Target
 from envlock.lock.toolchain import Nixpkgs, overrides
@@ -23,38 +24,56 @@ DRIVER = (
 machine's, and no package can stand for them."""
 
 
+_THERE = re.compile(r"glibc|python3[0-9]*")
+"""Attributes that the environment has anyway: its C library and its Python."""
+_COMPILERS = frozenset({"build-essential", "g++", "gcc", "libc6-dev", "make"})
+"""What every build has anyway."""
+
+
 class OsNames:
     """Names in nixpkgs, the project's own ones first."""
 
     def __init__(self, nixpkgs: Nixpkgs) -> None:
         self._overrides = overrides(nixpkgs.names)
 
-    def unknown(self, packages: Iterable[str]) -> list[str]:
-        """Those of the OS packages whose name in nixpkgs is not known."""
-        return [name for name in sorted(set(packages)) if not self._known(name)]
+    def unknown(self, programs: Iterable[str]) -> list[str]:
+        """Those of a build's programs of which it is not known what they are called."""
+        found = []
+        for name in sorted(set(programs) - _COMPILERS):
+            try:
+                nix_attributes(name, self._overrides)
+            except UsageError:
+                found.append(name)
+        return found
 
-    def _known(self, name: str) -> bool:
-        try:
-            attribute(name, self._overrides)
-        except UsageError:
-            return False
-        return True
-
-    def entries(self, packages: Iterable[str], purpose: str) -> list[dict[str, Any]]:
-        """``env.json``'s entries of OS packages; ``purpose`` ends up in Nix's message, if any.
+    def programs(self, names: Iterable[str], build: str) -> list[dict[str, Any]]:
+        """``env.json``'s entries of what a build needs beyond a compiler.
 
         Raises:
             UsageError: a name in nixpkgs is not known; says the line to add.
         """
-        return [
-            {
-                "attribute": found.split("."),
+        return self._entries(set(names) - _COMPILERS, f"to build {build}")
+
+    def packages(self, names: Iterable[str]) -> list[dict[str, Any]]:
+        """``env.json``'s entries of packages for the environment.
+
+        Raises:
+            UsageError: as ``programs``.
+        """
+        return self._entries(set(names), "an OS package of the lock")
+
+    def _entries(self, names: set[str], purpose: str) -> list[dict[str, Any]]:
+        found: dict[tuple[str, ...], dict[str, Any]] = {}
+        for name in sorted(names):
+            attributes = nix_attributes(name, self._overrides)
+            if _THERE.fullmatch(attributes[0]) or attributes in found:
+                continue
+            found[attributes] = {
+                "attributes": [attribute.split(".") for attribute in attributes],
                 "for": f"{name}, {purpose}",
                 "remedy": f'name another: names = {{ "{name}" = "…" }} in [tool.envlock.nix]',
             }
-            for name in sorted(set(packages))
-            if (found := attribute(name, self._overrides)) is not None
-        ]
+        return list(found.values())
 
 
 def packages_of(lock: Lock, target: Target) -> list[str]:

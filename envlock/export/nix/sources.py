@@ -70,7 +70,7 @@ class Sources:
             "backend-path": list(build.backend_path),
             "graph": build.graph,
             "name": store_name(f"{build.package}-{build.version}-wheel"),
-            "programs": self._names.entries(build.programs, f"to build {key}"),
+            "programs": self._names.programs(build.programs, key),
             "sdist": file_entry(source),
             "subdirectory": package.archive.subdirectory if package.archive else None,
             "tools": store_name(f"{build.package}-{build.version}-build"),

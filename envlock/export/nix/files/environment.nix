@@ -1,18 +1,21 @@
 # Made by envlock. The same file for every lock: what is built stands in env.json.
 { env, legacyPackages }:
 let
-  inherit (builtins) concatMap concatStringsSep filter foldl' isAttrs listToAttrs map seq toJSON tryEval;
+  inherit (builtins) concatMap concatStringsSep filter foldl' head isAttrs listToAttrs map seq toJSON tryEval;
 
   none = what: "envlock: nixpkgs ${env.nixpkgs.rev} has no ${what}";
 
-  # An attribute of nixpkgs that another revision may lack, or have only as an error.
+  # A package of nixpkgs, by the first of its attributes that this revision has and that is no
+  # error there: names change from year to year.
   find = pkgs: wanted:
     let
       step = set: name: if isAttrs set && set ? ${name} then set.${name} else throw "";
-      found = tryEval (let value = foldl' step pkgs wanted.attribute; in seq value value);
+      try = path: tryEval (let value = foldl' step pkgs path; in seq value value);
+      found = filter (result: result.success) (map try wanted.attributes);
+      names = concatStringsSep ", " (map (concatStringsSep ".") wanted.attributes);
     in
-    if found.success then found.value
-    else throw "${none (concatStringsSep "." wanted.attribute)} (${wanted.for}); ${wanted.remedy}";
+    if found == [ ] then throw "${none names} (${wanted.for}); ${wanted.remedy}"
+    else (head found).value;
 
   library = package: "${package.lib or package.out or package}/lib";
   program = package: "${package.bin or package.out or package}/bin";
