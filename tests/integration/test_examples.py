@@ -83,6 +83,7 @@ class Example:
 CASES = {
     "quickstart": Example(("--as-of", DATE), "pylock.toml", _pyproject, 10),
     "data-science": Example(("--as-of", DATE), "pylock.toml", _pyproject, 100),
+    "nix": Example(("--as-of", DATE), "pylock.toml", _pyproject, 5),
     "requirements-in": Example((), "pylock.toml", _requirements_in, 20),
     "script": Example(("--script", "report.py", "--as-of", DATE), "pylock.report.toml", _script, 3),
 }

@@ -14,7 +14,18 @@
       tree = name: script: derive { inherit name; args = [ "-ec" script ]; };
       empty = name: tree name "mkdir -p $out/lib $out/bin";
 
-      fetchurl = { url, sha256, name }: import <nix/fetchurl.nix> { inherit url sha256 name; };
+      fetchurl = { url, sha256, name }: builtins.derivation {
+        inherit name url;
+        urls = [ url ];
+        builder = "builtin:fetchurl";
+        system = "builtin";
+        outputHash = sha256;
+        outputHashAlgo = "sha256";
+        outputHashMode = "flat";
+        executable = false;
+        unpack = false;
+        preferLocalBuild = true;
+      };
 
       mkDerivation = arguments:
         let

@@ -1,0 +1,64 @@
+"""The example with Nix: numpy of the real index, locked, exported and built by real Nix."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.nix import Nix, running
+from support.tools import run, script
+
+from envlock.lock import codec
+
+pytestmark = [pytest.mark.network, pytest.mark.xdist_group("nix")]
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "nix"
+PROGRAM = """\
+import numpy, rich
+product = numpy.ones((40, 30)) @ numpy.ones((30, 20))
+print(product.shape, product.sum(), numpy.linalg.svd(product)[1].max() > 0)
+"""
+
+
+@pytest.fixture(scope="module")
+def nix() -> Iterator[Nix]:
+    with running() as found:
+        yield found
+
+
+def test_numpy_is_built_and_runs_the_same_each_time(nix: Nix, tmp_path: Path) -> None:
+    folder = tmp_path / "nix"
+    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("pylock*", "result", "nix"))
+    envlock = script("envlock")
+    caches = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    run([envlock, "lock", "--as-of", "2026-03-01"], cwd=folder, env=caches)
+    path = folder / "pylock.toml"
+    lock = codec.load(path.read_text(), where="pylock.toml")
+    assert lock.nixpkgs is not None
+    assert lock.nixpkgs.branch == "nixos-25.11"
+    # The stand-in takes nixpkgs' place: everything else is as a user has it.
+    path.write_text(codec.dump(dataclasses.replace(lock, nixpkgs=nix.nixpkgs)))
+
+    run([envlock, "export", "nix"], cwd=folder, env=caches)
+    before = {file.name: file.read_bytes() for file in (folder / "nix").iterdir()}
+    done = run([envlock, "build", "nix", "--json"], cwd=folder, env=nix.variables, timeout=300)
+    told = json.loads(done.stdout)
+    built = Path(told["store-path"])
+    assert built == nix.build(folder / "nix"), "exported or built at once, it is the same"
+    said = run([folder / "result" / "bin" / "python", "-c", PROGRAM], env={"HOME": str(tmp_path)})
+    assert said.stdout == "(40, 20) 24000.0 True\n"
+
+    nix.run("flake", "check", f"path:{folder / 'nix'}")
+    elsewhere = {"TMPDIR": str(tmp_path), "TZ": "Pacific/Kiritimati", "LC_ALL": "C"}
+    nix.build(folder / "nix", "default", "--rebuild", **elsewhere)
+    again = json.loads(
+        run([envlock, "build", "nix", "--json"], cwd=folder, env=nix.variables | elsewhere).stdout
+    )
+    assert again == told
+    assert nix.nar_hash(built) == told["nar-hash"]
+    assert {file.name: file.read_bytes() for file in (folder / "nix").iterdir()} == before
+    run([envlock, "check", "--nix-only"], cwd=folder, env=nix.variables)
