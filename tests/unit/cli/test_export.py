@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
-from support.samples import LINUX, package, small_lock
+from support.samples import LINUX, NIXPKGS, package, small_lock
 
+from envlock.export.nix.exporter import NixExporter
 from envlock.export.requirements import FILE, RequirementsExporter
 
 LOCK = small_lock(package("aa"), package("mac", marker="sys_platform == 'darwin'"))
+FLAKE = dataclasses.replace(small_lock(package("aa")), nixpkgs=NIXPKGS)
 TEXT = RequirementsExporter().export(LOCK)[FILE]
 
 
@@ -50,7 +53,7 @@ def test_an_unknown_format_lists_the_known(envlock: Any) -> None:
     ran = envlock("export", "docker", lock=LOCK)
     assert ran.code == 2
     assert "unknown format 'docker'" in ran.err
-    assert "known: requirements" in ran.err
+    assert "known: nix, requirements" in ran.err
 
 
 def test_check_and_json_need_a_file(envlock: Any) -> None:
@@ -62,3 +65,49 @@ def test_a_folder_that_is_not_there(envlock: Any) -> None:
     ran = envlock("export", "requirements", "-o", "no/where.txt", lock=LOCK)
     assert ran.code == 3
     assert "no/where.txt" in ran.err
+
+
+def test_a_format_of_several_files_goes_into_a_folder(envlock: Any, folder: Path) -> None:
+    ran = envlock("export", "nix", lock=FLAKE)
+    assert ran.code == 0, ran.err
+    assert "nix build path:nix" in ran.err
+    assert "git add nix" in ran.err
+    written = {path.name: path.read_bytes() for path in (folder / "nix").iterdir()}
+    assert written == NixExporter().export(FLAKE)
+    assert envlock("export", "nix", "-o", "deep/er", "--json").json["folder"] == "deep/er"
+    assert (folder / "deep" / "er" / "flake.nix").exists()
+
+
+def test_a_folder_is_checked_file_by_file(envlock: Any, folder: Path) -> None:
+    ran = envlock("export", "nix", "--check", lock=FLAKE)
+    assert (ran.code, (folder / "nix").exists()) == (1, False)
+    envlock("export", "nix")
+    (folder / "nix" / "env.json").write_text("{}")
+    (folder / "nix" / "mine.txt").write_text("is nobody's business")
+    ran = envlock("export", "nix", "--check", "--json")
+    assert ran.code == 1
+    assert ran.json["up-to-date"] is False
+    assert [f["file"] for f in ran.json["files"] if not f["up-to-date"]] == ["env.json"]
+    assert (folder / "nix" / "env.json").read_text() == "{}"
+    assert "env.json" in envlock("export", "nix", "--check").err
+    envlock("export", "nix")
+    assert envlock("export", "nix", "--check").code == 0
+
+
+def test_files_of_others_are_not_replaced(envlock: Any, folder: Path) -> None:
+    (folder / "flake.nix").write_text("{ outputs = _: { }; }")
+    ran = envlock("export", "nix", "-o", ".", lock=FLAKE)
+    assert (ran.code, "was not made by envlock" in ran.err) == (2, True)
+    assert not (folder / "env.json").exists()
+
+
+def test_several_files_do_not_fit_standard_output(envlock: Any) -> None:
+    ran = envlock("export", "nix", "-o", "-", lock=FLAKE)
+    assert (ran.code, "--output DIR" in ran.err) == (2, True)
+
+
+def test_a_file_where_the_folder_should_be(envlock: Any, folder: Path) -> None:
+    (folder / "nix").write_text("")
+    ran = envlock("export", "nix", lock=FLAKE)
+    assert ran.code == 3
+    assert "nix" in ran.err

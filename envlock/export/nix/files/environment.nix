@@ -22,7 +22,7 @@ let
 
   build = target:
     let
-      pkgs = legacyPackages.${target.system};
+      pkgs = legacyPackages.${target.system} or (throw (none target.system));
       inherit (pkgs) stdenv;
 
       python =
