@@ -43,9 +43,9 @@ GOLDEN = {
     "imports": "34kkgqfnb1kw4msyhb7m0qa1nx3lnib9",
     "shell": "8y81630vzv4ik66nrnnfvrsmjsgizay2",
 }
-"""Hashes of the derivations of ``sample``. They say what Nix would build, to the last input: a change here means
-that everybody's environments are built anew. Renew them only when that is meant. (The stand-in for
-nixpkgs is an input, too.)"""
+"""Hashes of the derivations of ``sample``. They say what Nix would build, to the last input: a
+change here means that everybody's environments are built anew. Renew them only when that is meant.
+(The stand-in for nixpkgs is an input, too.)"""
 
 
 @pytest.fixture(scope="module")
