@@ -41,7 +41,8 @@ def build_flake(flake: Path, attribute: str, *, link: Path | None, reporter: Rep
         SourceError: Nix is missing, or failed.
     """
     nix = str(find_nix())
-    argv = [nix, *_FEATURES, "build", f"path:{flake}#{attribute}", "--json"]
+    # From inside, since Nix's references cannot hold every folder's name.
+    argv = [nix, *_FEATURES, "build", f"path:.#{attribute}", "--json"]
     argv += ["--no-update-lock-file", "--no-write-lock-file"]
     argv += ["--no-link"] if link is None else ["--out-link", str(link)]
 
@@ -50,7 +51,7 @@ def build_flake(flake: Path, attribute: str, *, link: Path | None, reporter: Rep
         if match:
             reporter.step(f"{match[1]} {match['name'].removesuffix('.drv')}")
 
-    done = run(argv, env=clean_environment(), on_stderr=step)
+    done = run(argv, cwd=flake, env=clean_environment(), on_stderr=step)
     if done.code != 0:
         raise _failure(done, attribute)
     path = str(json.loads(done.stdout)[0]["outputs"]["out"])

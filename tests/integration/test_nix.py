@@ -362,8 +362,10 @@ def test_build_records_and_check_compares(nix: Nix, index: LoopbackIndex, projec
     assert told["environment-hash"] == environment_hash(lock).root
     record = project.root / "pylock.realised.json"
     first = record.read_bytes()
-    again = project.run("build", "nix", **nix.variables)
-    assert again.stdout.strip() == str(path)
+    odd = nix.root / "a folder #1?"
+    odd.mkdir()
+    again = project.run("build", "nix", **nix.variables | {"TMPDIR": str(odd)})
+    assert again.stdout.strip() == str(path), again.stderr
     assert record.read_bytes() == first
     assert project.run("check", "--nix-only", **nix.variables).returncode == 0
 

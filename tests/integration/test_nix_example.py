@@ -16,7 +16,7 @@ from envlock.lock import codec
 
 pytestmark = [pytest.mark.network, pytest.mark.xdist_group("nix")]
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "nix"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 PROGRAM = """\
 import numpy, rich
 product = numpy.ones((40, 30)) @ numpy.ones((30, 20))
@@ -30,18 +30,30 @@ def nix() -> Iterator[Nix]:
         yield found
 
 
+def copied(name: str, folder: Path, **caches: str) -> Path:
+    """An example, locked."""
+    shutil.copytree(
+        EXAMPLES / name, folder, ignore=shutil.ignore_patterns(".venv", "pylock*", "result", "nix")
+    )
+    run([script("envlock"), "lock", "--as-of", "2026-03-01"], cwd=folder, env=caches, timeout=300)
+    return folder / "pylock.toml"
+
+
+def with_stand_in(path: Path, nix: Nix) -> None:
+    """The stand-in takes nixpkgs' place: everything else is as a user has it."""
+    lock = codec.load(path.read_text(), where="pylock.toml")
+    path.write_text(codec.dump(dataclasses.replace(lock, nixpkgs=nix.nixpkgs)))
+
+
 def test_numpy_is_built_and_runs_the_same_each_time(nix: Nix, tmp_path: Path) -> None:
     folder = tmp_path / "nix"
-    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("pylock*", "result", "nix"))
     envlock = script("envlock")
     caches = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    run([envlock, "lock", "--as-of", "2026-03-01"], cwd=folder, env=caches)
-    path = folder / "pylock.toml"
+    path = copied("nix", folder, **caches)
     lock = codec.load(path.read_text(), where="pylock.toml")
     assert lock.nixpkgs is not None
     assert lock.nixpkgs.branch == "nixos-25.11"
-    # The stand-in takes nixpkgs' place: everything else is as a user has it.
-    path.write_text(codec.dump(dataclasses.replace(lock, nixpkgs=nix.nixpkgs)))
+    with_stand_in(path, nix)
 
     run([envlock, "export", "nix"], cwd=folder, env=caches)
     before = {file.name: file.read_bytes() for file in (folder / "nix").iterdir()}
@@ -62,3 +74,22 @@ def test_numpy_is_built_and_runs_the_same_each_time(nix: Nix, tmp_path: Path) ->
     assert nix.nar_hash(built) == told["nar-hash"]
     assert {file.name: file.read_bytes() for file in (folder / "nix").iterdir()} == before
     run([envlock, "check", "--nix-only"], cwd=folder, env=nix.variables)
+
+
+@pytest.mark.parametrize("name", ["quickstart", "data-science"])
+def test_the_other_examples(nix: Nix, name: str, tmp_path: Path) -> None:
+    """A small one is built; of more than a hundred packages it is enough to see what Nix would."""
+    caches = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    folder = tmp_path / name
+    path = copied(name, folder, **caches)
+    with_stand_in(path, nix)
+    run([script("envlock"), "export", "nix"], cwd=folder, env=caches)
+    count = len(codec.load(path.read_text(), where="pylock.toml").packages)
+    if name == "quickstart":
+        nix.run("flake", "check", f"path:{folder / 'nix'}")
+        built = nix.build(folder / "nix")
+        assert len(list(built.glob("lib/python*/site-packages/*.dist-info"))) == count
+        return
+    [derivation] = json.loads(nix.run("show-derivation", f"path:{folder / 'nix'}")).values()
+    assert count > 100
+    assert sum(path.endswith(".whl.drv") for path in derivation["inputDrvs"]) == count
