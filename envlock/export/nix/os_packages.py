@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from envlock.errors import UsageError
 from envlock.export.names import nix_attributes
 from envlock.lock.model import Lock
+from envlock.lock.os import OsLayer
 from envlock.lock.target import Target
 from envlock.lock.toolchain import Nixpkgs, overrides
 
@@ -82,16 +83,16 @@ def packages_of(lock: Lock, target: Target) -> list[str]:
         return []
     architecture = target.platform.partition("/")[2]
     named = {p.name for p in lock.os.packages if p.requested and p.architecture == architecture}
-    return sorted(named | set(_libraries(lock, architecture)))
+    return sorted(named | set(_providers(lock.os, architecture)))
 
 
 def host_libraries(lock: Lock) -> list[str]:
     """What autoPatchelf shall not miss: the driver's, and what the project said to ignore."""
-    return sorted({*DRIVER, *getattr(lock.request, "os_ignore_libraries", ())})
+    return sorted({*DRIVER, *lock.request.os_ignore_libraries})
 
 
-def _libraries(lock: Lock, architecture: str) -> Iterable[str]:
-    for library in getattr(lock.os, "libraries", ()):
+def _providers(layer: OsLayer, architecture: str) -> Iterator[str]:
+    for library in layer.libraries:
         if library.architecture != architecture or library.soname in DRIVER:
             continue
         if library.package is None:

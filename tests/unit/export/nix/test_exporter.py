@@ -17,7 +17,7 @@ from envlock.lock import codec
 from envlock.lock.builds import Build, BuildPin
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Archive, Artifact, Directory, Lock, PythonPackage, Vcs
-from envlock.lock.os import OsLayer, OsPackage
+from envlock.lock.os import OsLayer, OsLibrary, OsPackage
 from envlock.lock.target import Target
 from envlock.lock.toolchain import Found, Nixpkgs
 
@@ -256,6 +256,48 @@ def test_os_packages_by_their_names_in_nixpkgs() -> None:
         [["a", "b"]],
     ]
     assert mac["packages"] == [], "the OS layer is Linux's"
+
+
+def needing(lock: Lock, **libraries: str | None) -> Lock:
+    """The lock, whose wheels need these libraries: soname (dots as underscores) → package."""
+    assert lock.os is not None
+    found = tuple(
+        OsLibrary(
+            architecture="amd64",
+            soname=soname.replace("_", "."),
+            package=provider,
+            wheels=("aa",),
+        )
+        for soname, provider in libraries.items()
+    )
+    return dataclasses.replace(lock, os=dataclasses.replace(lock.os, libraries=found))
+
+
+def test_libraries_that_wheels_need_of_the_system() -> None:
+    lock = needing(
+        os_lock("graphviz"),
+        libGL_so_1="libgl1",
+        libgomp_so_1="libgomp1",
+        libcuda_so_1=None,
+    )
+    linux, _mac = data(lock)["targets"]
+    assert [found["attributes"][0] for found in linux["packages"]] == [
+        ["graphviz"],
+        ["libGL"],
+        ["stdenv", "cc", "cc", "lib"],
+    ]
+    assert "libcuda.so.1" in linux["host-libraries"]
+
+
+def test_a_library_that_no_package_provides() -> None:
+    lock = needing(os_lock("graphviz"), libodd_so_3=None)
+    error = refused(lock)
+    assert "libodd.so.3, which aa needs" in error.what
+    assert error.remedy
+    assert 'ignore-libraries = ["libodd.so.3"]' in error.remedy
+    request = dataclasses.replace(lock.request, os_ignore_libraries=("libodd.so.3",))
+    ignored = dataclasses.replace(os_lock("graphviz"), request=request)
+    assert "libodd.so.3" in data(ignored)["targets"][0]["host-libraries"]
 
 
 def test_an_unknown_os_package_names_the_line_to_add() -> None:
