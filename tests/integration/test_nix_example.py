@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.install import contents
 from support.nix import Nix, running
 from support.tools import run, script
 
@@ -63,6 +64,14 @@ def test_numpy_is_built_and_runs_the_same_each_time(nix: Nix, tmp_path: Path) ->
     assert built == nix.build(folder / "nix"), "exported or built at once, it is the same"
     said = run([folder / "result" / "bin" / "python", "-c", PROGRAM], env={"HOME": str(tmp_path)})
     assert said.stdout == "(40, 20) 24000.0 True\n"
+
+    # numpy's own scripts have the environment's name in them.
+    run([envlock, "sync"], cwd=folder, env=caches, timeout=300)
+    [name] = [name for name in contents(built) if name.startswith("numpy-")]
+    assert set(contents(built)) == set(contents(folder / ".venv"))
+    ours, theirs = (contents(prefix)[name] for prefix in (built, folder / ".venv"))
+    assert {p for p in ours if ours[p] != theirs[p]} == {p for p in ours if "/bin/" in p}
+    assert ours.keys() == theirs.keys()
 
     nix.run("flake", "check", f"path:{folder / 'nix'}")
     elsewhere = {"TMPDIR": str(tmp_path), "TZ": "Pacific/Kiritimati", "LC_ALL": "C"}
