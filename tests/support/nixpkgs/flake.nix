@@ -58,15 +58,14 @@
         zlib = empty "host-zlib";
         autoPatchelfHook = empty "no-patchelf";
         runCommand = name: attributes: script: derive (attributes // { inherit name; args = [ "-ec" script ]; });
-        mkShell = { packages, shellHook, ... }@arguments: derive (removeAttrs arguments [ "packages" ] // {
+        mkShell = { nativeBuildInputs, shellHook, ... }@arguments: derive (arguments // {
           name = "nix-shell";
           builder = "/bin/bash";
           outputs = [ "out" ];
-          buildInputs = packages;
-          args = [ "-ec" "echo $buildInputs > $out" ];
+          args = [ "-ec" "echo $nativeBuildInputs > $out" ];
           stdenv = tree "shell-setup" ''
             mkdir $out
-            echo 'for p in $buildInputs; do PATH=$p/bin:$PATH; done; export PATH' > $out/setup
+            echo 'for p in $nativeBuildInputs; do PATH=$p/bin:$PATH; done; export PATH' > $out/setup
           '';
         });
         # Says what it would hold; the layers themselves are the real function's work.

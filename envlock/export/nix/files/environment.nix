@@ -139,7 +139,7 @@ let
         };
       } // (if target.linux then { inherit image; } else { });
       devShells.default = pkgs.mkShell {
-        packages = [ default ] ++ packages;
+        nativeBuildInputs = [ default ] ++ packages;
         ENVLOCK_ENVIRONMENT = env.environment;
         shellHook =
           if target.linux then ". ${./shell.sh} ${concatStringsSep ":" (map library packages)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import json
 from datetime import UTC, datetime
@@ -58,6 +59,12 @@ def test_it_is_a_flake_with_one_input() -> None:
     assert flake.count("inputs") == 1
     assert environment_hash(LOCK).root in flake
     assert files["lock.toml"].decode() == codec.dump(LOCK)
+
+
+@pytest.mark.parametrize("name", [name for name in STATIC if name.endswith(".py")])
+def test_scripts_run_on_old_pythons(name: str) -> None:
+    """Locks may be for Python 3.8, and these run on the locked one."""
+    ast.parse(NixExporter().export(LOCK)[name], feature_version=(3, 8))
 
 
 def test_flake_lock_pins_what_the_lock_does() -> None:
