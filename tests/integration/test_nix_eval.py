@@ -187,7 +187,9 @@ def test_nothing_else_is_written_in_the_flake() -> None:
 NIX_HOSTILE = (*HOSTILE, "''", "''${", "${", "$${", "\\${", "(", ")", ";", "or", "\t", "a\\", "--")
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     st.lists(
         st.one_of(hostile_texts, st.lists(st.sampled_from(NIX_HOSTILE), max_size=4).map("".join)),
@@ -202,7 +204,9 @@ def test_nix_reads_texts_back(nix: Nix, texts: list[str]) -> None:
     assert nix.evaluate(expression) == texts
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(hostile_texts, min_size=20, max_size=40))
 def test_nix_accepts_the_names_of_files(nix: Nix, texts: list[str]) -> None:
     names = [store_name(text) for text in (*texts, "." + texts[0], "x" * 500 + ".whl", "1!2.whl")]
@@ -211,7 +215,9 @@ def test_nix_accepts_the_names_of_files(nix: Nix, texts: list[str]) -> None:
     assert [path.rpartition("/")[2][33:] for path in paths] == names
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(texts=st.lists(hostile_texts, min_size=4, max_size=4))
 def test_a_hostile_lock_is_data_to_nix(nix: Nix, texts: list[str], tmp_path_factory: Any) -> None:
     """File names, addresses, names of the project's own: they end where they belong."""
