@@ -55,10 +55,12 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"envlock.cli.{cmd_name}")
         command = module.command
         assert isinstance(command, click.Command)  # noqa: S101 - a contract of this package
-        # The module keeps the command: asked for twice in one process, it has them already.
-        known = {parameter.name for parameter in command.params}
-        switches = (_repeated("quiet", "-q"), _repeated("verbose", "-v"))
-        command.params += [switch for switch in switches if switch.name not in known]
+        inner = command.commands.values() if isinstance(command, click.Group) else ()
+        for one in (command, *inner):
+            # The module keeps the command: asked for twice in one process, it has them already.
+            known = {parameter.name for parameter in one.params}
+            switches = (_repeated("quiet", "-q"), _repeated("verbose", "-v"))
+            one.params += [switch for switch in switches if switch.name not in known]
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -14,6 +14,8 @@ from envlock.io.tools import find_nix
 
 _FEATURES = ("--extra-experimental-features", "nix-command flakes")
 _OURS = re.compile(r"^\s*error: envlock: (?P<what>.*?)(; (?P<remedy>.*))?$", re.M)
+# Attempts that are made again are told as warnings.
+_ERROR = re.compile(r"^\s*error:", re.M)
 _STEP = re.compile(r"(building|copying|downloading|unpacking) .*?([0-9a-z]{32})-(?P<name>[^'\" ]+)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -80,8 +82,8 @@ def _failure(done: Completed, where: str) -> EnvlockError:
             where="nix",
             remedy="the address gives another file than the locked one: look before you lock again",
         )
-    errors = said[said.index("error:") + len("error:") :] if "error:" in said else said
-    last = "\n".join(errors.strip().splitlines()[-25:])
+    first = _ERROR.search(said)
+    last = "\n".join(said[first.end() if first else 0 :].strip().splitlines()[:25])
     return SourceError(
         f"nix build failed: {last or f'exit code {done.code}'}",
         where=where,

@@ -414,6 +414,7 @@ def test_faults_of_the_source(nix: Nix, index: LoopbackIndex, project: Project) 
     code, said = _attempt(project, nix, lock(url=f"{index.base}/nothing.whl"))
     assert code == 3
     assert "unable to download" in said
+    assert "warning:" not in said
     assert "nothing.whl" in said
     code, said = _attempt(project, nix, lock(sha256="0" * 64))
     assert (code, "hash mismatch" in said) == (4, True)

@@ -44,6 +44,10 @@ def test_the_group_lists_what_can_build(envlock: Any) -> None:
     assert (ran.code, "nix" in ran.out) == (0, True)
 
 
+def test_global_switches_may_stand_behind_it(envlock: Any) -> None:
+    assert "No such option" not in envlock("build", "nix", "-q", "--target", "x", lock=LOCK).err
+
+
 def test_check_of_nix_alone_needs_something_built(envlock: Any, folder: Path) -> None:
     ran = envlock("check", "--nix-only", lock=LOCK)
     assert (ran.code, "envlock build nix" in ran.err) == (2, True)
