@@ -11,12 +11,10 @@ from pathlib import Path
 import pytest
 import tomli_w
 from support.install import contents
-from support.nix import Nix, running, write_flake
+from support.nix import Nix, running
 from support.tools import run, script
 
-from envlock.export.nix.exporter import NixExporter
 from envlock.lock import codec
-from envlock.lock.builds import Build, BuildPin
 
 pytestmark = [pytest.mark.network, pytest.mark.xdist_group("nix")]
 
@@ -107,60 +105,32 @@ def test_the_other_examples(nix: Nix, name: str, tmp_path: Path) -> None:
     assert sum(path.endswith(".whl.drv") for path in derivation["inputDrvs"]) == count
 
 
-PINS = {
-    "flit-core": "3.12.0",
-    "hatchling": "1.27.0",
-    "packaging": "26.0",
-    "pathspec": "1.0.4",
-    "pluggy": "1.6.0",
-    "setuptools": "75.6.0",
-    "trove-classifiers": "2026.1.14.14",
-}
-"""Backends, as the wheels' own `Generator` lines name them, and what those need."""
-BUILDS = {
-    "markdown-it-py": ("flit_core.buildapi", ("flit-core",)),
-    "pygments": (
-        "hatchling.build",
-        ("hatchling", "packaging", "pathspec", "pluggy", "trove-classifiers"),
-    ),
-    "six": ("setuptools.build_meta:__legacy__", ("setuptools",)),
-}
-
-
 def test_real_sdists_give_what_was_published(nix: Nix, tmp_path: Path) -> None:
-    """flit, hatchling and setuptools, each in an environment of its own, without any network."""
-    asked = ["markdown-it-py==4.0.0", "pygments==2.19.2", "six==1.17.0"]
-    asked += [f"{name}=={version}" for name, version in PINS.items()]
-    project = {"name": "s", "version": "1", "requires-python": ">=3.11", "dependencies": asked}
+    """flit, hatchling and setuptools, each in an environment of its own, as the lock has them."""
+    project = {
+        "name": "s",
+        "version": "1",
+        "requires-python": ">=3.11",
+        "dependencies": ["markdown-it-py==4.0.0", "pygments==2.19.2", "six==1.17.0"],
+    }
+    settings = {"sources": True, "build-exceptions": ["mdurl"]}
     folder = tmp_path / "project"
     folder.mkdir()
-    (folder / "pyproject.toml").write_text(tomli_w.dumps({"project": project}))
+    tables = {"project": project, "tool": {"envlock": settings}}
+    (folder / "pyproject.toml").write_text(tomli_w.dumps(tables))
     caches = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     run([script("envlock"), "lock", "--as-of", "2026-03-01"], cwd=folder, env=caches, timeout=300)
-    whole = codec.load((folder / "pylock.toml").read_text(), where="pylock.toml")
-    packages = tuple(p for p in whole.packages if p.name not in PINS)
-    lock = dataclasses.replace(
-        whole,
-        packages=packages,
-        nixpkgs=nix.nixpkgs,
-        build_packages=tuple(p for p in whole.packages if p.name in PINS),
-        builds=tuple(
-            Build(
-                package=p.name,
-                version=str(p.version),
-                sdist=p.sdist.sha256,
-                backend=BUILDS[p.name][0],
-                pins=tuple(BuildPin(name=pin, version=PINS[pin]) for pin in BUILDS[p.name][1]),
-            )
-            for p in packages
-            if p.sdist and p.name in BUILDS
-        ),
-    )
-    flake = write_flake(tmp_path / "flake", NixExporter().export(lock))
+    with_stand_in(folder / "pylock.toml", nix)
+    run([script("envlock"), "export", "nix"], cwd=folder, env=caches)
+    flake = folder / "nix"
     published, built = nix.build(flake), nix.build(flake, "from-source")
     told = json.loads((built / "share" / "envlock" / "from-source.json").read_text())
-    origins = dict.fromkeys(BUILDS, "source") | {"mdurl": "wheel"}
-    assert {p["name"]: p["origin"] for p in told} == origins
+    assert {p["name"]: p["origin"] for p in told} == {
+        "markdown-it-py": "source",
+        "mdurl": "wheel",
+        "pygments": "source",
+        "six": "source",
+    }
     ours, theirs = contents(built), contents(published)
     for name, files in theirs.items():
         differing = {path for path in files if ours[name].get(path) != files[path]}

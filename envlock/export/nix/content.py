@@ -87,7 +87,7 @@ def _target(lock: Lock, nixpkgs: Nixpkgs, target: Target, *, main: bool) -> dict
         "builds": sources.builds,
         "driver": "/run/opengl-driver/lib",
         "from-source": [
-            _origin(package, entry, sources.declined.get(package.name))
+            _origin(package, entry, _declined(lock, package, sources))
             for package, entry in zip(packages, wheels, strict=True)
         ],
         "graphs": sources.graphs,
@@ -122,12 +122,19 @@ def _python(target: Target) -> dict[str, Any]:
     }
 
 
+def _declined(lock: Lock, package: PythonPackage, sources: Sources) -> str | None:
+    if package.name in lock.request.build_exceptions:
+        return "the project declines to build it (build-exceptions)"
+    return sources.declined.get(package.name)
+
+
 def _origin(package: PythonPackage, entry: dict[str, Any], declined: str | None) -> dict[str, Any]:
     """What the variant built from source says of one package."""
-    reason = declined
-    if entry["build"] is None and reason is None:
+    reason = None
+    if entry["build"] is None:
         has = package.sdist is not None
-        reason = "the lock does not say what building it needs" if has else "there is no sdist"
+        unsaid = "the lock does not say what building it needs" if has else "there is no sdist"
+        reason = declined or unsaid
     return {
         "name": package.name,
         "origin": "wheel" if reason else "source",

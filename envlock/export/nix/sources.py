@@ -101,8 +101,8 @@ def not_buildable(named: list[str], target: Target) -> UsageError:
     return UsageError(
         f"without a wheel for {target.key}, and the lock does not say what building it needs:"
         f" {', '.join(named)}",
-        remedy="lock what building needs, too: `sources = true` in [tool.envlock],"
-        " then `envlock lock`",
+        remedy="lock what building needs, too: `sources = true` in [tool.envlock], no"
+        " build-exceptions for these, then `envlock lock`",
     )
 
 

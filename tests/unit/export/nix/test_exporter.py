@@ -184,6 +184,10 @@ def test_what_stays_a_wheel_is_said_with_the_reason() -> None:
         "both": "the lock does not say what building it needs",
         "odd": "its build needs no-such-program, of which no name in nixpkgs is known",
     }
+    request = dataclasses.replace(lock.request, build_exceptions=("both",))
+    [target] = data(dataclasses.replace(lock, request=request))["targets"]
+    [reason] = [found["reason"] for found in target["from-source"] if found["name"] == "both"]
+    assert reason == "the project declines to build it (build-exceptions)"
     # Where only the build would do, it is an error.
     sole = dataclasses.replace(odd, wheels=())
     assert "no-such-program" in refused(dataclasses.replace(lock, packages=(sole,))).what
