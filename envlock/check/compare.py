@@ -188,7 +188,10 @@ def _file_path(url: str) -> str:
 
 
 def _same_path(found: str, expected: Path) -> bool:
-    return os.path.realpath(found) == os.path.realpath(expected)
+    try:
+        return os.path.realpath(found) == os.path.realpath(expected)
+    except ValueError:  # a NUL: no file is called so, and no link leads there
+        return found == str(expected)
 
 
 def _ordered(found: Iterable[Drift]) -> tuple[Drift, ...]:

@@ -247,3 +247,13 @@ def test_the_whole_sample_agrees_with_itself() -> None:
     wanted = wanted_packages(lock, LINUX, "3.11.7")
     there = environment(*(as_installed(p) for p in wanted))
     assert compare(lock, LINUX, there, root=ROOT) == ()
+
+
+@pytest.mark.parametrize(("path", "codes"), [("\0", []), ("lib", [Code.OTHER_SOURCE])])
+def test_a_folder_that_no_file_can_be_called_is_compared_as_text(
+    path: str, codes: list[Code]
+) -> None:
+    entry = PythonPackage(name="aa", directory=Directory(path=path))
+    url = DirectUrl(kind="directory", url=(ROOT / "\0").as_uri(), editable=False)
+    there = environment(installed("aa", "0.1", url))
+    assert [d.code for d in compare(small_lock(entry), LINUX, there, root=ROOT)] == codes
