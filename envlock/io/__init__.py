@@ -1,6 +1,7 @@
 """The edges: processes, files, the network, progress. Knows nothing of envlock but ``errors``.
 
 - ``process``   the one door for subprocesses: argv lists, no shell, one error type
+- ``confined``  runs foreign code for a limited time; ``unpack`` opens foreign archives
 - ``files``     atomic writes, reads with clear errors, an advisory lock for one project
 - ``http``      verified, retried, parallel transfers (libcurl)
 - ``git``       which commit a branch, tag or id meant at a date

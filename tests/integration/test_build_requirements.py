@@ -6,8 +6,10 @@ import hashlib
 import io
 import os
 import shutil
+import signal
 import subprocess
 import tarfile
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,12 @@ def only_build(lock: Lock, name: str = "thing") -> Build:
     build = lock.build(name, "1.0")
     assert build is not None
     return build
+
+
+def running(*which: str) -> str:
+    """The command lines of processes, as ``ps`` tells them."""
+    argv = ["ps", "-ww", "-o", "args", *which]
+    return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
 
 
 def pins(build: Build) -> list[str]:
@@ -257,9 +265,42 @@ def test_a_hook_that_hangs_is_cut_off_with_all_it_started(
     project.write("thing", settings=SOURCES)
     said = project.refused(code=3, ENVLOCK_HOOK_TIMEOUT="1.5")
     assert "did not answer within 1.5 seconds" in said
-    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    running = subprocess.run(
+        ["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True
+    )
     assert "time.sleep(61)" not in running.stdout
     assert "ENVLOCK_HOOK_TIMEOUT" in project.refused(code=2, ENVLOCK_HOOK_TIMEOUT="soon")
+
+
+def test_an_interrupt_ends_it_with_all_that_runs(project: Project, index: LoopbackIndex) -> None:
+    code = "import time\n" + HOOK + "[time.sleep(62)]\n"
+    index.add("toyback", "1.0", OLD, files={"toyback/__init__.py": code})
+    add_package(index, "thing")
+    project.write("thing", settings=SOURCES)
+    envlock = project.start("lock", "--as-of", AS_OF)
+    for _ in range(300):
+        if "environment/bin/python -I" in running("--ppid", str(envlock.pid)):
+            break
+        time.sleep(0.1)
+    envlock.send_signal(signal.SIGINT)
+    said = envlock.communicate(timeout=20)[1]
+    assert envlock.returncode != 0
+    assert "Traceback" not in said
+    assert not project.lock_path.exists()
+    assert "envlock-hook-" not in running("-e")
+
+
+def test_pip_tools_locks_them_too(project: Project, index: LoopbackIndex) -> None:
+    add_backend(index, "1.0", "['helper']")
+    add_backend(index, "2.0", "['helper']")
+    index.add("helper", "1.0", OLD)
+    add_package(index, "thing", generator="toyback 1.0")
+    project.write("thing", settings=SOURCES)
+    lock = project.lock("--engine", "pip-tools")
+    assert pins(only_build(lock)) == ["helper==1.0", "toyback==1.0"]
+    assert all(
+        file.url and file.url.startswith(index.base) for file in lock.build_packages[0].files
+    )
 
 
 def test_a_flipped_byte_in_an_sdist_is_refused(project: Project, index: LoopbackIndex) -> None:

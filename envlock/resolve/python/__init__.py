@@ -9,4 +9,7 @@
 - ``pages``, ``metadata``, ``view``  an index as it was at an instant, served on loopback
 - ``direct``           URLs, local paths and commits, pinned before any engine runs
   (``references`` takes them apart); ``local_files`` for files that have no index
+- ``build_requirements``  what building each sdist needs (``build_sdists`` has their files,
+  ``sdist`` reads them, ``build_hook`` asks their backends, ``build_graphs`` resolves,
+  ``generator`` and ``build_programs`` say what wheels and files tell)
 """
