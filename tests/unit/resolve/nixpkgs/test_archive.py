@@ -94,7 +94,9 @@ def test_a_tarball_without_its_commit_is_refused(tmp_path: Path, comment: str | 
         read(tarball(tmp_path, TOP, entry("top/a", b"1"), comment=comment))
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>no</html>", gzip.compress(b"no tarball at all")])
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>no</html>", gzip.compress(b"no tarball at all", mtime=0)]
+)
 def test_what_is_no_tarball_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(SourceError, match="not a whole tarball"):
