@@ -27,11 +27,14 @@ Examples:
   envlock export requirements -o requirements.txt
   envlock export requirements -o requirements.txt --check   # in CI: exit 1 when it differs
   envlock export requirements --target linux/amd64@3.11
-  envlock export nix                                # a flake, in the folder nix/"""
+  envlock export nix                                # a flake, in the folder nix/
+  envlock export guix                               # a manifest, in the folder guix/"""
 
 _NEXT = {
     "nix": "build it with `nix build path:{folder}`, enter it with `nix develop path:{folder}`;"
     " without path:, a git repository shows Nix only files that were added (`git add {folder}`)",
+    "guix": "enter it with `cd {folder}` and `guix time-machine -C channels.scm -- shell -L modules"
+    " -m manifest.scm`",
 }
 """What to do with the files of a format."""
 
@@ -64,7 +67,8 @@ def command(
 ) -> int:
     """Write the lock in another format.
 
-    Formats: requirements (pip's, with hashes; one file), nix (a flake; a folder).
+    Formats: requirements (pip's, with hashes; one file), nix (a flake; a folder),
+    guix (a channel, a manifest and package definitions; a folder).
     """
     exporter = _exporter(format_name)
     lock = read_lock(locate_project(context, name=name, script=script))

@@ -6,8 +6,10 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from support.guix import pure, with_guix
 from support.samples import LINUX, NIXPKGS, package, small_lock
 
+from envlock.export.guix.exporter import GuixExporter
 from envlock.export.nix.exporter import NixExporter
 from envlock.export.requirements import FILE, RequirementsExporter
 
@@ -53,7 +55,7 @@ def test_an_unknown_format_lists_the_known(envlock: Any) -> None:
     ran = envlock("export", "docker", lock=LOCK)
     assert ran.code == 2
     assert "unknown format 'docker'" in ran.err
-    assert "known: nix, requirements" in ran.err
+    assert "known: guix, nix, requirements" in ran.err
 
 
 def test_check_and_json_need_a_file(envlock: Any) -> None:
@@ -111,3 +113,12 @@ def test_a_file_where_the_folder_should_be(envlock: Any, folder: Path) -> None:
     ran = envlock("export", "nix", lock=FLAKE)
     assert ran.code == 3
     assert "nix" in ran.err
+
+
+def test_a_format_with_folders_in_it(envlock: Any, folder: Path) -> None:
+    lock = with_guix(pure("aa"))
+    ran = envlock("export", "guix", lock=lock)
+    assert (ran.code, "time-machine -C channels.scm" in ran.err) == (0, True)
+    for name, content in GuixExporter().export(lock).items():
+        assert (folder / "guix" / name).read_bytes() == content
+    assert envlock("export", "guix", "--check").code == 0

@@ -1,0 +1,8 @@
+;;; Made by envlock from pylock.toml; make it again with `envlock export guix`.
+;;; Environment: {{ heading.environment }}
+;;; How to use it is said in modules/envlock/environment.scm.
+
+(use-modules (guix profiles)
+             (envlock environment))
+
+(packages->manifest (environment-packages))
