@@ -15,7 +15,8 @@
 ;;; The lock is in the environment, too: share/envlock/lock, in a shell $ENVLOCK_LOCK.
 
 (define-module (envlock environment)
-  #:use-module ((gnu packages) #:select (specification->package
+  #:use-module ((gnu packages) #:select (find-packages-by-name
+                                         specification->package
                                          specification->package+output))
   #:use-module ((gnu packages compression) #:select (unzip))
   #:use-module ((gnu packages python) #:prefix guix:)
@@ -28,6 +29,7 @@
   #:use-module (guix packages)
   #:use-module (guix search-paths)
   #:use-module ((guix utils) #:select (version-prefix))
+  #:use-module ((srfi srfi-1) #:select (append-map first))
   #:use-module ((srfi srfi-34) #:select (raise))
   #:export (environment-packages))
 
@@ -62,11 +64,14 @@ or as of a date at which Guix had Python ~a")
   (map specification->package names))
 
 (define backends
-  ;; For packages without native code whose build requirements are not locked: the channel's own.
-  (let ((found (delay (programs "python-setuptools" "python-wheel" "python-setuptools-scm"
-                                "python-flit-core" "python-flit-scm" "python-hatchling"
-                                "python-hatch-vcs" "python-hatch-fancy-pypi-readme"
-                                "python-pdm-backend" "python-poetry-core"))))
+  ;; For packages without native code whose build requirements are not locked: what the channel has.
+  (let ((found (delay (append-map (lambda (name)
+                                    (let ((known (find-packages-by-name name)))
+                                      (if (null? known) '() (list (first known)))))
+                                  '("python-setuptools" "python-wheel" "python-setuptools-scm"
+                                    "python-flit-core" "python-flit-scm" "python-hatchling"
+                                    "python-hatch-vcs" "python-hatch-fancy-pypi-readme"
+                                    "python-pdm-backend" "python-poetry-core")))))
     (lambda () (force found))))
 
 ;; What is locked was resolved together, with the project's own overrides; Guix's check would ask

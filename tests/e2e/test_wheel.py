@@ -36,7 +36,13 @@ def test_it_holds_the_package_and_nothing_else(wheel: Path) -> None:
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert "envlock/py.typed" in package
-    assert {name for name in content if name.startswith("envlock/")} == package
+    templates = {
+        f"envlock/{path.relative_to(ROOT)}"
+        for path in (ROOT / "templates").rglob("*")
+        if path.is_file()
+    }
+    assert "envlock/templates/guix/channels.scm" in templates
+    assert {name for name in content if name.startswith("envlock/")} == package | templates
 
 
 def test_its_metadata_is_complete(wheel: Path) -> None:
@@ -60,7 +66,7 @@ def test_its_entry_points_are_there_and_load(wheel: Path, programs: Path) -> Non
         "        print(point.name, point.load()().name)\n"
     )
     lines = run([programs / "python", "-c", code]).stdout.splitlines()
-    assert {"uv uv", "pip-tools pip-tools", "requirements requirements"} <= set(lines)
+    assert {"uv uv", "pip-tools pip-tools", "requirements requirements", "guix guix"} <= set(lines)
 
 
 def test_no_two_of_its_dependencies_conflict(programs: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from support.guix import build, guile_strings, guix_lock, native, with_guix
 from support.guix_root import GuixRoot, write
 from support.index import LoopbackIndex
+from support.packages import make_wheel, tar_gz
 from support.project import Project
 from support.samples import package
 from support.tools import run
@@ -22,6 +23,7 @@ from support.tools import run
 from envlock.export.guix.exporter import CHANNELS, MANIFEST, MODULE, GuixExporter
 from envlock.export.store import base32
 from envlock.lock.hashing import environment_hash
+from envlock.lock.model import Archive, Artifact, Dependency, PythonPackage
 
 pytestmark = pytest.mark.xdist_group("guix")
 
@@ -166,3 +168,72 @@ def test_texts_of_the_lock_are_what_guix_sees(guix: GuixRoot, tmp_path: Path) ->
     )
     assert guix.run(folder, "guile", "-L", "modules", "-c", code).out == hostile
     assert hostile in guile_strings(tmp_path, [files[MODULE]])[0]
+
+
+BACKEND = """\
+import zipfile
+
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    with zipfile.ZipFile(f"{folder}/aa-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.write("aa.py")
+        wheel.writestr("aa-1.0.dist-info/METADATA", "Name: aa\\nVersion: 1.0\\n")
+        wheel.writestr("aa-1.0.dist-info/entry_points.txt", "[console_scripts]\\naa = aa:main\\n")
+    return "aa-1.0-py3-none-any.whl"
+"""
+
+
+# As Guix's own Python, it looks where GUIX_PYTHONPATH says.
+PYTHON = b'#!/bin/sh\nPYTHONPATH=$GUIX_PYTHONPATH exec /usr/bin/python3 "$@"\n'
+
+
+def test_the_recipes_build(guix: GuixRoot, index: LoopbackIndex, tmp_path: Path) -> None:
+    """A build tool is installed from its wheel, and its backend builds a package with it."""
+    name, tool = make_wheel("tool", "1.0", files={"tool_backend.py": BACKEND})
+    tree = {
+        "top/in/pyproject.toml": b"[build-system]\nbuild-backend = 'tool_backend'\nrequires = []",
+        "top/in/aa.py": b"import bb\n\ndef main():\n    print('aa with', bb.__version__)\n",
+    }
+    sdist = tar_gz(tree)
+    bb = index.add("bb", "1.0", "2024-01-01", sdist=True)
+
+    def sha256(content: bytes) -> str:
+        return hashlib.sha256(content).hexdigest()
+
+    bb_sdist = Artifact(name=bb.name, url=index.file_url(bb), sha256=sha256(bb.content))
+    packages = (
+        PythonPackage(
+            name="aa",
+            version="1.0",
+            dependencies=(Dependency(name="bb"),),
+            archive=Archive(
+                url=index.put("/aa.tar.gz", sdist), sha256=sha256(sdist), subdirectory="in"
+            ),
+        ),
+        PythonPackage(name="bb", version="1.0", sdist=bb_sdist),
+    )
+    wheel = Artifact(name=name, url=index.put(f"/{name}", tool), sha256=sha256(tool))
+    lock = replace(
+        with_guix(*packages),
+        builds=(build("aa", "tool==1.0"), build("bb")),
+        build_packages=(PythonPackage(name="tool", version="1.0", wheels=(wheel,)),),
+    )
+    folder = write(GuixExporter().export(lock), tmp_path)
+    version = guix.run(folder, "python3", "-c", "import platform as p; print(p.python_version())")
+    python = f"python-{version.out.strip()}"
+    site = f"lib/python{version.out.rpartition('.')[0]}/site-packages"
+    write({f"{python}/bin/python": PYTHON, f"{python}/{site}/README": b""}, folder)
+    (folder / python / "bin/python").chmod(0o755)
+    write({"stand_in.scm": (Path(__file__).parent / "stand_in.scm").read_bytes()}, folder)
+    order = ["build:tool@1.0", "python-bb", "python-aa"]
+    source = ("guix", "build", "-S", "-L", "modules", "-e")
+    sources = [
+        guix.run(folder, *source, f"(@@ (envlock environment) {one})").out.strip() for one in order
+    ]
+    pairs = [f"{one}={source}" for one, source in zip(order, sources, strict=True)]
+    out = f"/gnu/store/{'0' * 32}-"
+    guix.run(folder, "guile", "-L", "modules", "stand_in.scm", f"/mnt/{python}", out, *pairs)
+
+    assert guix.run(folder, f"{out}python-aa-1.0/bin/aa").out == "aa with 1.0\n"
+    tool_site = guix.path(f"{out}python-tool-1.0") / site
+    assert (tool_site / "tool_backend.py").read_text() == BACKEND
