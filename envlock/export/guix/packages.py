@@ -66,10 +66,12 @@ def _guix_style(name: str) -> str:
 def _identifiers(packages: list[PythonPackage]) -> dict[str, str]:
     """Package name → identifier; different ones for ``dateutil`` and ``python-dateutil``."""
     found: dict[str, str] = {}
+    taken: set[str] = set()
     for package in packages:
         name = identifier(_guix_style(package.name))
-        while name in found.values():
+        while name in taken:
             name = f"python-{name}"
+        taken.add(name)
         found[package.name] = name
     return found
 

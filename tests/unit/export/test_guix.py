@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -325,3 +326,12 @@ def test_only_what_closes_a_cycle_is_cut(graph: dict[str, tuple[str, ...]]) -> N
 def test_a_chain_longer_than_pythons_stack() -> None:
     graph = {f"{n:05}": (f"{n + 1:05}",) for n in range(5000)} | {"05000": ()}
     assert acyclic(graph) == (graph, {})
+
+
+def test_the_page_lists_all_modules_that_are_used() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "guix.md").read_text()
+    files = GuixExporter().export(guix_lock())
+    text = files[MODULE] + files[MANIFEST]
+    used = set(re.findall(r"\((?:gnu|guix) [a-z -]+\)", text.decode()))
+    assert len(used) > 10
+    assert used == set(re.findall(r"`(\((?:gnu|guix) [a-z -]+\))`", page)) - {"(guix channels)"}
