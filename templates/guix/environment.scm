@@ -27,11 +27,12 @@
   #:use-module (guix gexp)
   #:use-module (guix i18n)
   #:use-module (guix packages)
+  #:use-module (guix profiles)
   #:use-module (guix search-paths)
   #:use-module ((guix utils) #:select (version-prefix))
   #:use-module ((srfi srfi-1) #:select (append-map first))
   #:use-module ((srfi srfi-34) #:select (raise))
-  #:export (environment-packages))
+  #:export (environment-manifest))
 
 ;; The channel decides which Python there is, and the lock which one it is for.
 (define %python {{ plan.python|scheme }})
@@ -190,12 +191,25 @@ or as of a date at which Guix had Python ~a")
     (license #f)
     (properties '((hidden? . #t)))))
 
-(define (environment-packages)
+(define locked-packages
+  (list envlock-lock
+        {%- for package in plan.packages %}
+
+        {{ package.identifier }}
+        {%- endfor %}))
+
+;; What a locked package needs is in the list. To have Guix expand it for each entry, as
+;; packages->manifest does, takes time that grows with the number of ways through the graph.
+(define (locked-entry package)
+  (manifest-entry
+    (name (package-name package))
+    (version (package-version package))
+    (item package)
+    (search-paths (package-native-search-paths package))))
+
+(define (environment-manifest)
   "Everything in the environment: Python, the locked packages, what they need, and the lock."
   (check-python)
-  (cons* guix:python-wrapper
-         envlock-lock
-{% for package in plan.packages %}
-         {{ package.identifier }}
-{% endfor %}
-         (os-packages)))
+  (concatenate-manifests
+   (list (manifest (map locked-entry locked-packages))
+         (packages->manifest (cons guix:python-wrapper (os-packages))))))

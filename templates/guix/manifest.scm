@@ -2,7 +2,6 @@
 ;;; Environment: {{ heading.environment }}
 ;;; How to use it is said in modules/envlock/environment.scm.
 
-(use-modules (guix profiles)
-             (envlock environment))
+(use-modules (envlock environment))
 
-(packages->manifest (environment-packages))
+(environment-manifest)

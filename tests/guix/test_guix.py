@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.guix import build, guile_strings, guix_lock, native, with_guix
+from support.guix import build, guile_strings, guix_lock, native, pure, with_guix
 from support.guix_root import GuixRoot, write
 from support.index import LoopbackIndex
 from support.packages import make_wheel, tar_gz
@@ -129,9 +129,14 @@ def test_a_guix_with_another_python_is_refused(guix: GuixRoot, tmp_path: Path) -
 def test_every_kind_of_definition_has_a_derivation(guix: GuixRoot, tmp_path: Path) -> None:
     lock = guix_lock()
     more = replace(native("odd", "1!2.0+local"), dependencies=())
+    # Through these lead more ways than could ever be walked.
+    ways = [
+        pure(f"p{n:02}", needs=[f"p{m:02}" for m in (n + 1, n + 2, n + 3) if m < 60])
+        for n in range(60)
+    ]
     lock = replace(
         lock,
-        packages=(*lock.packages, more),
+        packages=(*lock.packages, more, *ways),
         builds=(*lock.builds, build("odd", "tool==1.0", version="1!2.0+local")),
         build_packages=(*lock.build_packages, package("tool")),
     )
@@ -140,6 +145,7 @@ def test_every_kind_of_definition_has_a_derivation(guix: GuixRoot, tmp_path: Pat
     for name in ("arch-2.0", "left-1.0", "nat-1.0", "right-1.0", "odd-1_2.0+local"):
         assert f"-python-{name}.drv" in found
     assert "-mesa-" in found
+    assert "-python-p00-1.0.drv" in found
     packed = guix.run(folder, "guix", "pack", "-d", "-f", "docker", "-S", "/bin=bin", *USE)
     assert packed.out.endswith(".drv\n")
     # The build tool goes into the build of what needs it, and nowhere else.
