@@ -8,7 +8,10 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+from support.guix import pure, with_guix
 from support.tools import run
+
+from envlock.lock import codec
 
 pytestmark = [pytest.mark.network, pytest.mark.xdist_group("e2e")]
 
@@ -67,6 +70,13 @@ def test_its_entry_points_are_there_and_load(wheel: Path, programs: Path) -> Non
     )
     lines = run([programs / "python", "-c", code]).stdout.splitlines()
     assert {"uv uv", "pip-tools pip-tools", "requirements requirements", "guix guix"} <= set(lines)
+
+
+def test_its_templates_are_found(envlock: str, tmp_path: Path) -> None:
+    (tmp_path / "requirements.in").write_text("aa\n")
+    (tmp_path / "pylock.toml").write_text(codec.dump(with_guix(pure("aa"))))
+    run([envlock, "export", "guix"], cwd=tmp_path)
+    assert "(define python-aa" in (tmp_path / "guix/modules/envlock/environment.scm").read_text()
 
 
 def test_no_two_of_its_dependencies_conflict(programs: Path) -> None:
