@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support import real_index
 from support.guix import build, guile_strings, guix_lock, native, pure, with_guix
 from support.guix_root import GuixRoot, write
 from support.index import LoopbackIndex
@@ -189,8 +190,36 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
 """
 
 
+OUT = f"/gnu/store/{'0' * 32}-"
 # As Guix's own Python, it looks where GUIX_PYTHONPATH says.
 PYTHON = b'#!/bin/sh\nPYTHONPATH=$GUIX_PYTHONPATH exec /usr/bin/python3 "$@"\n'
+
+
+def build_all(guix: GuixRoot, folder: Path, identifiers: list[str]) -> str:
+    """Build these definitions in their order, each into ``OUT``; where in it Python looks."""
+    version = guix.run(folder, "python3", "-c", "import platform as p; print(p.python_version())")
+    python = f"python-{version.out.strip()}"
+    site = f"lib/python{version.out.rpartition('.')[0]}/site-packages"
+    stand_in = (Path(__file__).parent / "stand_in.scm").read_bytes()
+    tree = {f"{python}/bin/python": PYTHON, f"{python}/{site}/README": b"", "python": PYTHON}
+    write({**tree, "stand_in.scm": stand_in}, folder)
+    for name in (f"{python}/bin/python", "python"):
+        (folder / name).chmod(0o755)
+    fetch = ["guix", "build", "-S", "-L", "modules"]
+    for name in identifiers:
+        fetch += ["-e", f"(@@ (envlock environment) {name})"]
+    sources = guix.run(folder, *fetch).out.split()
+    # Guix answers in its own order.
+    pairs = [f"{name}={_source(folder, name, sources)}" for name in identifiers]
+    guix.run(folder, "guile", "-L", "modules", "stand_in.scm", f"/mnt/{python}", OUT, *pairs)
+    return site
+
+
+def _source(folder: Path, identifier: str, sources: list[str]) -> str:
+    text = (folder / MODULE).read_text().partition(f"(define {identifier}\n")[2]
+    [file] = re.findall(r'\(file-name "([^"]+)"\)', text.partition("\n\n")[0])
+    [found] = [path for path in sources if path[len(OUT) :] == file]
+    return found
 
 
 def test_the_recipes_build(guix: GuixRoot, index: LoopbackIndex, tmp_path: Path) -> None:
@@ -225,21 +254,33 @@ def test_the_recipes_build(guix: GuixRoot, index: LoopbackIndex, tmp_path: Path)
         build_packages=(PythonPackage(name="tool", version="1.0", wheels=(wheel,)),),
     )
     folder = write(GuixExporter().export(lock), tmp_path)
-    version = guix.run(folder, "python3", "-c", "import platform as p; print(p.python_version())")
-    python = f"python-{version.out.strip()}"
-    site = f"lib/python{version.out.rpartition('.')[0]}/site-packages"
-    write({f"{python}/bin/python": PYTHON, f"{python}/{site}/README": b""}, folder)
-    (folder / python / "bin/python").chmod(0o755)
-    write({"stand_in.scm": (Path(__file__).parent / "stand_in.scm").read_bytes()}, folder)
-    order = ["build:tool@1.0", "python-bb", "python-aa"]
-    source = ("guix", "build", "-S", "-L", "modules", "-e")
-    sources = [
-        guix.run(folder, *source, f"(@@ (envlock environment) {one})").out.strip() for one in order
-    ]
-    pairs = [f"{one}={source}" for one, source in zip(order, sources, strict=True)]
-    out = f"/gnu/store/{'0' * 32}-"
-    guix.run(folder, "guile", "-L", "modules", "stand_in.scm", f"/mnt/{python}", out, *pairs)
+    site = build_all(guix, folder, ["build:tool@1.0", "python-bb", "python-aa"])
 
-    assert guix.run(folder, f"{out}python-aa-1.0/bin/aa").out == "aa with 1.0\n"
-    tool_site = guix.path(f"{out}python-tool-1.0") / site
+    assert guix.run(folder, f"{OUT}python-aa-1.0/bin/aa").out == "aa with 1.0\n"
+    tool_site = guix.path(f"{OUT}python-tool-1.0") / site
     assert (tool_site / "tool_backend.py").read_text() == BACKEND
+
+
+@pytest.mark.network
+def test_real_packages_build_with_their_locked_requirements(
+    guix: GuixRoot, project: Project, tmp_path: Path
+) -> None:
+    """Three backends: flit, hatchling with plugins, setuptools with setuptools-scm."""
+    channel(tmp_path / "channel")
+    project.variables["UV_DEFAULT_INDEX"] = real_index.default_index()
+    wanted = {"click": "8.2.1", "attrs": "25.3.0", "python-dateutil": "2.9.0.post0"}
+    table = {"url": (tmp_path / "channel").as_uri()}
+    settings = {"python": "3.11", "targets": ["linux/amd64"], "sources": True, "guix": table}
+    project.write(*wanted, settings=settings).lock(as_of="2025-06-01")
+    assert project.run("export", "guix").returncode == 0
+    folder = project.root / "guix"
+
+    defined = re.findall(r"^\(define ((?:build:|python-)\S+)$", (folder / MODULE).read_text(), re.M)
+    site = build_all(guix, folder, defined)
+    for name, version in wanted.items():
+        found = guix.path(f"{OUT}python-{name.removeprefix('python-')}-{version}") / site
+        [metadata] = found.glob("*.dist-info/METADATA")
+        assert f"\nVersion: {version}\n" in metadata.read_text()
+    path = f"GUIX_PYTHONPATH={OUT}python-click-8.2.1/{site}"
+    code = "import click; print(click.style('x', fg='red'))"
+    assert guix.run(folder, "env", path, "./python", "-c", code).out == "\x1b[31mx\x1b[0m\n"
