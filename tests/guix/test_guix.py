@@ -26,8 +26,6 @@ from envlock.export.store import base32
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Archive, Artifact, Dependency, PythonPackage
 
-pytestmark = pytest.mark.xdist_group("guix")
-
 USE = ("-L", "modules", "-m", MANIFEST)
 AS_OF = {"GIT_COMMITTER_DATE": "2024-01-01T00:00:00Z", "GIT_AUTHOR_DATE": "2024-01-01T00:00:00Z"}
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-# A mount namespace of its own: what is mounted here goes with the process.
+# A mount namespace of its own: what is mounted here goes with the process. Guile keeps compiled
+# files by path and time, and every folder is /mnt, so each has a cache of its own.
 _ENTER = """
 mount --rbind /dev "$0/dev"
 mount -t proc proc "$0/proc"
@@ -17,20 +18,29 @@ mount --bind "$1" "$0/mnt"
 root=$0
 shift
 cd /
-exec chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
+exec chroot "$root" /usr/bin/env -i HOME=/root XDG_CACHE_HOME=/mnt/.cache \
+    PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
     /bin/sh -c 'cd /mnt && exec "$@"' sh "$@"
 """
+_SOCKETS = "/var/guix/daemon-socket"
 
 
 @dataclass(frozen=True, slots=True)
 class GuixRoot:
-    """The folder. A command sees ``folder`` as ``/mnt`` and stands in it."""
+    """The folder. A command sees ``folder`` as ``/mnt`` and stands in it.
+
+    ``socket`` is a name of its own: several daemons may serve one store, each for one process of
+    the tests.
+    """
 
     root: Path
+    socket: str
 
     def command(self, folder: Path, *arguments: str) -> list[str]:
         """What runs ``arguments`` in the root."""
-        inside = ["sh", "-e", "-c", _ENTER, str(self.root), str(folder), *arguments]
+        variable = f"GUIX_DAEMON_SOCKET={_SOCKETS}/{self.socket}"
+        inside = ["sh", "-e", "-c", _ENTER, str(self.root), str(folder)]
+        inside += ["env", variable, *arguments]
         return ["unshare", "--mount", *inside]
 
     def run(self, folder: Path, *arguments: str, check: bool = True, text: str = "") -> Said:
@@ -54,9 +64,9 @@ class GuixRoot:
     @contextlib.contextmanager
     def daemon(self, folder: Path, log: Path) -> Iterator[None]:
         """Guix's daemon, which builds without a sandbox and asks nobody for substitutes."""
-        socket = self.path("/var/guix/daemon-socket/socket")
-        socket.unlink(missing_ok=True)
+        socket = self.path(f"{_SOCKETS}/{self.socket}")
         options = ["--build-users-group=guixbuild", "--disable-chroot", "--no-substitutes"]
+        options.append(f"--listen={_SOCKETS}/{self.socket}")
         with (
             log.open("wb") as said,
             subprocess.Popen(
@@ -72,6 +82,7 @@ class GuixRoot:
                 yield
             finally:
                 process.terminate()
+                socket.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
