@@ -56,6 +56,8 @@ class Asker:
     def __call__(
         self, *wishes: str, constraints: tuple[str, ...] = (), as_of: datetime = AS_OF, **more: Any
     ) -> Resolution:
+        # Where to look, not the request's flag of the same name.
+        sources = more.pop("sources", self.sources)
         asked = {k: more.pop(k) for k in list(more) if k in Request.__dataclass_fields__}
         request = Request(
             wishes=tuple(Wish(text=w, origin=f"requirements.in:{n}") for n, w in enumerate(wishes)),
@@ -67,7 +69,7 @@ class Asker:
             request=request,
             root=self.root,
             as_of=as_of,
-            sources=more.pop("sources", self.sources),
+            sources=sources,
             **more,
         )
         return self.engine.resolve(question, SilentReporter())
