@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from envlock.lock.interpreter import StandalonePython
     from envlock.lock.os import OsLayer
     from envlock.lock.request import Request
     from envlock.lock.target import Target
@@ -130,8 +131,9 @@ class Lock:
 
     ``as_of`` is UTC, whole seconds. ``engine`` is the entry point's name. ``built`` lists
     ``name==version`` of what no wheel serves on some target: its sdist is built, to learn its
-    metadata and to install it. ``environment_hash`` is
-    derived: see ``hashing.environment_hash``.
+    metadata and to install it. ``standalone`` are the
+    archives of Python that are locked, one a target, sorted; ``provider`` says of every target
+    where its Python comes from. ``environment_hash`` is derived: see ``hashing.environment_hash``.
     """
 
     as_of: datetime
@@ -144,6 +146,7 @@ class Lock:
     os: OsLayer | None = None
     nixpkgs: Nixpkgs | None = None
     guix: GuixChannel | None = None
+    standalone: tuple[StandalonePython, ...] = ()
 
     def package(self, name: str) -> tuple[PythonPackage, ...]:
         """Entries called ``name`` (normalized); several when targets differ."""

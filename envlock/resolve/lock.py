@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from envlock.errors import NoSolutionError, SourceError, UsageError, VerificationError
 from envlock.io.progress import Reporter
+from envlock.lock.interpreter import StandalonePython
 from envlock.lock.model import Lock, PythonPackage
 from envlock.lock.request import Request
 from envlock.lock.target import Target, wheel_tags
@@ -47,10 +48,10 @@ class Plan:
     ``as_of`` is UTC, whole seconds. ``dated`` is whether someone fixed that date (then places
     without dates are refused), as opposed to "now". ``pins`` are kept where ``upgrade`` allows,
     with their files where ``keep_files`` says that the request limits files as it did before.
-    ``os_layer``, ``nixpkgs`` and ``guix`` are the existing lock's, where each answers the same
-    question (but for names) of the same date; ``os_floors``: suite → date of the Release that an
-    earlier lock saw; ``os_seen``: suite → its digest, where that lock is of the same date and saw a
-    live mirror.
+    ``os_layer``, ``standalone``, ``nixpkgs`` and ``guix`` are the existing lock's, where each
+    answers the same question (but for names) of the same date; ``os_floors``: suite → date of the
+    Release that an earlier lock saw; ``os_seen``: suite → its digest, where that lock is of the
+    same date and saw a live mirror.
     """
 
     root: Path
@@ -61,6 +62,7 @@ class Plan:
     pins: tuple[PythonPackage, ...] = ()
     keep_files: bool = False
     os_layer: OsLayer | None = None
+    standalone: tuple[StandalonePython, ...] = ()
     os_floors: Mapping[str, datetime] = field(default_factory=dict)
     os_seen: Mapping[str, str] = field(default_factory=dict)
     nixpkgs: Nixpkgs | None = None
@@ -142,6 +144,7 @@ def make_lock(request: Request, plan: Plan, reporter: Reporter) -> Lock:
         return replace(
             lock,
             os=_os_layer(lock, plan, sources, http, reporter),
+            standalone=_standalone(request, plan, http, reporter),
             nixpkgs=_nixpkgs(request, plan, http, reporter),
             guix=_guix(request, plan, reporter),
         )
@@ -248,6 +251,16 @@ def _guix(request: Request, plan: Plan, reporter: Reporter) -> GuixChannel | Non
     from envlock.resolve.guix import find_guix
 
     return find_guix(request.guix, plan.as_of, reporter=reporter)
+
+
+def _standalone(
+    request: Request, plan: Plan, http: Http, reporter: Reporter
+) -> tuple[StandalonePython, ...]:
+    if request.interpreter != "standalone" or plan.standalone:
+        return plan.standalone
+    from envlock.resolve.standalone import choose
+
+    return choose(request.targets, plan.as_of, plan.root, http, reporter)
 
 
 def _with_kept_files(packages: Iterable[PythonPackage], plan: Plan) -> tuple[PythonPackage, ...]:
