@@ -3,7 +3,7 @@
     .venv/bin/python scripts/make_hash_vectors.py
 
 Each vector has the Python branch's content, its canonical JSON, its digest and the whole hash;
-some have the same of the toolchain branch.
+some have the same of the OS branch (``os-content``, …) or of the toolchain branch.
 The same bytes come out each time; a test compares them with the file and with another
 implementation of RFC 8785.
 """
@@ -20,10 +20,13 @@ from envlock.lock.builds import LEGACY_BACKEND, Build, BuildPin
 from envlock.lock.hashing import (
     canonical_json,
     environment_hash,
+    os_content,
     python_content,
     toolchain_content,
 )
+from envlock.lock.interpreter import StandalonePython
 from envlock.lock.model import Archive, Artifact, Directory, Lock, PythonPackage, Vcs
+from envlock.lock.os import OsArchive, OsLayer, OsPackage
 from envlock.lock.request import Request
 from envlock.lock.target import Target
 from envlock.lock.toolchain import Found, GuixChannel, Nixpkgs
@@ -203,11 +206,82 @@ TOOLCHAINS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
+def deb(name: str, version: str, digit: str, architecture: str = "amd64") -> OsPackage:
+    """An OS package whose digest is one hex digit, 64 times."""
+    return OsPackage(
+        architecture=architecture,
+        name=name,
+        version=version,
+        sha256=digit * 64,
+        size=1,
+        file_name=f"pool/{name}.deb",
+        suite="bookworm",
+        source=name,
+        source_version=version,
+    )
+
+
+def layer(*packages: OsPackage) -> OsLayer:
+    """An OS layer from one archive."""
+    archive = OsArchive(
+        archive="debian",
+        suite="bookworm",
+        components=("main",),
+        release_sha256="f" * 64,
+        release_date=datetime(2024, 1, 1, tzinfo=UTC),
+        key="0" * 40,
+    )
+    return OsLayer(base="debian:bookworm", archives=(archive,), packages=packages)
+
+
+def standalone(target: Target, version: str) -> StandalonePython:
+    """An archive of Python whose digest is ``9``, 64 times."""
+    return StandalonePython(
+        target=target,
+        version=version,
+        build="20231002",
+        url="https://files.example.org/python.tar.gz",
+        sha256="9" * 64,
+        size=1,
+    )
+
+
+LAYERS: tuple[tuple[str, tuple[Target, ...], dict[str, Any]], ...] = (
+    ("an OS layer without packages", (LINUX,), {"os": layer()}),
+    (
+        "OS packages, sorted by name, an epoch and a tilde in their versions",
+        (LINUX,),
+        {"os": layer(deb("zlib1g", "1:1.2.13.dfsg-1", "2"), deb("libc6", "2.36-9~deb12u4", "1"))},
+    ),
+    (
+        "OS packages of two architectures, amd64 first",
+        (LINUX, Target(platform="linux/arm64", python="3.11")),
+        {
+            "os": layer(
+                deb("libc6", "2.36-9", "1", "arm64"),
+                deb("zlib1g", "1:1.2.13.dfsg-1", "2"),
+                deb("libc6", "2.36-9", "3"),
+            )
+        },
+    ),
+    (
+        "an archive of Python for one of two targets",
+        (LINUX, MACOS),
+        {"standalone": (standalone(MACOS, "3.12.4"),)},
+    ),
+    (
+        "an OS layer and an archive of Python",
+        (LINUX,),
+        {"os": layer(deb("libc6", "2.36-9", "1")), "standalone": (standalone(LINUX, "3.11.5"),)},
+    ),
+)
+
+
 def vector(
-    name: str, targets: tuple[Target, ...], packages: tuple[PythonPackage, ...]
+    name: str, targets: tuple[Target, ...], packages: tuple[PythonPackage, ...], **more: Any
 ) -> dict[str, Any]:
-    """One test vector."""
-    return _described(name, _lock(targets, packages))
+    """One test vector; ``more`` are further parts of the lock."""
+    return _described(name, replace(_lock(targets, packages), **more))
 
 
 def toolchain_vector(name: str, parts: dict[str, Any]) -> dict[str, Any]:
@@ -234,19 +308,24 @@ def _lock(targets: tuple[Target, ...], packages: tuple[PythonPackage, ...]) -> L
 def _described(name: str, lock: Lock) -> dict[str, Any]:
     content = python_content(lock)
     hashed = environment_hash(lock)
-    return {
+    found: dict[str, Any] = {
         "name": name,
         "content": content,
         "canonical": canonical_json(content).decode(),
         "python": hashed.python,
-        "root": hashed.root,
     }
+    if lock.os is not None:
+        found["os-content"] = os_content(lock.os)
+        found["os-canonical"] = canonical_json(os_content(lock.os)).decode()
+        found["os"] = hashed.os
+    return found | {"root": hashed.root}
 
 
 def render() -> str:
     """The file's text."""
     vectors = [vector(*case) for case in CASES]
     vectors += [toolchain_vector(*case) for case in TOOLCHAINS]
+    vectors += [vector(name, targets, (), **more) for name, targets, more in LAYERS]
     return json.dumps(vectors, indent=1, ensure_ascii=True) + "\n"
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from envlock.check.compare import SEEDS, compare, fits_target
+from envlock.check.compare import SEEDS, compare, fits_python
 from envlock.check.observe import DirectUrl, Observed
 from envlock.lock.model import Lock
+from envlock.lock.provider import locked_python
 from envlock.lock.selection import wanted_packages
 from envlock.lock.target import Target
 
@@ -49,7 +50,8 @@ def planned(
     ``keeps_seeds`` is for an environment that uv did not make: there it leaves pip and uv, and
     before Python 3.12 setuptools and wheel, where the lock does not have them.
     """
-    version = before.version if before is not None and fits_target(target, before) else None
+    fits = before is not None and fits_python(locked_python(lock, target), before)
+    version = before.version if before is not None and fits else None
     wanted = {p.name: p.version or "source tree" for p in wanted_packages(lock, target, version)}
     there = {} if before is None else {name: held[0] for name, held in _held(before).items()}
     stays = _stays(before, target) if keeps_seeds else frozenset()

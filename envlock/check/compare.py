@@ -13,6 +13,7 @@ from packaging.version import InvalidVersion, Version
 from envlock.check.drift import Code, Drift, drift
 from envlock.check.observe import DirectUrl, Distribution, Observed
 from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.provider import locked_python
 from envlock.lock.request import Request
 from envlock.lock.selection import wanted_packages
 from envlock.lock.staleness import mismatches
@@ -48,8 +49,9 @@ def compare(
         observed: the environment.
         root: the lockfile's folder (absolute), to tell local folders apart; None not to.
     """
-    fits = fits_target(target, observed)
-    found = [] if fits else [_other_interpreter(target, observed)]
+    python = locked_python(lock, target)
+    fits = fits_python(python, observed)
+    found = [] if fits else [_other_interpreter(python, observed)]
     wanted = {
         package.name: package
         for package in wanted_packages(lock, target, observed.version if fits else None)
@@ -62,19 +64,19 @@ def compare(
     return _ordered(found)
 
 
-def fits_target(target: Target, observed: Observed) -> bool:
-    """Whether the observed interpreter is the target's (its patch too, where that is fixed)."""
-    version = observed.version if target.python.count(".") == 2 else observed.series
-    return observed.implementation == "cpython" and version == target.python
+def fits_python(python: str, observed: Observed) -> bool:
+    """Whether the observed interpreter is CPython ``3.11`` (any patch of it) or ``3.11.7``."""
+    version = observed.version if python.count(".") == 2 else observed.series
+    return observed.implementation == "cpython" and version == python
 
 
-def _other_interpreter(target: Target, observed: Observed) -> Drift:
+def _other_interpreter(python: str, observed: Observed) -> Drift:
     names = {"cpython": "CPython", "pypy": "PyPy"}
     implementation = names.get(observed.implementation, observed.implementation)
     return drift(
         Code.OTHER_INTERPRETER,
         "python",
-        expected=f"CPython {target.python}",
+        expected=f"CPython {python}",
         found=f"{implementation} {observed.version}",
     )
 

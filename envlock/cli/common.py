@@ -20,7 +20,7 @@ from envlock.io.cache import DiskCache
 from envlock.io.machine import machine_platform
 from envlock.lock.request import Request
 from envlock.lock.target import Target, parse_target
-from envlock.project.load import load_request
+from envlock.project.load import allows, load_request
 from envlock.project.locate import Project, locate
 
 if TYPE_CHECKING:
@@ -139,12 +139,12 @@ def current_request(project: Project, lock: Lock | None, *, now: datetime) -> Re
     return load_request(
         project,
         platform=machine_platform() if lock is None else lock.targets[0].platform,
-        default_python=lambda bound: _default_python(bound, lock),
+        default_python=lambda bound, base: _default_python(bound, base, lock),
         now=now,
     )
 
 
-def _default_python(requires_python: str | None, lock: Lock | None) -> str:
+def _default_python(requires_python: str | None, base: str | None, lock: Lock | None) -> str:
     from packaging.specifiers import SpecifierSet
 
     if lock is not None:
@@ -152,6 +152,12 @@ def _default_python(requires_python: str | None, lock: Lock | None) -> str:
         sample = target.environment()["python_full_version"]
         if SpecifierSet(requires_python or "").contains(sample):
             return target.python
+    if base is not None:
+        from envlock.resolve.os.distribution import parse_base
+
+        own = parse_base(base).codename.python
+        if own is not None and allows(requires_python or "", own):
+            return own
     from envlock.io.interpreters import newest_installed
 
     found = newest_installed(requires_python)

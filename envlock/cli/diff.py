@@ -165,7 +165,12 @@ def _print(found: LockDiff) -> None:
 
 def _line(change: Change) -> str:
     sign = _SIGNS.get(change.kind, "~")
-    told = {ChangeKind.FILES: "files", ChangeKind.MARKER: "marker", ChangeKind.SOURCE: "source"}
+    told = {
+        ChangeKind.FILES: "files",
+        ChangeKind.MARKER: "marker",
+        ChangeKind.SOURCE: "source",
+        ChangeKind.INTERPRETER: "python from",
+    }
     prefix = f"{told[change.kind]} " if change.kind in told else ""
     if change.layer != "python":
         sign += f" {change.layer}"

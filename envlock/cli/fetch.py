@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import unquote
 
 import click
 
@@ -25,6 +26,7 @@ from envlock.errors import UsageError
 from envlock.io.store import stored
 from envlock.lock.artifacts import PythonFile, SourceFile, UsedFiles, used_files
 from envlock.lock.hashing import environment_hash
+from envlock.lock.interpreter import StandalonePython
 from envlock.lock.model import Lock
 from envlock.lock.os import OsPackage
 from envlock.lock.target import Target
@@ -109,7 +111,7 @@ def command(
     chosen = tuple(locked_target(lock, text) for text in targets) or lock.targets
     files = used_files(lock, chosen, python=not os_only, os=not python_only, sources=sources)
     absent = missing(files)
-    if absent.python or absent.os or absent.os_sources:
+    if absent.interpreters or absent.python or absent.os or absent.os_sources:
         _fetch(context, project, lock, absent)
     rows = _rows(files, absent)
     if as_json:
@@ -131,14 +133,30 @@ def _fetch(context: Context, project: Project, lock: Lock, absent: UsedFiles) ->
 
 
 def _rows(files: UsedFiles, absent: UsedFiles) -> list[_Row]:
+    pythons = {build.sha256 for build in absent.interpreters}
     python = {entry.file.sha256 for entry in absent.python}
     debs = {package.sha256 for package in absent.os}
     sources = {entry.file.sha256 for entry in absent.os_sources}
     return [
+        *(_interpreter_row(b, fetched=b.sha256 in pythons) for b in files.interpreters),
         *(_python_row(entry, fetched=entry.file.sha256 in python) for entry in files.python),
         *(_os_row(package, fetched=package.sha256 in debs) for package in files.os),
         *(_source_row(entry, fetched=entry.file.sha256 in sources) for entry in files.os_sources),
     ]
+
+
+def _interpreter_row(build: StandalonePython, *, fetched: bool) -> _Row:
+    return _Row(
+        layer="python",
+        name="cpython",
+        version=f"{build.version}+{build.build}",
+        architecture=None,
+        file=unquote(build.url.rpartition("/")[2]),
+        sha256=build.sha256,
+        size=build.size,
+        path=stored(build.sha256),
+        fetched=fetched,
+    )
 
 
 def _python_row(entry: PythonFile, *, fetched: bool) -> _Row:

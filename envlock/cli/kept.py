@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from envlock.lock.builds import Builds
+    from envlock.lock.interpreter import StandalonePython
     from envlock.lock.model import Lock
     from envlock.lock.os import OsLayer
     from envlock.lock.request import Request
@@ -24,13 +25,24 @@ def os_layer(
         return None
     before = previous.request.canonical()
     after = request.canonical()
-    decisive = {key for key in before | after if key.startswith("os-")} | {"targets"}
+    decisive = {key for key in before | after if key.startswith("os-")} | {"interpreter", "targets"}
     # What is looked for in wheels is looked at anew in any case, as wheels change, too.
     decisive -= {"os-no-libraries", "os-ignore-libraries"}
     same = all(before.get(key) == after.get(key) for key in decisive)
     if not same or previous.os is None or request.sources > previous.request.sources:
         return None
     return previous.os if request.sources else replace(previous.os, sources=())
+
+
+def standalone(
+    request: Request, previous: Lock | None, date: datetime, *, anew: bool
+) -> tuple[StandalonePython, ...]:
+    """The existing archives of Python, where nothing that decides them has changed."""
+    if previous is None or previous.as_of != date or anew:
+        return ()
+    before, after = previous.request, request
+    same = (before.interpreter, set(before.targets)) == (after.interpreter, set(after.targets))
+    return previous.standalone if same else ()
 
 
 def toolchain(

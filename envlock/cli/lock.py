@@ -238,6 +238,7 @@ def _resolve(
         pins=previous.packages if previous is not None and same_world else (),
         keep_files=previous is not None and kept.limits(previous.request) == kept.limits(request),
         os_layer=kept.os_layer(request, previous, date, anew=anew),
+        standalone=kept.standalone(request, previous, date, anew=anew),
         os_floors=kept.os_floors(previous, date),
         os_seen=kept.os_seen(previous, date),
         nixpkgs=nixpkgs,
@@ -293,6 +294,7 @@ def _report(
 ) -> None:
     from envlock.lock.diff import diff
     from envlock.lock.hashing import environment_hash
+    from envlock.lock.provider import provider
 
     changes = () if previous is None or fresh else diff(previous, lock).changes
     hashed = environment_hash(lock)
@@ -310,6 +312,9 @@ def _report(
                     library_json(entry) for entry in (lock.os.missing if lock.os else ())
                 ],
                 "builds": len(lock.builds),
+                "interpreters": [
+                    {"target": t.key, "provider": provider(lock, t)} for t in sorted(lock.targets)
+                ],
                 "changes": [
                     {
                         "layer": c.layer,
@@ -335,6 +340,10 @@ def _report(
                 f"{style('note', 'bold cyan')}: {built} has no wheel for some target"
                 " and is built from its sdist",
             )
+        for target in sorted(lock.targets):
+            provided = provider(lock, target)
+            if provided is not None:
+                say(context, f"  CPython for {target.key}: {provided}")
         for line in _toolchain(lock):
             say(context, line)
     verb = "is up to date" if fresh else "would be" if options.dry_run else "written"

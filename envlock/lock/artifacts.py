@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from envlock.lock.interpreter import StandalonePython
 from envlock.lock.model import Artifact, Lock, PythonPackage
 from envlock.lock.os import OsPackage, OsSource, OsSourceFile
 from envlock.lock.selection import wanted_packages
@@ -39,10 +40,12 @@ class SourceFile:
 class UsedFiles:
     """What targets use, each list sorted; a file of several targets is there once.
 
-    ``os_sources`` belong to the packages of ``os``. ``without`` names the packages that no file
+    ``interpreters`` are archives of Python; ``os_sources`` belong to the packages of ``os``.
+    ``without`` names the packages that no file
     with a digest is locked for (a repository, a folder), as ``name`` or ``name==version``.
     """
 
+    interpreters: tuple[StandalonePython, ...] = ()
     python: tuple[PythonFile, ...] = ()
     os: tuple[OsPackage, ...] = ()
     os_sources: tuple[SourceFile, ...] = ()
@@ -63,7 +66,7 @@ def used_files(
     those of the targets' architectures.
 
     Args:
-        python: with Python packages.
+        python: with Python packages, and archives of Python.
         os: with OS packages.
         sources: with what building the same from source needs: every sdist, the packages that
             they are built with (and those's sdists), and the source packages of the OS packages.
@@ -72,6 +75,7 @@ def used_files(
     found, without = _python_files(lock, targets, sources=sources) if python else ((), ())
     debs = _os_packages(lock, targets) if os else ()
     return UsedFiles(
+        interpreters=tuple(b for b in sorted(lock.standalone) if python and b.target in targets),
         python=found,
         os=debs,
         os_sources=_os_sources(lock, debs) if sources else (),

@@ -16,6 +16,7 @@ import tomli_w
 
 from envlock.errors import SourceError, UsageError
 from envlock.lock.hashing import environment_hash, request_digest
+from envlock.lock.interpreter_codec import interpreter_table, read_standalone
 from envlock.lock.model import FORMAT_VERSION, Artifact, Lock, PythonPackage
 from envlock.lock.reader import RELOCK, Reader
 from envlock.lock.reader import NewerFormatError as NewerFormatError
@@ -180,17 +181,7 @@ def _tool_table(lock: Lock) -> dict[str, Any]:
         "digests": _present(
             {"python": hashed.python, "os": hashed.os, "toolchain": hashed.toolchain}
         ),
-        "interpreters": [
-            _present(
-                {
-                    "target": t.key,
-                    "implementation": "cpython",
-                    "version": t.python,
-                    "provider": provider(lock, t),
-                }
-            )
-            for t in sorted(lock.targets)
-        ],
+        "interpreters": [interpreter_table(lock, t) for t in sorted(lock.targets)],
     }
     if lock.built:
         table["built-from-source"] = sorted(lock.built)
@@ -219,17 +210,6 @@ def _tool_table(lock: Lock) -> dict[str, Any]:
         request["as-of"] = lock.request.as_of
     table["request"] = request | lock.request.canonical()
     return table
-
-
-def provider(lock: Lock, target: Target) -> str | None:
-    """What of the lock provides the target's Python: the OS layer's package, as text, or None."""
-    system, _, machine = target.platform.partition("/")
-    if lock.os is None or system != "linux":
-        return None
-    for package in lock.os.package(f"python{target.series}"):
-        if package.architecture == machine:
-            return f"{lock.os.base} {package.name} {package.version}"
-    return None
 
 
 def _present(table: dict[str, Any]) -> dict[str, Any]:
@@ -267,6 +247,7 @@ def load(text: str, *, where: str, known_valid: bool = False) -> Lock:
         os=_read_os(reader, tool, request),
         builds=_read_builds(reader, tool),
         build_packages=_read_build_packages(reader, tool, known_valid=known_valid),
+        standalone=read_standalone(reader, tool),
     )
     if not _TOOLCHAIN.isdisjoint([*tool, *tool["request"]]):
         from envlock.lock.toolchain_codec import with_toolchain

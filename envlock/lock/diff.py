@@ -11,6 +11,8 @@ from envlock.lock.builds_diff import build_differences
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock, PythonPackage
 from envlock.lock.os import OsPackage, OsSourceFile
+from envlock.lock.provider import provider, standalone
+from envlock.lock.target import Target
 
 
 class ChangeKind(StrEnum):
@@ -26,6 +28,7 @@ class ChangeKind(StrEnum):
     SOURCE = "source"
     VERSION = "version"
     REQUIREMENTS = "requirements"
+    INTERPRETER = "interpreter"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,8 @@ class Change:
     (``libgomp1:amd64``), or says that it is a source package (``src:gcc-12``), and its kind is
     ``version`` when that changed. ``library`` is the layer of what wheels need of the system
     (``libGL.so.1:amd64``): ``before`` and ``after`` are packages. ``build`` is the layer of how a
-    package's sdist is built.
+    package's sdist is built. Where another one provides a target's Python, ``name`` is the target's
+    key (``linux/amd64@3.13``).
     """
 
     layer: str = "python"
@@ -63,7 +67,7 @@ class LockDiff:
 
 def diff(before: Lock, after: Lock) -> LockDiff:
     """What changed from ``before`` to ``after``; package changes sorted by name."""
-    changes: list[Change] = []
+    changes = _interpreter_changes(before, after)
     old, new = _by_name(before), _by_name(after)
     for name in sorted(old.keys() | new.keys()):
         changes.extend(_entry_changes(name, old.get(name, []), new.get(name, [])))
@@ -106,6 +110,28 @@ def _nixpkgs(lock: Lock) -> str:
 def _guix(lock: Lock) -> str:
     pin = lock.guix
     return "none" if pin is None else " ".join([pin.url, pin.commit, *sorted(pin.names)])
+
+
+def _interpreter_changes(before: Lock, after: Lock) -> list[Change]:
+    """Pythons that come from elsewhere. Another version of the OS layer's is a package's change."""
+    changes = []
+    for target in sorted(set(before.targets) & set(after.targets)):
+        old, new = _origin(before, target), _origin(after, target)
+        if old != new:
+            changes.append(
+                Change(name=target.key, kind=ChangeKind.INTERPRETER, before=old, after=new)
+            )
+    return changes
+
+
+def _origin(lock: Lock, target: Target) -> str | None:
+    build = standalone(lock, target)
+    if build is not None:
+        return f"{build} sha256:{build.sha256}"
+    found = provider(lock, target)
+    if found is None or lock.os is None or not found.startswith(lock.os.base):
+        return found
+    return lock.os.base
 
 
 def _os_changes(before: Lock, after: Lock) -> list[Change]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from envlock.lock.model import Lock, PythonPackage
     from envlock.lock.os import OsLayer
     from envlock.lock.request import Request
+    from envlock.lock.target import Target
 
 PREFIX = "env1-"
 
@@ -133,13 +134,21 @@ def pins_content(pins: Iterable[BuildPin]) -> list[dict[str, str | None]]:
 
 def python_content(lock: Lock) -> dict[str, Any]:
     """The Python branch's content, as JSON values."""
+    artifacts = {build.target: build.sha256 for build in lock.standalone}
     return {
-        "interpreters": [
-            {"implementation": "cpython", "platform": t.platform, "version": t.python}
-            for t in sorted(lock.targets)
-        ],
+        "interpreters": [_interpreter_content(t, artifacts.get(t)) for t in sorted(lock.targets)],
         "packages": [_package_content(p) for p in sorted(lock.packages, key=lambda p: p.sort_key)],
     }
+
+
+def _interpreter_content(target: Target, artifact: str | None) -> dict[str, Any]:
+    content = {
+        "implementation": "cpython",
+        "platform": target.platform,
+        "version": target.python,
+    }
+    # Only where there is one: locks without it keep the hash that they had.
+    return content if artifact is None else content | {"artifact": artifact}
 
 
 def _package_content(package: PythonPackage) -> dict[str, Any]:

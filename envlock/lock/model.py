@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from envlock.lock.builds import Build
+    from envlock.lock.interpreter import StandalonePython
     from envlock.lock.os import OsLayer
     from envlock.lock.request import Request
     from envlock.lock.target import Target
@@ -133,8 +134,9 @@ class Lock:
     ``name==version`` of what no wheel serves on some target: its sdist is built, to learn its
     metadata and to install it. ``builds`` says
     how each sdist is built, where the request asks for ``sources``; ``build_packages`` are the
-    files of all their pins, without markers and dependencies. ``environment_hash`` is derived: see
-    ``hashing.environment_hash``.
+    files of all their pins, without markers and dependencies. ``standalone`` are the
+    archives of Python that are locked, one a target, sorted; ``provider`` says of every target
+    where its Python comes from. ``environment_hash`` is derived: see ``hashing.environment_hash``.
     """
 
     as_of: datetime
@@ -149,6 +151,7 @@ class Lock:
     guix: GuixChannel | None = None
     builds: tuple[Build, ...] = ()
     build_packages: tuple[PythonPackage, ...] = ()
+    standalone: tuple[StandalonePython, ...] = ()
 
     def package(self, name: str) -> tuple[PythonPackage, ...]:
         """Entries called ``name`` (normalized); several when targets differ."""

@@ -10,7 +10,6 @@ from envlock.lock.os import OsArchive, OsLayer, OsLibrary, OsPackage, OsSource, 
 from envlock.lock.reader import Reader
 
 _PATH = "tool.envlock.os"
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _SNAPSHOT = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
 
@@ -109,9 +108,7 @@ def read_os(reader: Reader, tool: Mapping[str, Any], *, sources: bool) -> OsLaye
     layer = OsLayer(
         base=reader.text(table, "base", _PATH),
         archives=tuple(_archive(reader, p, t) for p, t in reader.tables(table, "archives", _PATH)),
-        packages=tuple(
-            sorted(_package(reader, p, t) for p, t in reader.tables(table, "packages", _PATH))
-        ),
+        packages=_packages(reader, table),
         sources=tuple(
             sorted(_source(reader, p, t) for p, t in reader.tables(table, "sources", _PATH))
         ),
@@ -134,6 +131,17 @@ def _check_sources(reader: Reader, layer: OsLayer, *, asked: bool) -> None:
         raise reader.wrong(f"{_PATH}.sources", "each source package once")
 
 
+def _packages(reader: Reader, table: Mapping[str, Any]) -> tuple[OsPackage, ...]:
+    """Every entry, sorted; none of them twice for one architecture."""
+    found: dict[tuple[str, str], OsPackage] = {}
+    for path, entry in reader.tables(table, "packages", _PATH):
+        package = _package(reader, path, entry)
+        if found.setdefault((package.architecture, package.name), package) is not package:
+            expected = f"one entry only for {package.name} of {package.architecture}"
+            raise reader.wrong(path, expected)
+    return tuple(sorted(found.values()))
+
+
 def _archive(reader: Reader, path: str, table: Mapping[str, Any]) -> OsArchive:
     return OsArchive(
         archive=reader.text(table, "archive", path),
@@ -144,7 +152,7 @@ def _archive(reader: Reader, path: str, table: Mapping[str, Any]) -> OsArchive:
             else None
         ),
         components=reader.texts(table, "components", path),
-        release_sha256=_digest(reader, table, "release-sha256", path),
+        release_sha256=reader.digest(table, "release-sha256", path),
         release_date=reader.instant(table, "release-date", path),
         key=reader.text(table, "key", path),
     )
@@ -157,8 +165,8 @@ def _package(reader: Reader, path: str, table: Mapping[str, Any]) -> OsPackage:
         architecture=reader.text(table, "architecture", path),
         suite=reader.text(table, "suite", path),
         file_name=reader.text(table, "file", path),
-        size=_size(reader, table, path),
-        sha256=_digest(reader, table, "sha256", path),
+        size=reader.size(table, path),
+        sha256=reader.digest(table, "sha256", path),
         source=reader.text(table, "source", path),
         source_version=reader.text(table, "source-version", path),
         base=reader.flag(table, "base", path),
@@ -189,15 +197,8 @@ def _source_file(reader: Reader, path: str, table: Mapping[str, Any]) -> OsSourc
     if "/" in name or name in (".", ".."):
         raise reader.wrong(f"{path}.name", "a plain file name")
     return OsSourceFile(
-        name=name, size=_size(reader, table, path), sha256=_digest(reader, table, "sha256", path)
+        name=name, size=reader.size(table, path), sha256=reader.digest(table, "sha256", path)
     )
-
-
-def _size(reader: Reader, table: Mapping[str, Any], path: str) -> int:
-    size = table.get("size")
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-        raise reader.wrong(f"{path}.size", "a number of bytes")
-    return size
 
 
 def _libraries(reader: Reader, table: Mapping[str, Any]) -> tuple[OsLibrary, ...]:
@@ -213,7 +214,3 @@ def _libraries(reader: Reader, table: Mapping[str, Any]) -> tuple[OsLibrary, ...
         if found.setdefault(_library_key(library), library) is not library:
             raise reader.wrong(path, f"one entry only for {library.soname}")
     return tuple(sorted(found.values(), key=_library_key))
-
-
-def _digest(reader: Reader, table: Mapping[str, Any], key: str, path: str) -> str:
-    return reader.shaped(table, key, path, _SHA256, "64 lower-case hex digits")

@@ -19,6 +19,7 @@ from packaging.utils import is_normalized_name
 
 from envlock.errors import EnvlockError, UsageError, VerificationError
 from envlock.lock.hashing import environment_hash, request_digest
+from envlock.lock.interpreter import PROVIDERS
 from envlock.lock.model import (
     FORMAT_VERSION,
     Archive,
@@ -69,6 +70,17 @@ class Reader:
     def optional_text(self, table: Table, key: str, prefix: str) -> str | None:
         """A text, or None where the key is absent."""
         return self.text(table, key, prefix) if key in table else None
+
+    def digest(self, table: Table, key: str, prefix: str) -> str:
+        """A SHA-256: 64 lower-case hex digits."""
+        return self.shaped(table, key, prefix, _SHA256, "64 lower-case hex digits")
+
+    def size(self, table: Table, prefix: str) -> int:
+        """``size``, a number of bytes."""
+        value = table.get("size")
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise self.wrong(f"{prefix}.size", "a number of bytes")
+        return value
 
     def texts(self, table: Table, key: str, prefix: str) -> tuple[str, ...]:
         """A list of texts; empty where the key is absent."""
@@ -139,7 +151,7 @@ class Reader:
         """The interpreters that were locked for."""
         found = []
         for path, entry in self.tables(tool, "interpreters"):
-            target = self._target(self.text(entry, "target", path), f"{path}.target")
+            target = self.target(self.text(entry, "target", path), f"{path}.target")
             if (entry.get("implementation"), entry.get("version")) != ("cpython", target.python):
                 raise self.wrong(path, f"implementation cpython, version {target.python}")
             found.append(target)
@@ -147,7 +159,8 @@ class Reader:
             raise self.wrong(f"{_TOOL}.interpreters", "a list of targets")
         return tuple(sorted(found))
 
-    def _target(self, key: str, path: str) -> Target:
+    def target(self, key: str, path: str) -> Target:
+        """The target that ``key`` (``linux/amd64@3.11``) names."""
         try:
             return parse_target(key)
         except EnvlockError as error:
@@ -176,7 +189,7 @@ class Reader:
             wishes=self._wishes(table, "requirements"),
             constraints=self._wishes(table, "constraints"),
             overrides=self._wishes(table, "overrides"),
-            targets=tuple(self._target(key, f"{_REQUEST}.targets") for key in targets),
+            targets=tuple(self.target(key, f"{_REQUEST}.targets") for key in targets),
             extras=self.texts(table, "extras", _REQUEST),
             groups=self.texts(table, "groups", _REQUEST),
             requires_python=self._specifier(table),
@@ -198,7 +211,14 @@ class Reader:
             os_auto=self.flag(table, "os-auto", _REQUEST),
             os_ignore_libraries=self.texts(table, "os-ignore-libraries", _REQUEST),
             build_exceptions=self.texts(table, "build-exceptions", _REQUEST),
+            interpreter=self._interpreter(table),
         )
+
+    def _interpreter(self, table: Table) -> str | None:
+        value = self.optional_text(table, "interpreter", _REQUEST)
+        if value is not None and value not in PROVIDERS:
+            raise self.wrong(f"{_REQUEST}.interpreter", f"one of {', '.join(PROVIDERS)}")
+        return value
 
     def _wishes(self, table: Table, key: str) -> tuple[Wish, ...]:
         wishes = []

@@ -46,7 +46,8 @@ class Request:
     they come from (``os_mirrors``, URLs) and whose keys are trusted (``os_keyring``, a path)
     decides nothing: whoever has the signed bytes will do. ``sources`` asks for what building from
     source needs, too: the source package of every OS package. ``nix`` and ``guix`` are None where
-    the project does not ask for them.
+    the project does not ask for them. ``interpreter`` says what provides the Python (a key of
+    ``interpreter.PROVIDERS``); None: the OS layer where there is one, else the machine.
     """
 
     wishes: tuple[Wish, ...] = ()
@@ -78,6 +79,7 @@ class Request:
     os_keyring: str | None = field(default=None, compare=False)
     nix: NixRequest | None = None
     guix: GuixRequest | None = None
+    interpreter: str | None = None
 
     def canonical(self) -> dict[str, Any]:
         """The content that decides the answer, as JSON values: no origins, no order of writing.
@@ -111,6 +113,7 @@ class Request:
             # What is true is left out where it is the default, so that older digests stay.
             "os-no-libraries": not self.os_libraries,
             "build-exceptions": sorted(set(self.build_exceptions)),
+            "interpreter": self.interpreter,
         }
         for part in (self.nix, self.guix):
             content |= {} if part is None else part.canonical()

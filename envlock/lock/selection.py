@@ -7,6 +7,7 @@ from packaging.version import Version
 
 from envlock.errors import UsageError
 from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.provider import locked_python
 from envlock.lock.target import Target
 
 
@@ -22,27 +23,34 @@ def select_target(lock: Lock, platform: str, python: str | None = None) -> Targe
     Raises:
         UsageError: none does; names those that are locked, and the line to change.
     """
-    here = [target for target in lock.targets if target.platform == platform]
+    here = {t: locked_python(lock, t) for t in lock.targets if t.platform == platform}
     if not here:
         raise UsageError(
-            f"the lock is not for {platform}, but for {_listed(lock.targets)}",
+            f"the lock is not for {platform}, but for {_listed(lock)}",
             remedy=f'add "{platform}" to targets in [tool.envlock], then run `envlock lock`',
         )
     if python is None:
         return max(here, key=lambda target: Version(target.python))
-    exact = [target for target in here if target.python == python]
     series = ".".join(python.split(".")[:2])
-    for target in exact or [target for target in here if target.python == series]:
-        return target
+    for wanted in (python, series):
+        for target, locked in here.items():
+            if locked == wanted:
+                return target
     raise UsageError(
-        f"the lock is not for CPython {python} on {platform}, but for {_listed(lock.targets)}",
-        remedy=f"use one of these Pythons, or set"
-        f' python = "{series}" in [tool.envlock] and run `envlock lock`',
+        f"the lock is not for CPython {python} on {platform}, but for {_listed(lock)}",
+        remedy="use one of these Pythons, or "
+        + _other_way(series, {target.python: locked for target, locked in here.items()}),
     )
 
 
-def _listed(targets: tuple[Target, ...]) -> str:
-    return ", ".join(target.key for target in sorted(targets))
+def _other_way(series: str, locked: dict[str, str]) -> str:
+    if series in locked:  # of any patch for the project, of this one in the lock
+        return f"install that one: uv python install {locked[series]}"
+    return f'set python = "{series}" in [tool.envlock] and run `envlock lock`'
+
+
+def _listed(lock: Lock) -> str:
+    return ", ".join(f"{t.platform}@{locked_python(lock, t)}" for t in sorted(lock.targets))
 
 
 def wanted_packages(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from envlock.errors import UsageError
 from envlock.io.files import read_text
 from envlock.lock.request import Request
 from envlock.project.document import Document, absolute, parse_toml, read_toml, shown_path
-from envlock.project.load import allows, assemble
+from envlock.project.load import DefaultPython, allows, assemble
 from envlock.project.locate import (
     ENVLOCK_TOML,
     PYPROJECT,
@@ -249,7 +248,7 @@ def _check_python(bound: str | None, python: str) -> None:
 def _read_back(
     project: Project, document: Document, platforms: tuple[str, ...], now: datetime
 ) -> Request:
-    never: Callable[[str | None], str] = lambda bound: ""  # noqa: E731 - python is written
+    never: DefaultPython = lambda bound, base: ""  # noqa: E731 - python is written
     return assemble(project, document, platform=platforms[0], default_python=never, now=now)
 
 

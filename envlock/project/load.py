@@ -37,12 +37,15 @@ _BASES: dict[str, KeyPath] = {
 }
 _PATCHES = 100
 
+DefaultPython = Callable[[str | None, str | None], str]
+"""``requires-python`` and the distribution that is to provide the Python → a Python."""
+
 
 def load_request(
     project: Project,
     *,
     platform: str,
-    default_python: Callable[[str | None], str],
+    default_python: DefaultPython,
     now: datetime,
 ) -> Request:
     """Read all that ``project`` names and put it together.
@@ -50,8 +53,9 @@ def load_request(
     Args:
         project: from ``locate``.
         platform: this machine's, used when no targets are written.
-        default_python: gives a Python (``3.11``) for the project's ``requires-python``; called
-            only when neither the settings, nor ``.python-version``, nor environment.yml name one.
+        default_python: gives a Python (``3.11``) for the project's ``requires-python`` and the
+            distribution that is to provide it (``debian:bookworm``; None: none); called only when
+            neither the settings, nor ``.python-version``, nor environment.yml name one.
         now: the present; no as-of may lie after it.
 
     Raises:
@@ -71,7 +75,7 @@ def assemble(
     document: Document,
     *,
     platform: str,
-    default_python: Callable[[str | None], str],
+    default_python: DefaultPython,
     now: datetime,
 ) -> Request:
     """``load_request`` for a ``project.source`` whose text is at hand already (or planned).
@@ -105,6 +109,7 @@ def assemble(
         nix=settings.nix,
         guix=settings.guix,
         build_exceptions=settings.build_exceptions if settings.sources else (),
+        interpreter=_interpreter(settings),
         wishes=part.wishes,
         constraints=tuple(dict.fromkeys(part.constraints + _constraints(project, settings))),
         overrides=tuple(dict.fromkeys(part.overrides + _overrides(project, settings))),
@@ -122,6 +127,16 @@ def assemble(
         no_index=part.no_index,
         allow_undated=tuple(sorted({_undated(item) for item in settings.allow_undated})),
     )
+
+
+def _interpreter(settings: Settings) -> str | None:
+    if settings.interpreter == "os" and settings.os is None:
+        raise UsageError(
+            'interpreter = "os", but there are no OS packages',
+            where=settings.place("interpreter"),
+            remedy='say which distribution: [tool.envlock.os] base = "debian:bookworm"',
+        )
+    return settings.interpreter
 
 
 def read_source(project: Project) -> Document:
@@ -302,7 +317,7 @@ def _targets(
     settings: Settings,
     part: Part,
     platform: str,
-    default_python: Callable[[str | None], str],
+    default_python: DefaultPython,
 ) -> tuple[Target, ...]:
     where = settings.place("python")
     pythons = settings.python
@@ -317,7 +332,10 @@ def _targets(
                 remedy=f'say which one is meant: python = "{part.pythons[0]}"',
             )
         else:
-            pythons = part.pythons or (default_python(part.requires_python),)
+            base = (
+                settings.os.base if settings.os and settings.interpreter in (None, "os") else None
+            )
+            pythons = part.pythons or (default_python(part.requires_python, base),)
     targets = settings.locked_targets(platform=platform, pythons=pythons)
     _refuse_overlap(targets, where)
     for target in targets:

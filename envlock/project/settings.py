@@ -11,6 +11,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from envlock.errors import UsageError
+from envlock.lock.interpreter import PROVIDERS
 from envlock.lock.target import PLATFORMS, Target
 from envlock.lock.toolchain import GuixRequest, NixRequest
 from envlock.project.dates import check_range, parse_absolute
@@ -34,7 +35,7 @@ _TEXTS = {
 _FLAGS = {"prereleases", "sources"}
 _LAYERS: dict[str, Callable[[Document, KeyPath, Any], OsWishes | NixRequest | GuixRequest | None]]
 _LAYERS = {"guix": read_guix, "nix": read_nix, "os": read_os}
-_KEYS = _TEXTS | _FLAGS | _LAYERS.keys() | {"as-of", "python"}
+_KEYS = _TEXTS | _FLAGS | _LAYERS.keys() | {"as-of", "interpreter", "python"}
 _PYTHON = re.compile(r"3\.[0-9]+(\.[0-9]+)?")
 _MACHINES = {"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "darwin": "macos"}
 
@@ -44,6 +45,7 @@ class Settings:
     """The settings of one environment. What is absent is None or empty.
 
     ``python`` are Pythons (``3.11``), ``targets`` platforms with or without their own Python;
+    ``interpreter`` is a key of ``lock.interpreter.PROVIDERS``;
     ``requirements`` is None when the key is absent. ``extras``, ``groups``, ``conda_ignore`` and
     ``build_exceptions`` are normalized and sorted.
     """
@@ -53,6 +55,7 @@ class Settings:
     named: KeyPath | None = None
     as_of: dt.datetime | None = None
     python: tuple[str, ...] = ()
+    interpreter: str | None = None
     targets: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
@@ -202,8 +205,9 @@ class _Reader:
                 values[key] = value
             elif key in _TEXTS:
                 values[key.replace("-", "_")] = self._texts(key, value)
-            elif key == "python":
-                values["python"] = self._pythons(value)
+            elif key in ("interpreter", "python"):
+                read = self._pythons if key == "python" else self._interpreter
+                values[key] = read(value)
             else:
                 values["as_of"] = self._instant(value)
         return values
@@ -251,6 +255,13 @@ class _Reader:
                     remedy=f'write "{platform}@3.11" or "{platform}@3.11.7"',
                 )
         return tuple(dict.fromkeys(value))
+
+    def _interpreter(self, value: Any) -> str:
+        if not isinstance(value, str) or value not in PROVIDERS:
+            choices = [f'interpreter = "{name}": {what}' for name, what in PROVIDERS.items()]
+            remedy = "\n".join(["write one of these:", *choices])
+            raise self.wrong("interpreter", "what provides the Python", remedy)
+        return value
 
     def _pythons(self, value: Any) -> tuple[str, ...]:
         listed = value if isinstance(value, list) else [value]

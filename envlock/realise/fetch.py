@@ -20,6 +20,7 @@ def missing(files: UsedFiles) -> UsedFiles:
     """Those that are not in the store."""
     return replace(
         files,
+        interpreters=tuple(b for b in files.interpreters if not has_stored(b.sha256, b.size)),
         python=tuple(f for f in files.python if not has_stored(f.file.sha256, f.file.size)),
         os=tuple(package for package in files.os if not has_stored(package.sha256, package.size)),
         os_sources=tuple(s for s in files.os_sources if not has_stored(s.file.sha256, s.file.size)),
@@ -65,11 +66,29 @@ def fetch(
         wanted = (
             *locate_files(files.python, sources, http),
             *_os_files(lock, files, root, mirrors, keyring),
+            *_interpreters(files, root),
         )
         count = len({file.sha256 for file in wanted})
         if count:
             reporter.step(f"fetching {count} file{'s' if count > 1 else ''}")
             fetch_all(http, wanted, reporter)
+
+
+def _interpreters(files: UsedFiles, root: Path) -> tuple[Wanted, ...]:
+    if not files.interpreters:
+        return ()
+    from envlock.io.fetch import Wanted
+    from envlock.resolve.standalone import places
+
+    return tuple(
+        Wanted(
+            name=f"{build.target.platform} {build}",
+            sha256=build.sha256,
+            size=build.size,
+            urls=places(build, root),
+        )
+        for build in files.interpreters
+    )
 
 
 def _os_files(

@@ -13,6 +13,7 @@ from envlock.io import process
 from envlock.io.interpreters import Interpreter, query
 from envlock.io.tools import find_uv
 from envlock.lock.model import Lock
+from envlock.lock.provider import locked_python
 from envlock.lock.selection import select_target
 from envlock.lock.target import Target
 from envlock.realise.failures import disk_error
@@ -25,12 +26,14 @@ _RECREATE = "make it anew with `envlock sync --recreate`, or remove the folder y
 class Place:
     """An environment to fill: its folder, its interpreter and the locked target that it serves.
 
-    ``interpreter`` is None while the environment is not there (or is to be made anew).
+    ``interpreter`` is None while the environment is not there (or is to be made anew); ``python``
+    is the CPython that it has or gets (``3.13``, or ``3.13.5`` where the lock says so).
     """
 
     prefix: Path
     interpreter: Interpreter | None
     target: Target
+    python: str
 
 
 def default_prefix(lock_path: Path) -> Path:
@@ -80,7 +83,7 @@ def place_at_prefix(lock: Lock, prefix: Path, *, platform: str, recreate: bool =
             remedy="name another folder with --prefix, or empty this one yourself",
         )
     if not there or recreate:
-        return Place(prefix=prefix, interpreter=None, target=select_target(lock, platform))
+        return _place(lock, prefix, None, select_target(lock, platform))
     try:
         interpreter = query(python_of(prefix))
     except UsageError as error:
@@ -90,7 +93,7 @@ def place_at_prefix(lock: Lock, prefix: Path, *, platform: str, recreate: bool =
             remedy=_RECREATE,
         ) from None
     target = _target(lock, interpreter, platform, remedy=_RECREATE)
-    return Place(prefix=prefix, interpreter=interpreter, target=target)
+    return _place(lock, prefix, interpreter, target)
 
 
 def place_of_python(lock: Lock, python: str, *, platform: str) -> Place:
@@ -102,7 +105,12 @@ def place_of_python(lock: Lock, python: str, *, platform: str) -> Place:
     interpreter = query(program(python))
     remedy = "give --python an interpreter that the lock is for"
     target = _target(lock, interpreter, platform, remedy=remedy)
-    return Place(prefix=interpreter.prefix, interpreter=interpreter, target=target)
+    return _place(lock, interpreter.prefix, interpreter, target)
+
+
+def _place(lock: Lock, prefix: Path, interpreter: Interpreter | None, target: Target) -> Place:
+    python = locked_python(lock, target)
+    return Place(prefix=prefix, interpreter=interpreter, target=target, python=python)
 
 
 def program(python: str) -> Path:
@@ -155,7 +163,7 @@ def create(place: Place) -> Interpreter:
     Raises:
         SourceError: the target's Python is not installed, or the folder cannot be written.
     """
-    python = place.target.python
+    python = place.python
     argv = [
         str(find_uv()),
         "venv",

@@ -62,7 +62,7 @@ def sync(
     """
     interpreter = place.interpreter
     if interpreter is None:
-        reporter.step(f"making {place.prefix.name} with CPython {place.target.python}")
+        reporter.step(f"making {place.prefix.name} with CPython {place.python}")
         interpreter = create(place)
     reporter.step("installing")
     with tempfile.TemporaryDirectory(prefix="envlock-sync-") as folder:

@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from envlock.errors import NoSolutionError, SourceError, UsageError, VerificationError
 from envlock.io.progress import Reporter
 from envlock.lock.builds import Builds
+from envlock.lock.interpreter import StandalonePython
 from envlock.lock.model import Lock, PythonPackage
 from envlock.lock.request import Request
 from envlock.lock.selection import applies
@@ -49,10 +50,11 @@ class Plan:
     ``as_of`` is UTC, whole seconds. ``dated`` is whether someone fixed that date (then places
     without dates are refused), as opposed to "now". ``pins`` are kept where ``upgrade`` allows,
     with their files where ``keep_files`` says that the request limits files as it did before.
-    ``os_layer``, ``nixpkgs`` and ``guix`` are the existing lock's, where each answers the same
-    question (but for names) of the same date; ``os_floors``: suite → date of the Release that an
-    earlier lock saw; ``os_seen``: suite → its digest, where that lock is of the same date and saw a
-    live mirror. ``builds`` are the existing lock's that stay as they are where their sdist does.
+    ``os_layer``, ``standalone``, ``nixpkgs`` and ``guix`` are the existing lock's, where each
+    answers the same question (but for names) of the same date; ``os_floors``: suite → date of the
+    Release that an earlier lock saw; ``os_seen``: suite → its digest, where that lock is of the
+    same date and saw a live mirror. ``builds`` are the existing lock's that stay as they are where
+    their sdist does.
     """
 
     root: Path
@@ -63,6 +65,7 @@ class Plan:
     pins: tuple[PythonPackage, ...] = ()
     keep_files: bool = False
     os_layer: OsLayer | None = None
+    standalone: tuple[StandalonePython, ...] = ()
     os_floors: Mapping[str, datetime] = field(default_factory=dict)
     os_seen: Mapping[str, str] = field(default_factory=dict)
     nixpkgs: Nixpkgs | None = None
@@ -148,6 +151,7 @@ def make_lock(request: Request, plan: Plan, reporter: Reporter) -> Lock:
         return replace(
             lock,
             os=_os_layer(lock, plan, sources, http, reporter),
+            standalone=_standalone(request, plan, http, reporter),
             nixpkgs=_nixpkgs(request, plan, http, reporter),
             guix=_guix(request, plan, reporter),
         )
@@ -285,6 +289,16 @@ def _builds(
     found = lock_builds(request, packages, world, kept=plan.builds, http=http, reporter=reporter)
     _verify(found.packages, plan.as_of)
     return replace(found, packages=sizes.fill(found.packages, sources, http, reporter))
+
+
+def _standalone(
+    request: Request, plan: Plan, http: Http, reporter: Reporter
+) -> tuple[StandalonePython, ...]:
+    if request.interpreter != "standalone" or plan.standalone:
+        return plan.standalone
+    from envlock.resolve.standalone import choose
+
+    return choose(request.targets, plan.as_of, plan.root, http, reporter)
 
 
 def _with_kept_files(packages: Iterable[PythonPackage], plan: Plan) -> tuple[PythonPackage, ...]:

@@ -6,12 +6,12 @@ A size belongs to a digest, so what is remembered is as good as what is asked ag
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from envlock.io.files import append_lines
-from envlock.io.http import Http
+from envlock.io.http import Http, Login
 from envlock.io.paths import cache_dir
 from envlock.io.progress import Reporter
 from envlock.lock.model import Artifact, PythonPackage
@@ -29,7 +29,7 @@ def fill(
         SourceError: a file host does not answer, or does not say the size.
     """
     packages = tuple(packages)
-    known = _remembered()
+    known = remembered()
     missing = {
         file.sha256: file.url
         for package in packages
@@ -38,15 +38,7 @@ def fill(
     }
     if missing:
         reporter.step("reading file sizes")
-        total = len(missing)
-        answered = http.head_sizes(
-            missing.values(),
-            on_progress=lambda done: reporter.progress(done, total),
-            credentials=sources.login,
-        )
-        fresh = {digest: answered[url] for digest, url in missing.items()}
-        append_lines(_store(), [f"{digest} {size}" for digest, size in sorted(fresh.items())])
-        known |= fresh
+        known |= ask(missing, http, reporter, sources.login)
 
     def sized(file: Artifact) -> Artifact:
         return file if file.size is not None else replace(file, size=known.get(file.sha256))
@@ -61,11 +53,34 @@ def fill(
     )
 
 
+def ask(
+    places: Mapping[str, str],
+    http: Http,
+    reporter: Reporter,
+    login: Callable[[str], Login | None] | None = None,
+) -> dict[str, int]:
+    """The sizes of files by digest, asked where they are (digest → URL), and remembered.
+
+    Raises:
+        SourceError: a file host does not answer, or does not say the size.
+    """
+    total = len(places)
+    answered = http.head_sizes(
+        places.values(),
+        on_progress=lambda done: reporter.progress(done, total),
+        credentials=login,
+    )
+    fresh = {digest: answered[url] for digest, url in places.items()}
+    append_lines(_store(), [f"{digest} {size}" for digest, size in sorted(fresh.items())])
+    return fresh
+
+
 def _store() -> Path:
     return cache_dir() / "sizes-v1.txt"
 
 
-def _remembered() -> dict[str, int]:
+def remembered() -> dict[str, int]:
+    """Digest → size in bytes, of all files whose size was ever asked."""
     try:
         content = _store().read_bytes()
     except OSError:

@@ -66,7 +66,7 @@ def both(
         "keyring": "archive.pgp",
         "mirrors": [archive.template],
     }
-    project.write("lib", settings=LINUX | {"os": os})
+    project.write("lib", settings=LINUX | {"interpreter": "base-image", "os": os})
     if "lock" not in once:
         project.lock()
         once["lock"] = project.lock_path.read_bytes()

@@ -61,7 +61,7 @@ def http() -> Iterator[Http]:
 
 def opening(server: SnapshotServer, as_of: datetime | None, *given: str) -> Opening:
     mirrors = choose_mirrors(
-        BOOKWORM.distribution, given=given or (server.template,), keyring=KEYRING
+        BOOKWORM.distribution, given=given or (server.template,), keyring=lambda: KEYRING
     )
     return Opening(
         base=BOOKWORM, as_of=as_of, architectures=("amd64",), mirrors=mirrors, keyring=KEYRING
@@ -586,7 +586,7 @@ def test_without_given_keys_the_distributions_own_are_asked_for(
 def test_the_machines_own_mirror_gives_what_apt_gets_from_it(http: Http, apt: Apt) -> None:
     keyring = shipped_keyring("debian-archive")
     sources = apt_sources()
-    mirrors = choose_mirrors(BOOKWORM.distribution, sources=sources, keyring=keyring)
+    mirrors = choose_mirrors(BOOKWORM.distribution, sources=sources, keyring=lambda: keyring)
     suites = open_archive(
         Opening(base=BOOKWORM, as_of=None, architectures=("amd64",), mirrors=mirrors), http
     )

@@ -114,7 +114,8 @@ def wheel(index: LoopbackIndex, name: str, *needed: str) -> Any:
 
 def ask(project: Project, archive: SnapshotServer, *wishes: str, **os: Any) -> Project:
     table = {"base": "debian:bookworm", "keyring": "archive.pgp", "mirrors": [archive.template]}
-    settings = {"targets": ["linux/amd64"], "python": "3.12", "os": table | os}
+    settings = {"targets": ["linux/amd64"], "python": "3.12", "interpreter": "base-image"}
+    settings["os"] = table | os
     return project.write(*wishes, settings=settings)
 
 
@@ -475,7 +476,7 @@ def real_contents(real_cache: Path) -> Iterator[Contents]:
     patch = pytest.MonkeyPatch()
     patch.setenv("ENVLOCK_CACHE_DIR", str(real_cache))
     keyring = shipped_keyring(BOOKWORM.distribution.keyring)
-    mirrors = choose_mirrors(BOOKWORM.distribution, sources=apt_sources(), keyring=keyring)
+    mirrors = choose_mirrors(BOOKWORM.distribution, sources=apt_sources(), keyring=lambda: keyring)
     opening = Opening(base=BOOKWORM, as_of=None, architectures=("amd64",), mirrors=mirrors)
     with Http() as http:
         yield read_contents(open_archive(opening, http, now=datetime.now(UTC)), "amd64", http)

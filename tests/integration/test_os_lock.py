@@ -37,7 +37,13 @@ def asking(project: Project, index: LoopbackIndex, archive: SnapshotServer) -> P
 def ask(project: Project, archive: SnapshotServer, **os: Any) -> Project:
     table = {"base": "debian:bookworm", "keyring": "archive.pgp", "mirrors": [archive.template]}
     return project.write(
-        "lib", settings={"targets": ["linux/amd64"], "python": "3.12", "os": table | os}
+        "lib",
+        settings={
+            "targets": ["linux/amd64"],
+            "python": "3.12",
+            "interpreter": "base-image",
+            "os": table | os,
+        },
     )
 
 

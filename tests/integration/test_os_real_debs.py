@@ -61,8 +61,8 @@ def asking(
         "keyring": "archive.pgp",
         "mirrors": [archive.template],
     }
-    settings = {"targets": ["linux/amd64"], "python": "3.11", "requirements": [], "os": os}
-    return project.write(settings=settings)
+    settings = {"targets": ["linux/amd64"], "python": "3.11", "interpreter": "base-image"}
+    return project.write(settings=settings | {"requirements": [], "os": os})
 
 
 def apt_answer(archive: SnapshotServer, moment: str, root: Path) -> set[tuple[str, str]]:

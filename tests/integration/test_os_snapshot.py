@@ -176,7 +176,7 @@ def test_each_request_asks_for_leave(server: SnapshotServer, http: Http) -> None
 
 def test_the_answer_about_a_recent_instant_is_not_kept(server: SnapshotServer, http: Http) -> None:
     mirrors = choose_mirrors(
-        Debian(), given=[server.template], keyring=shipped_keyring("debian-archive")
+        Debian(), given=[server.template], keyring=lambda: shipped_keyring("debian-archive")
     )
     suite = parse_base("debian:bookworm").suites[0]
     now = IMPORTS[-1] + timedelta(hours=1)

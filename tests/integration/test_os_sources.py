@@ -58,6 +58,7 @@ def asking(project: Project, index: LoopbackIndex, archive: SnapshotServer) -> P
 def ask(project: Project, archive: SnapshotServer, *, sources: bool = True, **os: Any) -> Project:
     table = {"base": "debian:bookworm", "keyring": "archive.pgp", "mirrors": [archive.template]}
     settings = {"targets": ["linux/amd64"], "python": "3.12", "sources": sources}
+    settings["interpreter"] = "base-image"
     return project.write("lib", settings={**settings, "os": {**table, "packages": ["app"], **os}})
 
 
@@ -342,7 +343,7 @@ class Machine:
     def suites(self, http: Http) -> tuple[VerifiedSuite, ...]:
         base = parse_base("debian:bookworm")
         keyring = default_keyring(base)
-        mirrors = choose_mirrors(base.distribution, sources=apt_sources(), keyring=keyring)
+        mirrors = choose_mirrors(base.distribution, sources=apt_sources(), keyring=lambda: keyring)
         opening = Opening(base=base, as_of=None, architectures=("amd64",), mirrors=mirrors)
         return open_archive(opening, http, now=datetime.now(UTC))
 

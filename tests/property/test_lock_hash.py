@@ -13,10 +13,19 @@ import rfc8785
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from support import strategies
+from support.samples import small_lock
 
-from envlock.lock.hashing import canonical_json, environment_hash, python_content, request_digest
+from envlock.lock.hashing import (
+    canonical_json,
+    environment_hash,
+    os_content,
+    python_content,
+    request_digest,
+)
 from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.os import OsLayer, OsPackage
 from envlock.lock.request import Request
+from envlock.lock.target import Target
 
 keys = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=6)
 json_values = st.recursive(
@@ -36,7 +45,8 @@ def test_canonical_json_is_rfc_8785(value: Any) -> None:
 @given(strategies.locks())
 @settings(deadline=None, max_examples=50)
 def test_a_locks_content_is_canonical_too(lock: Lock) -> None:
-    for content in (python_content(lock), lock.request.canonical()):
+    layer = {} if lock.os is None else os_content(lock.os)
+    for content in (python_content(lock), layer, lock.request.canonical()):
         assert canonical_json(content) == rfc8785.dumps(content)
 
 
@@ -124,6 +134,54 @@ def test_packages_that_come_and_go_are_in_the_hash(data: st.DataObject, lock: Lo
     fresh = data.draw(strategies.packages())
     more = replace(lock, packages=(*lock.packages, fresh))
     assert environment_hash(more) != environment_hash(lock)
+
+
+_OS_FIELDS = {
+    "architecture": strategies.architectures,
+    "name": strategies.deb_names,
+    "version": strategies.deb_versions,
+    "sha256": strategies.sha256s,
+}
+
+
+@given(st.data(), strategies.os_layers())
+@settings(deadline=None, max_examples=100)
+def test_every_change_of_an_os_package_is_in_the_hash(data: st.DataObject, layer: OsLayer) -> None:
+    assume(layer.packages)
+    lock = replace(small_lock(), os=layer)
+    old = data.draw(st.sampled_from(layer.packages))
+    field = data.draw(st.sampled_from(sorted(_OS_FIELDS)))
+    new = replace(old, **{field: _other(data, _OS_FIELDS[field], getattr(old, field))})
+    packages = tuple(new if p is old else p for p in layer.packages)
+    changed = environment_hash(replace(lock, os=replace(layer, packages=packages)))
+    assert changed.os != environment_hash(lock).os
+    assert changed.root != environment_hash(lock).root
+    assert changed.python == environment_hash(lock).python
+
+
+@given(strategies.os_layers(), strategies.os_packages())
+@settings(deadline=None, max_examples=50)
+def test_os_packages_that_come_and_go_are_in_the_hash(layer: OsLayer, fresh: OsPackage) -> None:
+    lock = small_lock()
+    without, with_layer = replace(lock, os=None), replace(lock, os=layer)
+    more = replace(lock, os=replace(layer, packages=(*layer.packages, fresh)))
+    assert len({environment_hash(one).root for one in (without, with_layer, more)}) == 3
+    assert environment_hash(without).os is None
+
+
+@given(st.data(), strategies.target_sets())
+@settings(deadline=None, max_examples=50)
+def test_archives_of_python_are_in_the_hash(
+    data: st.DataObject, targets: tuple[Target, ...]
+) -> None:
+    lock = replace(small_lock(), targets=targets)
+    target, *others = data.draw(st.permutations(targets))
+    there = tuple(data.draw(strategies.standalone_pythons(other)) for other in others)
+    one = data.draw(strategies.standalone_pythons(target))
+    two = replace(one, sha256=_other(data, strategies.sha256s, one.sha256))
+    choices = [replace(lock, standalone=(*there, *chosen)) for chosen in ((), (one,), (two,))]
+    assert len({environment_hash(choice).root for choice in choices}) == 3
+    assert {environment_hash(choice).os for choice in choices} == {None}
 
 
 @given(st.data(), strategies.locks())

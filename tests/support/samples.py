@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from envlock.lock.builds import LEGACY_BACKEND, Build, BuildPin
+from envlock.lock.interpreter import StandalonePython
 from envlock.lock.model import (
     Archive,
     Artifact,
@@ -17,6 +20,7 @@ from envlock.lock.model import (
     Repair,
     Vcs,
 )
+from envlock.lock.os import OsArchive, OsLayer, OsLibrary, OsPackage, OsSource, OsSourceFile
 from envlock.lock.request import Request, Wish
 from envlock.lock.target import Target
 from envlock.lock.toolchain import Found, GuixChannel, GuixRequest, Nixpkgs, NixRequest
@@ -96,6 +100,82 @@ def small_lock(*packages: PythonPackage, wishes: Iterable[str] = ()) -> Lock:
     return Lock(as_of=AS_OF, engine="uv", request=request, targets=(LINUX,), packages=packages)
 
 
+def os_package(name: str, **values: Any) -> OsPackage:
+    """A .deb of its own digest."""
+    defaults: dict[str, Any] = {
+        "architecture": "amd64",
+        "version": "1.0-1",
+        "sha256": hashlib.sha256(name.encode()).hexdigest(),
+        "size": 10,
+        "file_name": f"pool/main/{name}.deb",
+        "suite": "bookworm",
+        "source": name,
+        "source_version": "1.0-1",
+    }
+    return OsPackage(name=name, **{**defaults, **values})
+
+
+def os_source(name: str, version: str = "1.0-1", **values: Any) -> OsSource:
+    """A source package of two files."""
+    names = (f"{name}_{version}.dsc", f"{name}_{version}.tar.xz")
+    files = tuple(
+        OsSourceFile(name=n, sha256=hashlib.sha256(n.encode()).hexdigest(), size=3) for n in names
+    )
+    defaults: dict[str, Any] = {"suite": "bookworm", "directory": f"pool/main/{name}"}
+    return OsSource(name=name, version=version, **{**defaults, "files": files, **values})
+
+
+def os_layer() -> OsLayer:
+    """A small OS layer: a request, what it needs in two steps, the base, and a wheel's library."""
+    return OsLayer(
+        base="debian:bookworm",
+        archives=(
+            OsArchive(
+                archive="debian",
+                suite="bookworm",
+                components=("main",),
+                snapshot="20240601T120000Z",
+                release_sha256="a" * 64,
+                release_date=datetime(2024, 6, 1, 12, tzinfo=UTC),
+                key="ABCD",
+            ),
+        ),
+        packages=(
+            os_package("app", requested=True),
+            os_package("deep", via=("lib",)),
+            os_package("lib", via=("app",)),
+            os_package("libc6", base=True, via=("app", "deep", "lib")),
+            os_package("libgl1", source="lib", via_wheels=("opencv-python", "pyside6")),
+        ),
+        libraries=(
+            OsLibrary(architecture="amd64", soname="libGL.so.1", package="libgl1", wheels=("cv",)),
+            OsLibrary(
+                architecture="amd64",
+                soname="libcuda.so.1",
+                wheels=("torch", "triton"),
+                partly_read=True,
+            ),
+        ),
+        unread=("torch: torch/lib/libtorch.so",),
+    )
+
+
+OS_SOURCES = tuple(os_source(name) for name in ("app", "deep", "lib", "libc6"))
+"""The source packages of ``os_layer``."""
+
+
+def standalone(target: Target, version: str) -> StandalonePython:
+    """A build of Python for a target."""
+    return StandalonePython(
+        target=target,
+        version=version,
+        build="20240415",
+        url=f"https://files.example.org/20240415/cpython-{version}.tar.gz",
+        sha256=digest("9"),
+        size=3000,
+    )
+
+
 def full_lock() -> Lock:
     """Every kind of package and every field of the request."""
     request = Request(
@@ -129,6 +209,11 @@ def full_lock() -> Lock:
             names=("libgl1=mesa",),
         ),
         build_exceptions=("closed",),
+        os_base="debian:bookworm",
+        os_packages=("app",),
+        os_components=("main",),
+        os_recommends=True,
+        interpreter="standalone",
     )
     packages = (
         PythonPackage(
@@ -187,6 +272,8 @@ def full_lock() -> Lock:
             replace(package("hatchling", "1.27.0"), sdist=sdist("hatchling", "1.27.0")),
             package("tomli", "2.0.1"),
         ),
+        os=replace(os_layer(), sources=OS_SOURCES),
+        standalone=(standalone(LINUX, "3.11.9"), standalone(MACOS, "3.12.4")),
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import json
 import re
 import time
 from collections.abc import Callable, Mapping
+from urllib.parse import unquote
 
 from support.index import Answer, LoopbackIndex
 from support.tiny_archive import Files
@@ -14,6 +16,9 @@ from support.tiny_archive import Files
 _STATE = re.compile(r"/archive/([a-z-]+)/(\d{8}(?:T\d{6}Z)?)/(.*)")
 _EVERY_INSTANT = re.compile(r"/every/([a-z-]+)/(\d{8}T\d{6}Z)/(.*)")
 _LIVE = re.compile(r"/live/([a-z-]+)/(.*)")
+
+_BINARY = re.compile(r"/mr/binary/([a-z0-9+.-]+)/(?:([^/]+)/binfiles)?")
+_DEB = re.compile(r"([a-z0-9+.-]+)_([^_]+)_[a-z0-9]+\.deb")
 
 Tampering = Callable[[bytes], bytes]
 
@@ -26,6 +31,7 @@ class SnapshotServer(LoopbackIndex):
     - ``/every/NAME/TIMESTAMP/…``: the same without redirects (every instant has its own answer)
     - ``/live/NAME/…``: the newest state, as a mirror has it
     - ``/mr/timestamp/``: all imports
+    - ``/mr/binary/NAME/``, ``/mr/binary/NAME/VERSION/binfiles``: what it knows of a package
 
     Args:
         states: archive → timestamp → files.
@@ -90,8 +96,9 @@ class SnapshotServer(LoopbackIndex):
     def _honest(self, path: str) -> Answer:
         if path == "/mr/timestamp/":
             listed = {name: sorted(imports) for name, imports in self.states.items()}
-            body = json.dumps({"_api": "0.3", "result": listed}).encode()
-            return Answer(status=200, body=body, headers={"Content-Type": "application/json"})
+            return _json({"_api": "0.3", "result": listed})
+        if match := _BINARY.fullmatch(path):
+            return self._binary(match[1], unquote(match[2]) if match[2] else None)
         if match := _STATE.fullmatch(path):
             name, asked, rest = match.groups()
             found = self._newest(name, asked)
@@ -108,12 +115,60 @@ class SnapshotServer(LoopbackIndex):
             return _MISSING if found is None else _file(self.states[match[1]][found], match[2])
         return _MISSING
 
+    def _binary(self, name: str, version: str | None) -> Answer:
+        """The versions of a package; the files of one of them, by digest."""
+        first: dict[tuple[str, str], tuple[str, str]] = {}
+        for archive, imports in self.states.items():
+            for moment in sorted(imports):
+                for path in imports[moment]:
+                    match = _DEB.fullmatch(path.rpartition("/")[2])
+                    if match and match[1] == name:
+                        key = (match[2].replace("%3a", ":"), path)
+                        first.setdefault(key, (archive, moment))
+        if not first:
+            return _MISSING
+        if version is None:
+            body: dict[str, object] = {
+                "binary": name,
+                "result": [
+                    {"name": name, "binary_version": v, "source": name, "version": v}
+                    for v in sorted({v for v, _ in first}, reverse=True)
+                ],
+            }
+        else:
+            info = {}
+            for (found, path), (archive, moment) in first.items():
+                if found == version:
+                    digest = hashlib.sha1(path.encode(), usedforsecurity=False).hexdigest()
+                    folder, _, file = path.rpartition("/")
+                    info[digest] = [
+                        {
+                            "archive_name": archive,
+                            "first_seen": moment,
+                            "name": file,
+                            "path": f"/{folder}",
+                            "size": 1,
+                        }
+                    ]
+            body = {
+                "binary": name,
+                "binary_version": version,
+                "fileinfo": info,
+                "result": [{"architecture": "amd64", "hash": digest} for digest in info],
+            }
+        return _json({"_api": "0.3", **body})
+
     def _newest(self, name: str, asked: str) -> str | None:
         limit = asked if "T" in asked else f"{asked}T000000Z"
         return max((t for t in self.states.get(name, {}) if t <= limit), default=None)
 
 
 _MISSING = Answer(status=404, body=b"no such file\n")
+
+
+def _json(body: object) -> Answer:
+    headers = {"Content-Type": "application/json"}
+    return Answer(status=200, body=json.dumps(body).encode(), headers=headers)
 
 
 def _file(files: Files, path: str) -> Answer:

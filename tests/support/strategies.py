@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from envlock.lock.builds import Build, BuildPin, source_of, wanted_builds
+from envlock.lock.interpreter import PROVIDERS, StandalonePython
 from envlock.lock.model import (
     Archive,
     Artifact,
@@ -21,6 +22,7 @@ from envlock.lock.model import (
     Repair,
     Vcs,
 )
+from envlock.lock.os import OsArchive, OsLayer, OsLibrary, OsPackage, OsSource, OsSourceFile
 from envlock.lock.request import Request, Wish, wish_line
 from envlock.lock.target import PLATFORMS, Target
 from envlock.lock.toolchain import Found, GuixChannel, GuixRequest, Nixpkgs, NixRequest
@@ -224,6 +226,11 @@ def requests() -> st.SearchStrategy[Request]:
         sources=st.booleans(),
         nix=st.none() | nix_requests(),
         guix=st.none() | guix_requests(),
+        os_base=st.none() | hostile_texts,
+        os_packages=_sorted_texts(hostile_texts),
+        os_components=_sorted_texts(hostile_texts),
+        os_recommends=st.booleans(),
+        interpreter=st.none() | st.sampled_from(sorted(PROVIDERS)),
     )
 
 
@@ -320,6 +327,85 @@ def _pins(packages: tuple[PythonPackage, ...]) -> st.SearchStrategy[tuple[BuildP
     )
 
 
+architectures = st.sampled_from(["amd64", "arm64", "i386"])
+deb_names = st.from_regex(r"[a-z0-9][a-z0-9+.-]{1,6}", fullmatch=True)
+deb_versions = st.from_regex(r"([0-9]:)?[0-9][0-9a-z.+~]{0,5}(-[0-9a-z.+~]{1,4})?", fullmatch=True)
+sizes = st.integers(0, 2**63 - 1)
+snapshots = st.none() | seconds.map(lambda moment: f"{moment:%Y%m%dT%H%M%SZ}")
+
+
+@st.composite
+def os_packages(draw: st.DrawFn) -> OsPackage:
+    """One .deb of one architecture; where it comes from may be any text."""
+    return OsPackage(
+        architecture=draw(architectures),
+        name=draw(deb_names),
+        version=draw(deb_versions),
+        sha256=draw(sha256s),
+        size=draw(sizes),
+        file_name=draw(hostile_texts),
+        suite=draw(hostile_texts),
+        source=draw(hostile_texts),
+        source_version=draw(deb_versions),
+        base=draw(st.booleans()),
+        requested=draw(st.booleans()),
+        via=draw(_sorted_texts(deb_names)),
+        via_wheels=draw(_sorted_texts(names)),
+    )
+
+
+os_archives = st.builds(
+    OsArchive,
+    archive=hostile_texts,
+    suite=hostile_texts,
+    components=st.lists(hostile_texts, max_size=3).map(tuple),
+    snapshot=snapshots,
+    release_sha256=sha256s,
+    release_date=seconds,
+    key=hostile_texts,
+)
+
+
+_source_files = st.builds(OsSourceFile, name=deb_names, sha256=sha256s, size=sizes)
+_libraries = st.builds(
+    OsLibrary,
+    architecture=architectures,
+    soname=hostile_texts,
+    package=st.none() | deb_names,
+    wheels=_sorted_texts(names),
+    partly_read=st.booleans(),
+)
+
+
+@st.composite
+def os_layers(draw: st.DrawFn, *, sources: bool = False) -> OsLayer:
+    """OS layers in the order that the file keeps; a package once for each architecture."""
+    archives = draw(st.lists(os_archives, max_size=2, unique_by=lambda a: (a.archive, a.suite)))
+    debs = draw(st.lists(os_packages(), max_size=3, unique_by=lambda p: (p.architecture, p.name)))
+    libraries = draw(
+        st.lists(_libraries, max_size=2, unique_by=lambda one: (one.architecture, one.soname))
+    )
+    built_from = {(p.source, p.source_version) for p in debs} if sources else set()
+    files = st.lists(_source_files, min_size=1, max_size=2, unique=True)
+    return OsLayer(
+        base=draw(hostile_texts),
+        archives=tuple(sorted(archives, key=lambda a: (a.archive, a.suite))),
+        packages=tuple(sorted(debs)),
+        sources=tuple(
+            OsSource(
+                name=name,
+                version=version,
+                suite=draw(hostile_texts),
+                directory=draw(names),
+                files=tuple(sorted(draw(files))),
+            )
+            for name, version in sorted(built_from)
+        ),
+        libraries=tuple(sorted(libraries, key=lambda one: (one.architecture, one.soname))),
+        unread=draw(_sorted_texts(hostile_texts)),
+    )
+
+
 @st.composite
 def _builds(
     draw: st.DrawFn, found: tuple[PythonPackage, ...], request: Request
@@ -355,6 +441,20 @@ def _builds(
 
 
 @st.composite
+def standalone_pythons(draw: st.DrawFn, target: Target) -> StandalonePython:
+    """An archive of a target's Python."""
+    patch = "" if target.python != target.series else f".{draw(st.integers(0, 30))}"
+    return StandalonePython(
+        target=target,
+        version=target.python + patch,
+        build=draw(seconds.map(lambda moment: f"{moment:%Y%m%d}")),
+        url=draw(names.map("https://files.example.org/{}.tar.gz".format)),
+        sha256=draw(sha256s),
+        size=draw(sizes),
+    )
+
+
+@st.composite
 def locks(draw: st.DrawFn, max_packages: int = 4) -> Lock:
     """Any lock, its parts in the order that the file keeps, so that reading it gives it back."""
     request = draw(requests())
@@ -384,6 +484,10 @@ def locks(draw: st.DrawFn, max_packages: int = 4) -> Lock:
         guix=draw(st.none() | guix_pins),
         builds=builds,
         build_packages=build_packages,
+        os=draw(st.none() | st.none() | os_layers(sources=request.sources)),
+        standalone=tuple(
+            draw(standalone_pythons(target)) for target in request.targets if draw(st.booleans())
+        ),
     )
 
 
@@ -403,7 +507,18 @@ def shuffled(draw: st.DrawFn, lock: Lock) -> Lock:
         groups=mixed(lock.request.groups),
         only_binary=mixed(lock.request.only_binary),
         allow_undated=mixed(lock.request.allow_undated),
+        os_packages=mixed(lock.request.os_packages),
     )
+    layer = lock.os
+    if layer is not None:
+        layer = replace(
+            layer,
+            archives=mixed(layer.archives),
+            packages=tuple(replace(p, via=mixed(p.via)) for p in mixed(layer.packages)),
+            sources=mixed(layer.sources),
+            libraries=mixed(layer.libraries),
+            unread=mixed(layer.unread),
+        )
     entries = tuple(
         replace(p, wheels=mixed(p.wheels), dependencies=mixed(p.dependencies))
         for p in mixed(lock.packages)
@@ -419,12 +534,14 @@ def shuffled(draw: st.DrawFn, lock: Lock) -> Lock:
         repairs=mixed(lock.repairs),
         builds=mixed(lock.builds),
         build_packages=mixed(lock.build_packages),
+        os=layer,
+        standalone=mixed(lock.standalone),
     )
 
 
 @st.composite
 def relocated(draw: st.DrawFn, lock: Lock) -> Lock:
-    """The same lock from other places: URLs, indexes, sizes, times and dates differ."""
+    """The same lock from other places: URLs, indexes, archives, sizes, times and dates differ."""
 
     def moved(file: Artifact) -> Artifact:
         fresh = draw(artifacts(file.name))
@@ -446,8 +563,21 @@ def relocated(draw: st.DrawFn, lock: Lock) -> Lock:
             vcs=vcs,
         )
 
+    def other_deb(package: OsPackage) -> OsPackage:
+        kept = {key: getattr(package, key) for key in ("architecture", "name", "version", "sha256")}
+        return replace(draw(os_packages()), **kept)
+
+    layer = lock.os
+    if layer is not None:
+        debs = tuple(other_deb(package) for package in layer.packages)
+        layer = replace(draw(os_layers()), packages=debs)
     return replace(
         lock,
+        os=layer,
+        standalone=tuple(
+            replace(build, url="https://elsewhere.example.org/x.tar.gz", size=draw(sizes))
+            for build in lock.standalone
+        ),
         as_of=draw(seconds),
         packages=tuple(elsewhere(package) for package in lock.packages),
         nixpkgs=None

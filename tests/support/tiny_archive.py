@@ -240,7 +240,8 @@ class TinySuite:
     ``prefix`` stands before the components in ``Components``, as in Debian's security suites.
     ``packed`` are the suffixes that indexes have; ``plain`` lists the unpacked ones, too. Without
     ``sources`` (None), there is no index of them. ``contents`` is where ``Contents`` are: by
-    ``component`` as Debian's, for the whole ``suite`` as Ubuntu's, or nowhere.
+    ``component`` as Debian's, for the whole ``suite`` as Ubuntu's, or nowhere. ``debs`` are those
+    of main, ``others`` those of further components.
     """
 
     name: str
@@ -252,6 +253,7 @@ class TinySuite:
     codename: str | None = None
     origin: str = "Debian"
     components: tuple[str, ...] = ("main",)
+    others: Mapping[str, tuple[AnyDeb, ...]] = field(default_factory=dict)
     architectures: tuple[str, ...] = ("amd64",)
     prefix: str = ""
     by_hash: bool = True
@@ -320,7 +322,8 @@ class TinySuite:
             files[f"{folder}/InRelease"] = key.clear(release)
         files[f"{folder}/Release"] = release
         files[f"{folder}/Release.gpg"] = key.detached(release)
-        files |= {deb.filename: deb.build() for deb in self.debs}
+        further = [deb for debs in self.others.values() for deb in debs]
+        files |= {deb.filename: deb.build() for deb in (*self.debs, *further)}
         for source in self.sources or ():
             files |= {f"{source.directory}/{n}": content for n, content in source.files().items()}
         return files
@@ -329,11 +332,10 @@ class TinySuite:
         """The texts of the indexes."""
         found: Files = {}
         for component in self.components:
+            debs = self.debs if component == "main" else self.others.get(component, ())
             for architecture in self.architectures:
                 found[f"{component}/binary-{architecture}/Packages"] = packages_text(
-                    deb
-                    for deb in self.debs
-                    if component == "main" and deb.architecture in ("all", architecture)
+                    deb for deb in debs if deb.architecture in ("all", architecture)
                 )
             if self.sources is not None:
                 found[f"{component}/source/Sources"] = "\n".join(

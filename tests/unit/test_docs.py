@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 import pytest
-from support.samples import GUIX, NIXPKGS, full_builds, full_lock
+from support.samples import GUIX, NIXPKGS, full_builds, full_lock, standalone
 
 from envlock.cli.app import COMMANDS, group
 from envlock.lock import codec
@@ -266,6 +266,7 @@ def _full_lock() -> Lock:
         nix=NixRequest(branch="nixos-26.05", source=Found.TABLE, names=("libgl1=libGL",)),
         guix=full_lock().request.guix,
         build_exceptions=("torch",),
+        interpreter="standalone",
     )
     return Lock(
         as_of=NOW,
@@ -276,6 +277,7 @@ def _full_lock() -> Lock:
         built=("a==1",),
         repairs=(Repair(subject="a==1", found="x (>=1)", used="x>=1"),),
         os=_full_os_layer(),
+        standalone=(standalone(target, "3.11.9"),),
         nixpkgs=NIXPKGS,
         guix=GUIX,
         builds=full_builds(),

@@ -81,6 +81,8 @@ def open_archive(
     reporter.step(f"verifying {opening.base}")
     client = SignedReleases(http, opening.mirrors, opening.base.distribution, moment)
     suites = opening.base.suites
+    if opening.keyring is None:
+        default_keyring(opening.base)  # read once, not by each of the threads
     with ThreadPoolExecutor(len(suites), thread_name_prefix="envlock-release") as pool:
         questions = [Question(suite=suite, as_of=opening.as_of) for suite in suites]
         jobs = [
@@ -167,15 +169,16 @@ def _verify(signed: Signed, question: Question, opening: Opening, now: datetime)
         verified = check(opening.keyring)
     else:
         distribution = opening.base.distribution
+        shipped = shipped_keyring(distribution.keyring)
         try:
-            verified = check(shipped_keyring(distribution.keyring))
+            verified = check(shipped)
         except VerificationError:
             # A distribution's newer keys may be on this machine already. They come second, so that
             # a lock names the same keys on every machine.
             own = machine_keyring(distribution.machine_keyrings)
             if own is None:
                 raise
-            verified = check(own)
+            verified = check(replace(own, origin=f"{shipped.origin} and {own.origin}"))
     release = parse_release(verified, signed.url)
     return judge_release(
         release,
@@ -210,6 +213,7 @@ def _part(suite: VerifiedSuite, component: str, architecture: str, http: Http) -
         sha256=index.sha256,
         priority=suite.release.priority,
         packages=index.load,
+        date=suite.release.date,
     )
 
 
@@ -233,6 +237,9 @@ def _unknown(kind: str, name: str, known: Sequence[str], where: str) -> UsageErr
     return UsageError(f"unknown {kind} {name!r}", where=where, remedy=remedy)
 
 
+_SAID_BY = {"component": "components", "architecture": "targets"}
+
+
 def _require(main: VerifiedSuite, opening: Opening, components: Sequence[str]) -> None:
     """The main suite has all that is asked for."""
     for kind, asked, has in (
@@ -241,10 +248,11 @@ def _require(main: VerifiedSuite, opening: Opening, components: Sequence[str]) -
     ):
         for name in asked:
             if name not in has:
+                there = ", ".join(one for one in has if one != "all")
                 raise UsageError(
                     f"{main.suite.name} has no {kind} {name}",
                     where=str(opening.base),
-                    remedy=f"it has {', '.join(has)}",
+                    remedy=f"it has {there}: change the {_SAID_BY[kind]}",
                 )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from envlock.errors import NoSolutionError, UsageError
 from envlock.resolve.os.candidates import BinaryPackage, Candidate
+from envlock.resolve.os.failure import NoSuchPackageError
 from envlock.resolve.os.index import PackageIndex
 from envlock.resolve.os.selection import Selection, meets
 from envlock.resolve.os.solver import DeadEndError, Solver
@@ -136,8 +137,11 @@ def _find(index: PackageIndex, request: str) -> tuple[Candidate, bool]:
             if candidate.version == version:
                 return candidate, True
         offered = ", ".join(c.version for c in versions)
-        raise UsageError(
-            f"there is no {name} {version} in {_suites(index)}", remedy=f"there is: {offered}"
+        raise NoSuchPackageError(
+            f"there is no {name} {version} in {_suites(index)}",
+            name,
+            version,
+            remedy=f"there is: {offered}",
         )
     if versions:
         return versions[0], False
@@ -155,8 +159,9 @@ def _only_provider(index: PackageIndex, name: str) -> Candidate:
             remedy=f"name one of them: {offered}",
         )
     near = index.near(name)
-    raise UsageError(
+    raise NoSuchPackageError(
         f"there is no package {name} in {_suites(index)}",
+        name,
         remedy=f"did you mean {' or '.join(near)}?" if near else None,
     )
 

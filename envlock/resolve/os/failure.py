@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from envlock.errors import UsageError
 from envlock.resolve.os.candidates import Candidate
 from envlock.resolve.os.relations import Alternatives, Relation
 
 _DEEPEST = 12
+
+
+class NoSuchPackageError(UsageError):
+    """A package that is asked for is in none of the suites, or not in that ``version``."""
+
+    def __init__(
+        self, what: str, name: str, version: str | None = None, *, remedy: str | None = None
+    ) -> None:
+        super().__init__(what, remedy=remedy)
+        self.name = name
+        self.version = version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from envlock.errors import UsageError
-from envlock.io.files import write_atomic
+from envlock.io.files import append_lines, write_atomic
 from envlock.resolve.os.candidates import BinaryPackage, Candidate, read_candidate
 from envlock.resolve.os.control import first_mentions, split_packages
-from envlock.resolve.os.paragraphs import Layout, Paragraphs
+from envlock.resolve.os.paragraphs import Layout, Paragraphs, kept_in, kept_rows
 from envlock.resolve.os.version import sort_key
 
 _TABLES = """
@@ -39,6 +40,7 @@ class IndexPart:
         sha256: of the uncompressed text.
         priority: higher is preferred whatever the version; apt gives 500 to all by default.
         packages: the uncompressed text; called only when the cache lacks it.
+        date: its Release's (UTC), None when that does not matter.
     """
 
     suite: str
@@ -47,6 +49,7 @@ class IndexPart:
     sha256: str
     priority: int
     packages: Callable[[], bytes]
+    date: datetime | None = None
 
     @property
     def where(self) -> str:
@@ -60,6 +63,13 @@ class _Part(Paragraphs):
     def __init__(self, part: IndexPart) -> None:
         self.part = part
         super().__init__(_LAYOUT, sha256=part.sha256, load=part.packages, where=part.where)
+
+    def _build(self) -> None:
+        super()._build()
+        if self.part.date is not None:
+            part = self.part
+            words = (part.suite, part.component, part.architecture, f"{part.date:%Y-%m-%d}")
+            append_lines(self.path.with_suffix(".where"), [" ".join(words)])
 
     @cached_property
     def mentions(self) -> tuple[str, ...]:
@@ -96,6 +106,31 @@ def _fill(database: sqlite3.Connection, data: bytes, where: str) -> bytes:
 
 # The version changes with the tables.
 _LAYOUT = Layout(name="package index", folder="os-index", version=1, tables=_TABLES, fill=_fill)
+
+
+def kept_elsewhere(
+    name: str, architecture: str, *, but: Container[str]
+) -> tuple[tuple[str, str, str], ...]:
+    """Day, suite and component of every kept index that has the package, the newest first.
+
+    Args:
+        name: the package.
+        architecture: Debian's name.
+        but: digests of indexes that are left out.
+    """
+    found = set()
+    with contextlib.suppress(OSError):
+        for path in kept_in(_LAYOUT).glob("*.where"):
+            for line in path.read_text("utf-8", "replace").splitlines():
+                words = line.split()
+                if len(words) == 4 and words[2] == architecture and path.stem not in but:
+                    found.add((words[3], words[0], words[1], path.stem))
+    question = "SELECT 1 FROM package WHERE name = ? LIMIT 1"
+    return tuple(
+        (day, suite, component)
+        for day, suite, component, digest in sorted(found, reverse=True)
+        if kept_rows(_LAYOUT, digest, question, name)
+    )
 
 
 class PackageIndex:

@@ -33,8 +33,13 @@ def lock_mirrors(
         UsageError: a given mirror or the keyring cannot be used.
     """
     base = parse_base(layer.base)
-    keys = default_keyring(base) if keyring is None else read_keyring(root / keyring)
-    return choose_mirrors(base.distribution, given=given, sources=apt_sources(), keyring=keys)
+    own = None if keyring is None else read_keyring(root / keyring)
+    return choose_mirrors(
+        base.distribution,
+        given=given,
+        sources=apt_sources(),
+        keyring=lambda: own or default_keyring(base),
+    )
 
 
 def locate_files(

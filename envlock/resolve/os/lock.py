@@ -17,13 +17,15 @@ from envlock.lock.target import Target
 from envlock.resolve.os.archive import Opening, VerifiedSuite, default_keyring, open_archive
 from envlock.resolve.os.closure import Solution, close
 from envlock.resolve.os.distribution import Base, parse_base
+from envlock.resolve.os.failure import NoSuchPackageError
 from envlock.resolve.os.index import PackageIndex
 from envlock.resolve.os.libraries.advice import additions, provided
 from envlock.resolve.os.libraries.contents import Contents, read_contents
 from envlock.resolve.os.libraries.needs import Finder
 from envlock.resolve.os.mirrors import choose_mirrors
+from envlock.resolve.os.python import own_pythons
 from envlock.resolve.os.sources import find_sources
-from envlock.resolve.os.trust import Keyring, read_keyring
+from envlock.resolve.os.trust import read_keyring
 
 
 def make_os_layer(
@@ -76,7 +78,12 @@ def make_os_layer(
     )
     for architecture in architectures:
         reporter.step(f"resolving {base} packages for {architecture}")
-        part = _resolved(request, suites, architecture, needs, http, reporter)
+        try:
+            part = _resolved(request, suites, architecture, needs, http, reporter)
+        except NoSuchPackageError as error:
+            from envlock.resolve.os.absent import explained
+
+            raise explained(error, suites, architecture, None if live else as_of) from None
         layer = replace(
             layer,
             packages=tuple(sorted((*layer.packages, *part.packages))),
@@ -107,20 +114,19 @@ def _opening(
     as_of: datetime | None,
     architectures: tuple[str, ...],
 ) -> Opening:
-    keyring: Keyring = (
-        default_keyring(base)
-        if request.os_keyring is None
-        else read_keyring(root / request.os_keyring)
-    )
+    given = None if request.os_keyring is None else read_keyring(root / request.os_keyring)
     return Opening(
         base=base,
         as_of=as_of,
         architectures=architectures,
         components=request.os_components,
         mirrors=choose_mirrors(
-            base.distribution, given=request.os_mirrors, sources=apt_sources(), keyring=keyring
+            base.distribution,
+            given=request.os_mirrors,
+            sources=apt_sources(),
+            keyring=lambda: given or default_keyring(base),
         ),
-        keyring=None if request.os_keyring is None else keyring,
+        keyring=given,
     )
 
 
@@ -143,8 +149,7 @@ def _resolved(
 ) -> _Part:
     parts = [part for s in suites for part in s.parts if part.architecture == architecture]
     with PackageIndex(parts, architecture=architecture) as index:
-        pythons = _interpreters(request, index, architecture, reporter)
-        wanted = [*request.os_packages, *pythons]
+        wanted = [*request.os_packages, *own_pythons(request, index, architecture)]
         solution = close(index, wanted, recommends=request.os_recommends)
         packages = tuple(_locked(solution, index, architecture, {}))
         if needs is None:
@@ -181,23 +186,6 @@ def _extended(
             remedy="name the library in ignore-libraries, or another package that has it in"
             " packages, of [tool.envlock.os]",
         ) from None
-
-
-def _interpreters(
-    request: Request, index: PackageIndex, architecture: str, reporter: Reporter
-) -> list[str]:
-    """The suite's own Python, where it has the one that is asked for; else a note says so."""
-    series = {t.series for t in request.targets if t.platform == f"linux/{architecture}"}
-    found = []
-    for python in sorted(f"python{s}" for s in series):
-        if index.candidate(python) is None:
-            reporter.note(
-                f"{request.os_base} has no {python} for {architecture}:"
-                " the lock does not say where that Python comes from"
-            )
-        else:
-            found.append(python)
-    return found
 
 
 def _locked(

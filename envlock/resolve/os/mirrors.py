@@ -5,8 +5,9 @@ Nothing here is trusted: what a mirror gives is verified by signature or digest,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
@@ -65,7 +66,7 @@ def choose_mirrors(
     *,
     given: Sequence[str] = (),
     sources: Iterable[AptSource] = (),
-    keyring: Keyring,
+    keyring: Callable[[], Keyring],
 ) -> Mirrors:
     """The mirrors for a distribution.
 
@@ -76,7 +77,8 @@ def choose_mirrors(
         given: URLs. Without ``{timestamp}``: an archive's root, with ``{archive}`` or ending with
             the archive's name.
         sources: what the machine's apt is configured with (``io.apt_config.apt_sources``).
-        keyring: the distribution's keys; apt sources signed by others are somebody else's.
+        keyring: gives the distribution's keys; apt sources signed by others are somebody else's.
+            Asked only when one of apt's mirrors is wanted: keys take a while to read.
 
     Raises:
         UsageError: a given mirror is no such URL.
@@ -93,8 +95,28 @@ def choose_mirrors(
             live[archive] = (*live.get(archive, ()), root)
     return Mirrors(
         snapshots=tuple(dated) or (public_mirror(distribution.snapshots),),
-        live=live or _apt_mirrors(distribution, sources, keyring),
+        live=live or _Later(lambda: _apt_mirrors(distribution, sources, keyring())),
     )
+
+
+class _Later(Mapping[str, tuple[str, ...]]):
+    """A mapping that is made when it is first looked into."""
+
+    def __init__(self, make: Callable[[], Mapping[str, tuple[str, ...]]]) -> None:
+        self._make = make
+
+    @cached_property
+    def _made(self) -> Mapping[str, tuple[str, ...]]:
+        return self._make()
+
+    def __getitem__(self, name: str) -> tuple[str, ...]:
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
 
 
 def archives(distribution: Distribution) -> tuple[str, ...]:

@@ -48,6 +48,23 @@ class Layout:
     fill: Callable[[sqlite3.Connection, bytes, str], bytes]
 
 
+def kept_in(layout: Layout) -> Path:
+    """The folder of the cache that has the indexes of one kind, each as ``DIGEST.sqlite``."""
+    return cache_dir() / f"{layout.folder}-v{layout.version}"
+
+
+def kept_rows(
+    layout: Layout, sha256: str, question: str, *values: str | int
+) -> list[tuple[Any, ...]]:
+    """All rows of a SELECT from a text that is kept; none where it is not, or cannot be read."""
+    opened = _open(kept_in(layout) / f"{sha256}.sqlite", sha256, layout.version)
+    if opened is None:
+        return []
+    with contextlib.closing(opened), contextlib.suppress(sqlite3.DatabaseError):
+        return opened.database.execute(question, values).fetchall()
+    return []
+
+
 class Paragraphs:
     """One text with its tables, opened for reading; a damaged file is built again, once.
 
@@ -72,8 +89,7 @@ class Paragraphs:
         self._sha256 = sha256
         self._load = load
         self._where = where
-        folder = cache_dir() / f"{layout.folder}-v{layout.version}"
-        self.path = folder / f"{sha256}.sqlite"
+        self.path = kept_in(layout) / f"{sha256}.sqlite"
         self._opened = _open(self.path, sha256, layout.version) or self._rebuild()
 
     def rows(self, question: str, *values: str | int) -> list[tuple[Any, ...]]:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 
 from envlock.errors import VerificationError
 from envlock.resolve.os.trust import Verified
@@ -18,7 +17,12 @@ from envlock.resolve.os.trust import Verified
 CLOCKS_APART = timedelta(minutes=10)
 """How far an archive's clock may be ahead of this machine's when locking now."""
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+_LISTED = re.compile(r"\s+([0-9a-f]{64})\s+([0-9]{1,15})\s+(\S+)\s*")
+_DATE = re.compile(
+    r"(?:[A-Z][a-z]{2}, )?([0-9]{1,2}) ([A-Z][a-z]{2}) ([0-9]{4}) ([0-9]{2}:[0-9]{2}:[0-9]{2})"
+    r" (?:UTC|GMT|Z|[+-]0000)"
+)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +40,7 @@ class Release:
 
     ``components`` are without a prefix (``updates/main`` of the security suites is ``main``).
     ``priority`` is apt's default for the suite: 500, 100 (ButAutomaticUpgrades) or 1
-    (NotAutomatic). ``verified`` is where it comes from.
+    (NotAutomatic). ``files`` are digest and size by path. ``verified`` is where it comes from.
     """
 
     suite: str
@@ -48,12 +52,13 @@ class Release:
     by_hash: bool
     priority: int
     origin: str
-    files: Mapping[str, Listed]
+    files: Mapping[str, tuple[str, int]]
     verified: Verified
 
     def file(self, path: str) -> Listed | None:
         """The entry for ``path``, or None."""
-        return self.files.get(path)
+        found = self.files.get(path)
+        return None if found is None else Listed(path=path, sha256=found[0], size=found[1])
 
 
 def parse_release(verified: Verified, where: str) -> Release:
@@ -184,25 +189,22 @@ def _fields(payload: bytes, where: str) -> tuple[dict[str, str], list[str]]:
     return fields, listing
 
 
-def _files(listing: list[str], where: str) -> dict[str, Listed]:
-    files: dict[str, Listed] = {}
+def _files(listing: list[str], where: str) -> dict[str, tuple[str, int]]:
+    files: dict[str, tuple[str, int]] = {}
+    # A Release lists thousands of files, of which a few are wanted: little is done for each.
     for line in listing:
-        parts = line.split()
-        if len(parts) != 3 or not _DIGEST.fullmatch(parts[0]) or not _number(parts[1]):
+        match = _LISTED.fullmatch(line)
+        if match is None:
             raise _broken(f"not a digest, a size and a path: {line.strip()!r}", where)
-        digest, size, path = parts
-        if path.startswith("/") or ".." in path.split("/"):
+        digest, size, path = match.groups()
+        if path[0] == "/" or (".." in path and ".." in path.split("/")):
             raise _broken(f"a path that leads out of the suite: {path!r}", where)
-        entry = Listed(path=path, sha256=digest, size=int(size))
+        entry = (digest, int(size))
         if files.setdefault(path, entry) != entry:
             raise _broken(f"two digests for {path}", where)
     if not files:
         raise _broken("it lists no SHA256 digests", where)
     return files
-
-
-def _number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 16
 
 
 def _priority(fields: Mapping[str, str]) -> int:
@@ -212,8 +214,16 @@ def _priority(fields: Mapping[str, str]) -> int:
 
 
 def _time(text: str, where: str) -> datetime:
+    """A time as RFC 5322 has it; archives write it in UTC (Debian's repository format)."""
+    match = _DATE.fullmatch(text)
     try:
-        # "UTC" is what archives write where RFC 5322 has "+0000".
+        if match is not None:
+            month = _MONTHS.index(match[2]) + 1
+            day = f"{match[3]}-{month:02}-{int(match[1]):02}"
+            return datetime.fromisoformat(f"{day}T{match[4]}+00:00")
+        # Everything else that the standard allows; slow to load.
+        from email.utils import parsedate_to_datetime
+
         moment = parsedate_to_datetime(text)
     except ValueError:
         raise _broken(f"not a time: {text!r}", where) from None

@@ -206,11 +206,11 @@ class SignedReleases:
             return SourceError(
                 f"no mirror of {archive} can be reached for {name}{when}: {last.what}",
                 where=last.where,
-                remedy="check the network, or give a mirror",
+                remedy='check the network, or name a mirror: mirrors = ["…"] in [tool.envlock.os]',
             )
         return UsageError(
             f"no mirror of {archive} has the suite {name}{when}",
-            remedy="check the base and the date, or give another mirror",
+            remedy='check the base and the date, or name another mirror: mirrors = ["…"]',
         )
 
 

@@ -123,6 +123,12 @@ class SnapshotMirror:
     timestamps: str | None = None
     rate: RateLimit = field(default_factory=lambda: RateLimit(0), compare=False)
 
+    @property
+    def machine_api(self) -> str | None:
+        """Where the service answers programs (``…/mr``); None: nowhere that is known."""
+        start, found, _ = (self.timestamps or "").partition("/mr/")
+        return f"{start}/mr" if found else None
+
     def root(self, archive: str, moment: str) -> str:
         """The URL of the archive's state at a timestamp."""
         return self.template.format(archive=archive, timestamp=moment)

@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -33,8 +33,14 @@ MACHINE_KEYRINGS = Path("/usr/share/keyrings")
 _T = TypeVar("_T")
 _BEGIN = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _SIGNATURE = b"-----BEGIN PGP SIGNATURE-----"
+_PUBLIC_KEY = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
 _END = b"-----END PGP SIGNATURE-----"
 _ARMOR = re.compile(rb"^" + _SIGNATURE + rb"[ \t]*\r?\n.*?^" + _END, re.M | re.S)
+
+_GIVE_KEYS = (
+    "name a file of the archive's public keys, armored or binary:"
+    ' keyring = "…" in [tool.envlock.os]'
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +113,7 @@ class Subject:
         return VerificationError(f"Release of {self.suite}: {what}", where=self.url, remedy=remedy)
 
 
+@cache
 def shipped_keyring(name: str) -> Keyring:
     """The keys that envlock brings for a distribution (``debian-archive``, ``ubuntu-archive``)."""
     file = resources.files("envlock.resolve.os") / "keys" / f"{name}.asc"
@@ -122,7 +129,8 @@ def read_keyring(path: Path) -> Keyring:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"cannot read the keyring: {error.strerror}", where=str(path)) from None
+        what = f"cannot read the keyring: {error.strerror}"
+        raise UsageError(what, where=str(path), remedy=_GIVE_KEYS) from None
     return parse_keyring(content, str(path))
 
 
@@ -149,13 +157,15 @@ def parse_keyring(content: bytes, origin: str) -> Keyring:
 
     try:
         certificates = _guarded(lambda: Cert.split_bytes(content))
+        packets = _guarded(lambda: _packets(content))
     except ValueError as error:
-        raise UsageError(f"not an OpenPGP keyring: {error}", where=origin) from None
+        what = f"not an OpenPGP keyring: {error}"
+        raise UsageError(what, where=origin, remedy=_GIVE_KEYS) from None
     usable: list[Cert] = []
     keys: dict[str, Key] = {}
     for certificate in certificates:
         try:
-            found = _guarded(partial(_keys, certificate))
+            found = _guarded(partial(_keys, certificate, packets.get(certificate.fingerprint, [])))
         except ValueError:
             continue
         usable.append(certificate)
@@ -164,14 +174,33 @@ def parse_keyring(content: bytes, origin: str) -> Keyring:
         raise UsageError(
             "no usable key in the keyring",
             where=origin,
-            remedy="give the archive's public keys, armored or binary",
+            remedy=_GIVE_KEYS,
         )
     return Keyring(certificates=tuple(usable), keys=keys, origin=origin)
 
 
-def _keys(certificate: Cert) -> list[Key]:
+def _packets(content: bytes) -> dict[str, list[Packet]]:
+    """Each certificate's packets, by the fingerprint of its primary key.
+
+    Out of the keyring itself: to write a certificate out again, every signature in it is verified,
+    also those by hundreds of others.
+    """
+    from pysequoia.packet import PacketPile, Tag
+
+    first, *armored = content.split(_PUBLIC_KEY)
+    found: dict[str, list[Packet]] = {}
+    current: list[Packet] = []
+    for block in [_PUBLIC_KEY + block for block in armored] or [first]:
+        for packet in PacketPile.from_bytes(block):
+            if packet.tag in (Tag.PublicKey, Tag.SecretKey):
+                current = found.setdefault((packet.fingerprint or "").lower(), [])
+            current.append(packet)
+    return found
+
+
+def _keys(certificate: Cert, packets: Iterable[Packet]) -> list[Key]:
     """The certificate's primary key and subkeys."""
-    from pysequoia.packet import PacketPile, SignatureType, Tag
+    from pysequoia.packet import SignatureType, Tag
 
     primary, expires, revoked = (
         certificate.fingerprint,
@@ -180,7 +209,7 @@ def _keys(certificate: Cert) -> list[Key]:
     )
     keys = [Key(fingerprint=primary, primary=primary, expires=expires, revoked=revoked)]
     born: datetime | None = None
-    for packet in PacketPile.from_bytes(bytes(certificate)):
+    for packet in packets:
         if packet.tag == Tag.PublicSubkey:
             name, born = packet.fingerprint or "", packet.key_created
             keys.append(replace(keys[0], fingerprint=name))
@@ -331,7 +360,7 @@ def _judge(
     if not counted:
         raise subject.refuse(
             f"no signature by a key that counts: {'; '.join(why)} (looked in {keyring.origin})",
-            "give the archive's keyring, if this is the right archive",
+            f"if this is the right archive, {_GIVE_KEYS}",
         )
     return tuple(sorted(counted))
 

@@ -12,10 +12,11 @@ from support import samples
 from support.samples import LINUX, digest, package, small_lock
 from support.strategies import locks
 
-from envlock.check.compare import compare, compare_request, fits_target
+from envlock.check.compare import compare, compare_request, fits_python
 from envlock.check.drift import MEANINGS, Code, Drift, Layer
 from envlock.check.observe import DirectUrl, Distribution, Observed
 from envlock.lock.model import Archive, Directory, Lock, PythonPackage, Vcs
+from envlock.lock.provider import locked_python
 from envlock.lock.request import Wish
 from envlock.lock.selection import wanted_packages
 from envlock.lock.target import Target
@@ -59,10 +60,16 @@ def as_installed(entry: PythonPackage, root: Path = ROOT) -> Distribution:
     return installed(entry.name, entry.version or "0.1", url)
 
 
+def full_version(lock: Lock, target: Target) -> str:
+    """A CPython that the lock takes for the target."""
+    python = locked_python(lock, target)
+    return python if python.count(".") == 2 else f"{python}.5"
+
+
 @given(lock=locks())
 def test_what_the_lock_says_is_no_drift(lock: Lock) -> None:
     for target in lock.targets:
-        full = target.python if target.python.count(".") == 2 else f"{target.python}.5"
+        full = full_version(lock, target)
         wanted = {p.name: p for p in wanted_packages(lock, target, full)}
         there = environment(*(as_installed(p) for p in wanted.values()), version=full)
         assert compare(lock, target, there, root=ROOT) == ()
@@ -71,7 +78,7 @@ def test_what_the_lock_says_is_no_drift(lock: Lock) -> None:
 @given(lock=locks())
 def test_an_empty_environment_misses_everything_that_is_wanted(lock: Lock) -> None:
     target = lock.targets[0]
-    full = target.python if target.python.count(".") == 2 else f"{target.python}.5"
+    full = full_version(lock, target)
     found = compare(lock, target, environment(version=full))
     assert {d.subject for d in found} == {p.name for p in wanted_packages(lock, target, full)}
     assert {d.code for d in found} <= {Code.MISSING}
@@ -123,10 +130,9 @@ def test_another_interpreter_is_named(version: str, implementation: str, found: 
 
 
 def test_a_fixed_patch_must_be_that_patch() -> None:
-    target = Target(platform="linux/amd64", python="3.11.7")
-    assert fits_target(target, environment(version="3.11.7"))
-    assert not fits_target(target, environment(version="3.11.8"))
-    assert fits_target(LINUX, environment(version="3.11.8"))
+    assert fits_python("3.11.7", environment(version="3.11.7"))
+    assert not fits_python("3.11.7", environment(version="3.11.8"))
+    assert fits_python("3.11", environment(version="3.11.8"))
 
 
 def test_markers_are_judged_on_the_interpreter_that_is_there() -> None:
@@ -244,8 +250,8 @@ def test_every_code_has_a_meaning_and_says_its_layer() -> None:
 
 def test_the_whole_sample_agrees_with_itself() -> None:
     lock = samples.full_lock()
-    wanted = wanted_packages(lock, LINUX, "3.11.7")
-    there = environment(*(as_installed(p) for p in wanted))
+    wanted = wanted_packages(lock, LINUX, "3.11.9")
+    there = environment(*(as_installed(p) for p in wanted), version="3.11.9")
     assert compare(lock, LINUX, there, root=ROOT) == ()
 
 
@@ -257,3 +263,11 @@ def test_a_folder_that_no_file_can_be_called_is_compared_as_text(
     url = DirectUrl(kind="directory", url=(ROOT / "\0").as_uri(), editable=False)
     there = environment(installed("aa", "0.1", url))
     assert [d.code for d in compare(small_lock(entry), LINUX, there, root=ROOT)] == codes
+
+
+def test_an_archive_of_python_fixes_the_patch() -> None:
+    lock = dataclasses.replace(small_lock(), standalone=(samples.standalone(LINUX, "3.11.9"),))
+    assert compare(lock, LINUX, environment(version="3.11.9")) == ()
+    assert told(compare(lock, LINUX, environment(version="3.11.7"))) == [
+        ("PY004", "python", "CPython 3.11.9", "CPython 3.11.7")
+    ]

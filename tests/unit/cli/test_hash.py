@@ -17,7 +17,7 @@ def test_the_whole_the_short_and_the_branches(envlock: Any) -> None:
     assert envlock("hash", "--json").json == {
         "environment-hash": hashed.root,
         "short": hashed.short,
-        "digests": {"python": hashed.python, "os": None, "toolchain": hashed.toolchain},
+        "digests": {"python": hashed.python, "os": hashed.os, "toolchain": hashed.toolchain},
     }
     assert hashed.toolchain is not None
 

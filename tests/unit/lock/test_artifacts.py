@@ -123,7 +123,9 @@ def test_a_layer_can_be_left_out() -> None:
     lock = with_debs()
     assert used_files(lock, [LINUX], os=False).os == ()
     assert used_files(lock, [LINUX], python=False) == UsedFiles(os=used_files(lock, [LINUX]).os)
-    assert used_files(full_lock(), [LINUX]).os == ()
+    assert used_files(lock, []).os == ()
+    assert [b.version for b in used_files(full_lock(), [LINUX]).interpreters] == ["3.11.9"]
+    assert used_files(full_lock(), [LINUX], python=False).interpreters == ()
 
 
 def test_sources_are_every_sdist_and_the_source_packages_of_the_debs() -> None:

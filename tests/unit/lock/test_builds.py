@@ -113,7 +113,7 @@ def test_what_decides_a_build_cannot_be_edited(edit: Edit) -> None:
         ({"builds": LOCK.builds[:-1]}, "an entry for old 1.0"),
         ({"builds": ()}, "an entry for from-url 2.0"),
         ({"builds": (*LOCK.builds[:-1], replace(LOCK.builds[-1], sdist="9" * 64))}, "not 9999"),
-        ({"request": replace(LOCK.request, sources=False)}, "asks for no sources"),
+        ({"request": replace(LOCK.request, sources=False), "os": None}, "asks for no sources"),
         ({"build_packages": LOCK.build_packages[:1]}, "the package tomli 2.0.1"),
         ({"build_packages": (*LOCK.build_packages, package("x"))}, "no package x 1.0"),
         (

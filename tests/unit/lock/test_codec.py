@@ -14,7 +14,17 @@ import pytest
 import tomli
 import tomli_w
 from packaging.pylock import Pylock
-from support.samples import LINUX, MACOS, WINDOWS, full_lock, package, sdist, small_lock, wheel
+from support.samples import (
+    LINUX,
+    MACOS,
+    WINDOWS,
+    digest,
+    full_lock,
+    package,
+    sdist,
+    small_lock,
+    wheel,
+)
 
 from envlock.errors import SourceError, UsageError, VerificationError
 from envlock.lock import codec
@@ -62,11 +72,26 @@ def test_the_tool_table() -> None:
     assert tool["format"] == 1
     assert tool["environment-hash"] == environment_hash(LOCK).root
     hashed = environment_hash(LOCK)
-    assert tool["digests"] == {"python": hashed.python, "toolchain": hashed.toolchain}
-    assert tool["interpreters"] == [
-        {"target": "linux/amd64@3.11", "implementation": "cpython", "version": "3.11"},
-        {"target": "macos/arm64@3.12.4", "implementation": "cpython", "version": "3.12.4"},
-    ]
+    assert tool["digests"] == {
+        "python": hashed.python,
+        "os": hashed.os,
+        "toolchain": hashed.toolchain,
+    }
+    [linux, macos] = tool["interpreters"]
+    assert macos["target"] == "macos/arm64@3.12.4"
+    assert linux == {
+        "target": "linux/amd64@3.11",
+        "implementation": "cpython",
+        "version": "3.11",
+        "provider": "python-build-standalone 3.11.9+20240415",
+        "standalone": {
+            "version": "3.11.9",
+            "build": "20240415",
+            "url": "https://files.example.org/20240415/cpython-3.11.9.tar.gz",
+            "size": 3000,
+            "sha256": digest("9"),
+        },
+    }
     assert tool["request"]["digest"] == request_digest(LOCK.request)
     assert tool["request"]["requirements"][0] == "-e app @ file:."
 
@@ -127,6 +152,12 @@ def test_what_pep_751_has_no_place_for_is_an_error_with_the_file() -> None:
 Edit = Callable[[dict[str, Any]], object]
 
 
+def python_of(t: dict[str, Any]) -> dict[str, Any]:
+    """The first target's archive of Python."""
+    found: dict[str, Any] = t["tool"]["envlock"]["interpreters"][0]["standalone"]
+    return found
+
+
 def edited(edit: Edit) -> str:
     changed = copy.deepcopy(table())
     edit(changed)
@@ -183,6 +214,46 @@ def packages_of(t: dict[str, Any], name: str) -> dict[str, Any]:
             r"not a valid pylock\.toml: .*packages\[3\]\.marker",
         ),
         (lambda t: t.pop("packages"), r"not a valid pylock\.toml: .*packages"),
+        (
+            lambda t: t["tool"]["envlock"]["interpreters"][1].update(standalone=1),
+            r"tool\.envlock\.interpreters\[1\]\.standalone: expected a table",
+        ),
+        (
+            lambda t: python_of(t).update(version="3.12.0"),
+            r"interpreters\[0\]\.standalone\.version: expected a release of CPython 3\.11",
+        ),
+        (
+            lambda t: t["tool"]["envlock"]["interpreters"][1]["standalone"].update(
+                version="3.12.5"
+            ),
+            r"interpreters\[1\]\.standalone\.version: expected a release of CPython 3\.12\.4",
+        ),
+        (
+            lambda t: python_of(t).update(build="yesterday"),
+            r"interpreters\[0\]\.standalone\.build: expected a day",
+        ),
+        (
+            lambda t: python_of(t).update(url="https://me:secret@files.example.org/x.tar.gz"),
+            r"interpreters\[0\]\.standalone\.url: expected an address without credentials",
+        ),
+        (
+            lambda t: python_of(t).pop("sha256"),
+            r"interpreters\[0\]\.standalone\.sha256: expected a text",
+        ),
+        (
+            lambda t: python_of(t).update(size=True),
+            r"interpreters\[0\]\.standalone\.size: expected a number of bytes",
+        ),
+        (
+            lambda t: t["tool"]["envlock"]["request"].update(interpreter="conda"),
+            r"tool\.envlock\.request\.interpreter: expected one of os, standalone",
+        ),
+        (
+            lambda t: t["tool"]["envlock"]["os"]["packages"].append(
+                t["tool"]["envlock"]["os"]["packages"][0] | {"version": "2"}
+            ),
+            r"tool\.envlock\.os\.packages\[5\]: expected one entry only for app of amd64",
+        ),
     ],
 )
 def test_a_wrong_value_is_named_by_its_path(edit: Edit, message: str) -> None:
@@ -202,6 +273,11 @@ def test_a_wrong_value_is_named_by_its_path(edit: Edit, message: str) -> None:
         lambda t: t["packages"].pop(),
         lambda t: t["tool"]["envlock"].update({"environment-hash": "env1-0"}),
         lambda t: t["tool"]["envlock"]["digests"].update(python="0"),
+        lambda t: t["tool"]["envlock"]["digests"].pop("os"),
+        lambda t: t["tool"]["envlock"].pop("os"),
+        lambda t: t["tool"]["envlock"]["os"]["packages"].pop(),
+        lambda t: python_of(t).update(sha256="f" * 64),
+        lambda t: t["tool"]["envlock"]["interpreters"][1].pop("standalone"),
         lambda t: t["tool"]["envlock"]["request"].update(requirements=["lib"]),
         lambda t: t["tool"]["envlock"]["request"].pop("digest"),
     ],

@@ -33,8 +33,8 @@ def sha256_of(value: Any) -> str:
     return hashlib.sha256(rfc8785.dumps(value)).hexdigest()
 
 
-def root_of(python: str, toolchain: str | None = None) -> str:
-    return "env1-" + sha256_of({"os": None, "python": python, "toolchain": toolchain})
+def root_of(python: str, toolchain: str | None = None, os: str | None = None) -> str:
+    return "env1-" + sha256_of({"os": os, "python": python, "toolchain": toolchain})
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
@@ -47,7 +47,11 @@ def test_a_vector_holds_for_both_implementations(vector: dict[str, Any]) -> None
         assert rfc8785.dumps(content).decode() == vector["toolchain-canonical"]
         assert canonical_json(content).decode() == vector["toolchain-canonical"]
         assert sha256_of(content) == digest(content) == vector["toolchain"]
-    assert root_of(vector["python"], vector.get("toolchain")) == vector["root"]
+    if "os" in vector:
+        assert rfc8785.dumps(vector["os-content"]).decode() == vector["os-canonical"]
+        assert canonical_json(vector["os-content"]).decode() == vector["os-canonical"]
+        assert sha256_of(vector["os-content"]) == digest(vector["os-content"]) == vector["os"]
+    assert root_of(vector["python"], vector.get("toolchain"), vector.get("os")) == vector["root"]
 
 
 def test_the_vectors_cover_each_kind_and_differ() -> None:
@@ -56,6 +60,11 @@ def test_the_vectors_cover_each_kind_and_differ() -> None:
         assert any(key in package for package in packages), key
     assert any(not vector["content"]["packages"] for vector in VECTORS)
     assert any(len(vector["content"]["interpreters"]) > 2 for vector in VECTORS)
+    pythons = [python for vector in VECTORS for python in vector["content"]["interpreters"]]
+    assert {"artifact" in python for python in pythons} == {True, False}
+    debs = [vector["os-content"]["packages"] for vector in VECTORS if "os" in vector]
+    assert {len(packages) for packages in debs} == {0, 1, 2, 3}
+    assert any(len({deb["architecture"] for deb in packages}) == 2 for packages in debs)
     assert any(not vector["canonical"].isascii() for vector in VECTORS)
     chains = [vector["toolchain-content"] for vector in VECTORS if "toolchain" in vector]
     assert {frozenset(chain) for chain in chains} == {
@@ -98,14 +107,25 @@ def by_the_specification(text: str) -> str:
     interpreters = []
     for entry in file["tool"]["envlock"]["interpreters"]:
         platform, version = entry["target"].split("@")
-        interpreters.append({"implementation": "cpython", "platform": platform, "version": version})
+        python = {"implementation": "cpython", "platform": platform, "version": version}
+        if "standalone" in entry:
+            python["artifact"] = entry["standalone"]["sha256"]
+        interpreters.append(python)
     interpreters.sort(key=lambda one: (one["platform"], one["version"]))
     packages = sorted(
         file["packages"],
         key=entry_order,
     )
     python = {"interpreters": interpreters, "packages": [package_of(p) for p in packages]}
-    return root_of(sha256_of(python), toolchain_of(file["tool"]["envlock"]))
+    tool = file["tool"]["envlock"]
+    layer = None if "os" not in tool else sha256_of(os_of(tool["os"]))
+    return root_of(sha256_of(python), toolchain_of(tool), layer)
+
+
+def os_of(layer: dict[str, Any]) -> dict[str, Any]:
+    keys = ("architecture", "name", "version", "sha256")
+    packages = sorted([deb[key] for key in keys] for deb in layer["packages"])
+    return {"packages": [dict(zip(keys, deb, strict=True)) for deb in packages]}
 
 
 def builds_of(tool: dict[str, Any]) -> dict[str, Any]:

@@ -4,79 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import rfc8785
 import tomli
 import tomli_w
-from support.samples import small_lock
+from support.samples import OS_SOURCES, os_layer, os_package, os_source, small_lock
 
 from envlock.errors import UsageError, VerificationError
 from envlock.lock import codec
 from envlock.lock.diff import ChangeKind, diff
 from envlock.lock.hashing import environment_hash, request_digest
 from envlock.lock.model import Lock
-from envlock.lock.os import OsArchive, OsLayer, OsLibrary, OsPackage, OsSource, OsSourceFile
+from envlock.lock.os import OsSource
 from envlock.lock.os_graph import os_chain, os_needs
+from envlock.lock.provider import provider
 
-
-def _package(name: str, **values: Any) -> OsPackage:
-    defaults: dict[str, Any] = {
-        "architecture": "amd64",
-        "version": "1.0-1",
-        "sha256": hashlib.sha256(name.encode()).hexdigest(),
-        "size": 10,
-        "file_name": f"pool/main/{name}.deb",
-        "suite": "bookworm",
-        "source": name,
-        "source_version": "1.0-1",
-    }
-    return OsPackage(name=name, **{**defaults, **values})
-
-
-def _source(name: str, version: str = "1.0-1", **values: Any) -> OsSource:
-    names = (f"{name}_{version}.dsc", f"{name}_{version}.tar.xz")
-    files = tuple(
-        OsSourceFile(name=n, sha256=hashlib.sha256(n.encode()).hexdigest(), size=3) for n in names
-    )
-    defaults: dict[str, Any] = {"suite": "bookworm", "directory": f"pool/main/{name}"}
-    return OsSource(name=name, version=version, **{**defaults, "files": files, **values})
-
-
-LAYER = OsLayer(
-    base="debian:bookworm",
-    archives=(
-        OsArchive(
-            archive="debian",
-            suite="bookworm",
-            components=("main",),
-            snapshot="20240601T120000Z",
-            release_sha256="a" * 64,
-            release_date=datetime(2024, 6, 1, 12, tzinfo=UTC),
-            key="ABCD",
-        ),
-    ),
-    packages=(
-        _package("app", requested=True),
-        _package("deep", via=("lib",)),
-        _package("lib", via=("app",)),
-        _package("libc6", base=True, via=("app", "deep", "lib")),
-        _package("libgl1", source="lib", via_wheels=("opencv-python", "pyside6")),
-    ),
-    libraries=(
-        OsLibrary(architecture="amd64", soname="libGL.so.1", package="libgl1", wheels=("cv",)),
-        OsLibrary(
-            architecture="amd64",
-            soname="libcuda.so.1",
-            wheels=("torch", "triton"),
-            partly_read=True,
-        ),
-    ),
-    unread=("torch: torch/lib/libtorch.so",),
-)
-SOURCES = tuple(_source(name) for name in ("app", "deep", "lib", "libc6"))
+LAYER = os_layer()
 
 
 @pytest.fixture
@@ -94,10 +39,10 @@ def test_there_and_back(lock: Lock) -> None:
 
 def test_sources_there_and_back_and_not_in_the_hash(lock: Lock) -> None:
     request = replace(lock.request, sources=True)
-    built = replace(lock, request=request, os=replace(LAYER, sources=SOURCES))
+    built = replace(lock, request=request, os=replace(LAYER, sources=OS_SOURCES))
     text = codec.dump(built)
     assert codec.load(text, where="x") == built
-    shuffled = replace(built, os=replace(LAYER, sources=SOURCES[::-1]))
+    shuffled = replace(built, os=replace(LAYER, sources=OS_SOURCES[::-1]))
     assert codec.dump(shuffled) == text
     assert environment_hash(built) == environment_hash(lock)
 
@@ -105,11 +50,11 @@ def test_sources_there_and_back_and_not_in_the_hash(lock: Lock) -> None:
 @pytest.mark.parametrize(
     ("sources", "asked", "words"),
     [
-        (SOURCES[1:], True, "expected the source package app 1.0-1"),
-        ((*SOURCES, _source("else")), True, "expected no source package else 1.0-1"),
-        ((*SOURCES, _source("lib", directory="x")), True, "expected each source package once"),
+        (OS_SOURCES[1:], True, "expected the source package app 1.0-1"),
+        ((*OS_SOURCES, os_source("else")), True, "expected no source package else 1.0-1"),
+        ((*OS_SOURCES, os_source("lib", directory="x")), True, "expected each source package once"),
         ((), True, "expected the source package app 1.0-1"),
-        (SOURCES, False, "expected no source package app 1.0-1"),
+        (OS_SOURCES, False, "expected no source package app 1.0-1"),
     ],
 )
 def test_sources_are_held_to_the_packages(
@@ -168,7 +113,7 @@ def test_the_branch_is_the_digest_of_what_is_installed(lock: Lock) -> None:
 def test_a_wrong_value_is_named_by_its_path(
     lock: Lock, path: tuple[Any, ...], value: Any, words: str
 ) -> None:
-    table = tomli.loads(codec.dump(replace(lock, os=replace(LAYER, sources=SOURCES))))
+    table = tomli.loads(codec.dump(replace(lock, os=replace(LAYER, sources=OS_SOURCES))))
     place = table["tool"]["envlock"]["os"]
     for key in path[:-1]:
         place = place[key]
@@ -189,7 +134,7 @@ def test_differences_are_named_by_package_and_architecture(lock: Lock) -> None:
         replace(LAYER.packages[0], version="2"),
         replace(LAYER.packages[1], sha256="f" * 64, file_name="pool/other.deb"),
         *LAYER.packages[3:],
-        _package("new"),
+        os_package("new"),
     )
     found = diff(lock, replace(lock, os=replace(LAYER, packages=packages))).changes
     assert [(c.layer, c.name, c.kind) for c in found] == [
@@ -205,16 +150,16 @@ def test_source_packages_differ_by_version_and_content(lock: Lock) -> None:
         request = replace(lock.request, sources=True)
         return replace(lock, request=request, os=replace(LAYER, sources=sources))
 
-    files = SOURCES[1].files
+    files = OS_SOURCES[1].files
     other = replace(files[0], sha256="0" * 64)
     after = built(
-        _source("app", "2"),
-        replace(SOURCES[1], files=(other, files[1])),
-        replace(SOURCES[2], suite="bookworm-security", directory="pool/updates/main/lib"),
-        _source("libc6", "0.9"),
-        SOURCES[3],
+        os_source("app", "2"),
+        replace(OS_SOURCES[1], files=(other, files[1])),
+        replace(OS_SOURCES[2], suite="bookworm-security", directory="pool/updates/main/lib"),
+        os_source("libc6", "0.9"),
+        OS_SOURCES[3],
     )
-    found = diff(built(*SOURCES), after)
+    found = diff(built(*OS_SOURCES), after)
     assert [(c.layer, c.name, c.kind, c.before, c.after) for c in found.changes] == [
         ("os", "src:app", ChangeKind.VERSION, "1.0-1", "2"),
         ("os", "src:deep", ChangeKind.FILES, "deep_1.0-1.dsc", "deep_1.0-1.dsc"),
@@ -268,8 +213,8 @@ def test_the_way_down_from_what_was_asked_for() -> None:
 
 def test_the_lock_says_who_provides_the_python(lock: Lock) -> None:
     [target] = lock.targets
-    assert codec.provider(lock, target) is None
-    python = _package(f"python{target.series}", architecture=target.platform.partition("/")[2])
+    assert provider(lock, target) is None
+    python = os_package(f"python{target.series}", architecture=target.platform.partition("/")[2])
     there = replace(lock, os=replace(LAYER, packages=(python,)))
     if target.platform.startswith("linux/"):
-        assert codec.provider(there, target) == f"debian:bookworm {python.name} 1.0-1"
+        assert provider(there, target) == f"debian:bookworm {python.name} 1.0-1"

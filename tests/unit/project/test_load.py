@@ -12,14 +12,14 @@ import pytest
 from envlock.errors import UsageError
 from envlock.lock.hashing import request_digest
 from envlock.lock.request import Request
-from envlock.project.load import allows, load_request, python_version_file
+from envlock.project.load import DefaultPython, allows, load_request, python_version_file
 from envlock.project.locate import locate
 
 Write = Callable[[str, str], Path]
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
-def never(bound: str | None) -> str:
+def never(bound: str | None, base: str | None) -> str:
     raise AssertionError(f"no Python was to be chosen (bound {bound})")
 
 
@@ -28,7 +28,7 @@ def load(
     *,
     name: str | None = None,
     script: Path | None = None,
-    default_python: Callable[[str | None], str] = lambda bound: "3.11",
+    default_python: DefaultPython = lambda bound, base: "3.11",
 ) -> Request:
     return load_request(
         locate(folder, name=name, script=script),
@@ -168,7 +168,7 @@ def test_script(tmp_path: Path, write: Write) -> None:
 def test_order_of_pythons(tmp_path: Path, write: Write) -> None:
     asked: list[str | None] = []
 
-    def default(bound: str | None) -> str:
+    def default(bound: str | None, base: str | None) -> str:
         asked.append(bound)
         return "3.14"
 

@@ -25,7 +25,7 @@ def test_a_missing_or_empty_folder_is_to_be_made(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for name in ("missing", "empty"):
         place = place_at_prefix(LOCK, tmp_path / name, platform="linux/amd64")
-        assert place == Place(prefix=tmp_path / name, interpreter=None, target=LINUX)
+        assert place == Place(prefix=tmp_path / name, interpreter=None, target=LINUX, python="3.11")
 
 
 @pytest.mark.parametrize("recreate", [False, True])

@@ -48,7 +48,9 @@ def layer(snapshot: str | None, released: datetime) -> OsLayer:
 
 
 def mirrors(*given: str) -> Mirrors:
-    return choose_mirrors(Debian(), given=given, keyring=parse_keyring(signer().public, "test"))
+    return choose_mirrors(
+        Debian(), given=given, keyring=lambda: parse_keyring(signer().public, "test")
+    )
 
 
 def places(snapshot: str | None, *given: str, released: datetime = AS_OF) -> list[str]:

@@ -24,7 +24,7 @@ SECURITY = AptSource(
 
 
 def choose(*given: str, sources: tuple[AptSource, ...] = ()) -> Mirrors:
-    return choose_mirrors(Debian(), given=given, sources=sources, keyring=KEYRING)
+    return choose_mirrors(Debian(), given=given, sources=sources, keyring=lambda: KEYRING)
 
 
 def test_apts_mirrors_by_archive() -> None:
