@@ -16,6 +16,7 @@ from benchmarks.measure import (
     race_warm,
     run_once,
 )
+from benchmarks.os_packages import os_packages
 from benchmarks.report import Row
 from benchmarks.sets import AS_OF, SETS
 
@@ -196,6 +197,7 @@ CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "check": check_against_uv,
     "view": view_against_direct,
     "memory": peak_memory,
+    "os": os_packages,
     "pip-compile": lock_against_pip_compile,
 }
 """Every case by name, quick ones first."""

@@ -76,7 +76,7 @@ def run_once(contender: Contender, environment: Mapping[str, str]) -> float:
     done = subprocess.run(
         contender.argv,
         cwd=contender.folder,
-        env={**os.environ, **environment},
+        env={**_surroundings(), **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -87,6 +87,11 @@ def run_once(contender: Contender, environment: Mapping[str, str]) -> float:
         tail = "\n".join((done.stderr or done.stdout).splitlines()[-15:])
         raise ContenderFailedError(f"{contender.name}: exit {done.returncode}\n{tail}")
     return seconds
+
+
+def _surroundings() -> dict[str, str]:
+    """This process's environment; all may keep bytecode, as installed programs do."""
+    return {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 
 def race_cold(contenders: Sequence[Contender], *, repeat: int, scratch: Path) -> dict[str, Timing]:

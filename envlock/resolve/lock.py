@@ -21,7 +21,7 @@ from envlock.lock.request import Request
 from envlock.lock.selection import applies
 from envlock.lock.target import Target, wheel_tags
 from envlock.resolve.python.config import discover_sources
-from envlock.resolve.python.engine import NO_UPGRADE, Engine, Question, Upgrade
+from envlock.resolve.python.engine import NO_UPGRADE, Engine, Question, Resolution, Upgrade
 from envlock.resolve.python.sources import Sources
 
 if TYPE_CHECKING:
@@ -105,24 +105,7 @@ def make_lock(request: Request, plan: Plan, reporter: Reporter) -> Lock:
     """
     sources = discover_sources(request, plan.root, dated=plan.dated, reporter=reporter)
     pinned = _pinned(request, plan, sources, reporter)
-    engine = load_engine(plan.engine)
-    question = Question(
-        request=request if pinned is None else pinned.request,
-        root=plan.root,
-        as_of=plan.as_of,
-        sources=sources,
-        pins=plan.pins,
-        upgrade=plan.upgrade,
-        build=plan.build,
-        refresh=plan.refresh,
-    )
-    try:
-        resolution = engine.resolve(question, reporter)
-    except NoSolutionError as error:
-        from envlock.resolve import explain
-
-        reporter.step("looking for a date that works")
-        raise explain.with_date(error, engine, question, plan.now, reporter) from None
+    resolution = _resolution(request if pinned is None else pinned.request, plan, sources, reporter)
     packages = resolution.packages
     if pinned is not None:
         packages = tuple(pinned.complete(package) for package in packages)
@@ -157,6 +140,30 @@ def make_lock(request: Request, plan: Plan, reporter: Reporter) -> Lock:
         )
 
 
+def _resolution(request: Request, plan: Plan, sources: Sources, reporter: Reporter) -> Resolution:
+    """The engine's answer; where nothing is asked for, no engine has to say so."""
+    if not request.wishes and plan.engine in BUILT_IN:
+        return Resolution(packages=())
+    engine = load_engine(plan.engine)
+    question = Question(
+        request=request,
+        root=plan.root,
+        as_of=plan.as_of,
+        sources=sources,
+        pins=plan.pins,
+        upgrade=plan.upgrade,
+        build=plan.build,
+        refresh=plan.refresh,
+    )
+    try:
+        return engine.resolve(question, reporter)
+    except NoSolutionError as error:
+        from envlock.resolve import explain
+
+        reporter.step("looking for a date that works")
+        raise explain.with_date(error, engine, question, plan.now, reporter) from None
+
+
 def _pinned(
     request: Request, plan: Plan, sources: Sources, reporter: Reporter
 ) -> PinnedRequest | None:
@@ -189,7 +196,7 @@ def _os_layer(
     request = lock.request
     if request.os_base is None:
         return None
-    if not request.os_libraries:
+    if not request.os_libraries or not lock.packages:
         if plan.os_layer is not None:
             return replace(plan.os_layer, libraries=(), unread=())
         return _new_os_layer(request, request.os_base, plan, None, http, reporter)

@@ -1,6 +1,6 @@
 """A distribution: its releases by codename, their suites, its keys and its snapshot service.
 
-A new one is one module with a value that satisfies ``Distribution``, named in ``_known``.
+A new one is one module with a class that satisfies ``Distribution``, named in ``_KNOWN``.
 """
 
 from __future__ import annotations
@@ -8,9 +8,15 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Protocol
 
 from envlock.errors import UsageError
+
+_KNOWN = {
+    "debian": "envlock.resolve.os.debian:Debian",
+    "ubuntu": "envlock.resolve.os.ubuntu:Ubuntu",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,10 +131,10 @@ def parse_base(text: str, *, as_of: datetime | None = None) -> Base:
             there yet at ``as_of``.
     """
     name, colon, release = (part.strip().lower() for part in text.partition(":"))
-    known = _known()
-    if name not in known:
-        raise _unknown(f"unknown distribution {name!r}", name, list(known), text)
-    distribution = known[name]
+    if name not in _KNOWN:
+        raise _unknown(f"unknown distribution {name!r}", name, list(_KNOWN), text)
+    module, _, attribute = _KNOWN[name].partition(":")
+    distribution: Distribution = getattr(import_module(module), attribute)()
     if not colon or not release:
         newest = _newest_stable(distribution)
         raise UsageError(f"{text!r} names no release", remedy=f"for example {name}:{newest.name}")
@@ -165,12 +171,3 @@ def _unknown(what: str, given: str, known: list[str], text: str) -> UsageError:
         where=f'base = "{text}"',
         remedy=f"did you mean {near[0]}? {listed}" if near else listed,
     )
-
-
-def _known() -> dict[str, Distribution]:
-    # Here, because each of these modules needs this one's values.
-    from envlock.resolve.os.debian import Debian
-    from envlock.resolve.os.ubuntu import Ubuntu
-
-    found: tuple[Distribution, ...] = (Debian(), Ubuntu())
-    return {distribution.name: distribution for distribution in found}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from envlock.errors import NoSolutionError, UsageError
 from envlock.io.apt_config import apt_sources
@@ -19,13 +20,13 @@ from envlock.resolve.os.closure import Solution, close
 from envlock.resolve.os.distribution import Base, parse_base
 from envlock.resolve.os.failure import NoSuchPackageError
 from envlock.resolve.os.index import PackageIndex
-from envlock.resolve.os.libraries.advice import additions, provided
-from envlock.resolve.os.libraries.contents import Contents, read_contents
-from envlock.resolve.os.libraries.needs import Finder
 from envlock.resolve.os.mirrors import choose_mirrors
 from envlock.resolve.os.python import own_pythons
-from envlock.resolve.os.sources import find_sources
 from envlock.resolve.os.trust import read_keyring
+
+if TYPE_CHECKING:
+    from envlock.resolve.os.libraries.contents import Contents
+    from envlock.resolve.os.libraries.needs import Finder
 
 
 def make_os_layer(
@@ -92,6 +93,8 @@ def make_os_layer(
         )
     if not request.sources:
         return layer
+    from envlock.resolve.os.sources import find_sources
+
     reporter.step(f"finding source packages of {base}")
     return replace(layer, sources=find_sources(layer.packages, suites, http))
 
@@ -154,6 +157,10 @@ def _resolved(
         packages = tuple(_locked(solution, index, architecture, {}))
         if needs is None:
             return _Part(packages=packages)
+        # Imported here: most of the time nobody asks, or all is known.
+        from envlock.resolve.os.libraries.advice import additions, provided
+        from envlock.resolve.os.libraries.contents import read_contents
+
         found = needs(architecture, packages)
         locked = {package.name for package in packages}
 

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, partial
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -116,6 +115,8 @@ class Subject:
 @cache
 def shipped_keyring(name: str) -> Keyring:
     """The keys that envlock brings for a distribution (``debian-archive``, ``ubuntu-archive``)."""
+    from importlib import resources  # slow to load; a project may bring its own keys
+
     file = resources.files("envlock.resolve.os") / "keys" / f"{name}.asc"
     return parse_keyring(file.read_bytes(), f"envlock's {name} keys")
 

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,8 @@ NEXT = (
     "envlock.lock.diff",
 )
 """What is needed once uv is done, loaded while it works."""
+NEXT_OS = ("envlock.resolve.os.lock",)
+"""And where OS packages are asked for."""
 
 _LOG = "uv_resolver=warn,uv_client=warn"
 _A_WHILE = timedelta(minutes=10)
@@ -109,7 +112,7 @@ def _ask(question: Question, cache: Path | None = None) -> _Answer:
             _command(workspace, question, cache),
             cwd=workspace,
             env=uv_settings.environment(question.sources) | {"RUST_LOG": _LOG},
-            meanwhile=_load_next,
+            meanwhile=partial(_load_next, question.request),
             remedy="pip install uv",
         )
         text = read_text(workspace / "uv.lock") if completed.code == 0 else None
@@ -118,8 +121,8 @@ def _ask(question: Question, cache: Path | None = None) -> _Answer:
     return _Answer(completed=completed, said=uv_messages.read(completed.stderr), lock_text=text)
 
 
-def _load_next() -> None:
-    for name in NEXT:
+def _load_next(request: Request) -> None:
+    for name in NEXT if request.os_base is None else NEXT + NEXT_OS:
         import_module(name)
 
 
