@@ -119,7 +119,7 @@ def make_lock(request: Request, plan: Plan, reporter: Reporter) -> Lock:
 
     with Http(certificate=sources.certificate) as http:
         packages = sizes.fill(packages, sources, http, reporter)
-        builds = _builds(request, plan, packages, engine, sources, http, reporter)
+        builds = _builds(request, plan, packages, sources, http, reporter)
         lock = Lock(
             as_of=plan.as_of,
             engine=plan.engine,
@@ -271,7 +271,6 @@ def _builds(
     request: Request,
     plan: Plan,
     packages: tuple[PythonPackage, ...],
-    engine: Engine,
     sources: Sources,
     http: Http,
     reporter: Reporter,
@@ -291,7 +290,11 @@ def _builds(
     from envlock.resolve.python.build_requirements import lock_builds
 
     world = World(
-        engine=engine, root=plan.root, as_of=plan.as_of, sources=sources, refresh=plan.refresh
+        engine=load_engine(plan.engine),
+        root=plan.root,
+        as_of=plan.as_of,
+        sources=sources,
+        refresh=plan.refresh,
     )
     found = lock_builds(request, packages, world, kept=plan.builds, http=http, reporter=reporter)
     _verify(found.packages, plan.as_of)
