@@ -7,6 +7,7 @@ Pure: nothing here opens a file, a socket or a process. It may import ``errors``
 - ``request``    what a project asks for: ``Request``, ``Wish``; its digest
 - ``os``         the OS layer; ``toolchain``: nixpkgs and Guix
 - ``builds``     what building the sdists needs
+- ``interpreter`` archives of Python; ``provider``: where each target's Python comes from
 - ``target``     platforms and Pythons: markers, environments, wheel tags
 - ``codec``      pylock.toml (PEP 751) text ⇄ ``Lock``; ``reader``: its tables → values
 - ``hashing``    canonical JSON and the environment hash (docs/environment-hash.md)

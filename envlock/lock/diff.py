@@ -129,9 +129,7 @@ def _origin(lock: Lock, target: Target) -> str | None:
     if build is not None:
         return f"{build} sha256:{build.sha256}"
     found = provider(lock, target)
-    if found is None or lock.os is None or not found.startswith(lock.os.base):
-        return found
-    return lock.os.base
+    return None if found is None else found.partition(" ")[0]
 
 
 def _os_changes(before: Lock, after: Lock) -> list[Change]:

@@ -10,7 +10,7 @@ PROVIDERS = {
     "os": "the distribution's own package",
     "standalone": "an archive of python-build-standalone, by digest",
     "base-image": "the Python of the image that the environment is built on",
-    "nixpkgs": "the Python of nixpkgs",
+    "nixpkgs": "the Python of the nixpkgs that [tool.envlock.nix] locks",
 }
 """What ``interpreter`` may say, and what it means."""
 

@@ -11,14 +11,14 @@ def provider(lock: Lock, target: Target) -> str | None:
     """What provides the target's Python, as text; None: the machine, the lock does not say.
 
     For example ``debian:bookworm python3.11 3.11.2-6``, ``python-build-standalone
-    3.13.5+20250723``, ``base-image``, ``nixpkgs``.
+    3.13.5+20250723``, ``base-image``, ``nixpkgs`` and its revision.
     """
     build = standalone(lock, target)
     if build is not None:
         return str(build)
     system, _, machine = target.platform.partition("/")
-    if lock.request.interpreter == "nixpkgs" and system != "windows":
-        return "nixpkgs"
+    if lock.request.interpreter == "nixpkgs" and lock.nixpkgs is not None and system != "windows":
+        return f"nixpkgs {lock.nixpkgs.rev}"
     if system != "linux":
         return None
     if lock.request.interpreter == "base-image":

@@ -130,13 +130,19 @@ def assemble(
 
 
 def _interpreter(settings: Settings) -> str | None:
-    if settings.interpreter == "os" and settings.os is None:
+    said = settings.interpreter
+    missing = {"os": settings.os, "nixpkgs": settings.nix}
+    if said in missing and missing[said] is None:
+        table = {
+            "os": 'add [tool.envlock.os] with base = "debian:bookworm"',
+            "nixpkgs": "add a table [tool.envlock.nix]",
+        }[said]
         raise UsageError(
-            'interpreter = "os", but there are no OS packages',
+            f'interpreter = "{said}", but nothing of it is locked',
             where=settings.place("interpreter"),
-            remedy='say which distribution: [tool.envlock.os] base = "debian:bookworm"',
+            remedy=table,
         )
-    return settings.interpreter
+    return said
 
 
 def read_source(project: Project) -> Document:

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -116,7 +116,7 @@ def _newest(target: Target, as_of: datetime) -> _Build:
     what = f"python-build-standalone has no CPython {target.python} for {target.platform}"
     if not builds:
         raise UsageError(
-            f"{what}, as far as uv {version('uv')} knows",
+            f"{what}, as far as {_uv()} knows",
             remedy="lock for another Python, choose another interpreter, or a newer uv:"
             " pip install --upgrade uv",
         )
@@ -126,6 +126,13 @@ def _newest(target: Target, as_of: datetime) -> _Build:
         f" {version('uv')} knows is {first.release} of {_shown(first.day)}",
         remedy="take a later as-of, lock for another Python, or choose another interpreter",
     )
+
+
+def _uv() -> str:
+    try:
+        return f"uv {version('uv')}"
+    except PackageNotFoundError:  # a uv on PATH
+        return "this uv"
 
 
 def _shown(day: str) -> str:
@@ -202,7 +209,7 @@ def _digest(build: _Build) -> str:
     said = _DIGESTS.search(completed.stderr + "\n")
     if completed.code == 0 or said is None or said[2] != hashlib.sha256(content).hexdigest():
         raise SourceError(
-            f"uv {version('uv')} does not say the digest of {build.key}, and none is locked"
+            f"{_uv()} does not say the digest of {build.key}, and none is locked"
             " without one" + (f":\n{completed.stderr.strip()}" if completed.stderr else ""),
             where="uv python install",
             remedy="try another version of uv, or choose another interpreter",

@@ -348,14 +348,17 @@ def test_the_patch_that_the_suite_has_is_the_suites(
 def test_who_provides_it_instead_is_in_the_lock(
     asking: Project, archive: SnapshotServer, interpreter: str
 ) -> None:
-    ask(asking, archive, {"python": "3.13", "interpreter": interpreter})
+    settings = {"python": "3.13", "interpreter": interpreter, "nix": {"branch": "nixos-23.11"}}
+    ask(asking, archive, settings)
     check = asking.run("lock", "--check")
     assert check.returncode == 1
     assert f"interpreter: was unset, is now {interpreter}" in check.stderr
     lock = asking.lock(as_of=THEN)
     assert lock.os is not None
     assert [p.name for p in lock.os.packages] == ["libc6"]
-    assert f'provider = "{interpreter}"' in asking.lock_path.read_text()
+    assert lock.nixpkgs is not None
+    revision = f" {lock.nixpkgs.rev}" if interpreter == "nixpkgs" else ""
+    assert f'provider = "{interpreter}{revision}"' in asking.lock_path.read_text()
 
 
 def test_without_a_stated_python_the_suites_own_is_taken(
@@ -368,11 +371,20 @@ def test_without_a_stated_python_the_suites_own_is_taken(
     assert [t.key for t in asking.lock(as_of=THEN).targets] == ["linux/amd64@3.11"]
 
 
-def test_os_needs_a_distribution(asking: Project) -> None:
-    asking.write(settings={"python": PYTHON, "interpreter": "os"})
+@pytest.mark.parametrize(
+    ("interpreter", "words"), [("os", "[tool.envlock.os]"), ("nixpkgs", "[tool.envlock.nix]")]
+)
+def test_what_shall_provide_it_has_to_be_locked(
+    asking: Project, interpreter: str, words: str
+) -> None:
+    asking.write(settings={"python": PYTHON, "interpreter": interpreter})
     said = refusal(asking, 2)
-    assert 'interpreter = "os", but there are no OS packages' in said
+    assert f'interpreter = "{interpreter}", but nothing of it is locked' in said
+    assert words in said
     assert "pyproject.toml:" in said
+
+
+def test_who_cannot_provide_it_is_told_who_can(asking: Project) -> None:
     asking.write(settings={"python": PYTHON, "interpreter": "conda"})
     said = refusal(asking, 2)
     assert "tool.envlock.interpreter: expected what provides the Python" in said

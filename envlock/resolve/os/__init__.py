@@ -9,7 +9,8 @@
 - ``sources``       source indexes: what each .deb was built from
 - ``paragraphs``    how indexes are kept: as SQLite, by digest
 - ``closure``       what is installed together, by apt's rules; ``solver``, ``selection``,
-  ``providers`` find it, ``failure`` says why not
+  ``providers`` find it, ``failure`` says why not, ``absent`` who has what is not there
+- ``python``        the suite's own Pythons, where they are to be locked
 
 May use ``lock``, ``errors`` and ``io``; prints nothing.
 """

@@ -21,7 +21,7 @@ from envlock.resolve.os.failure import NoSuchPackageError
 from envlock.resolve.os.index import kept_elsewhere
 from envlock.resolve.os.mirrors import Mirrors
 from envlock.resolve.os.snapshot import RELEASE_LIMIT, parse_timestamp
-from envlock.resolve.os.version import sort_key
+from envlock.resolve.os.version import sort_key, valid
 
 PATIENCE = 3.0
 """Seconds to wait for the snapshot service's answer to one question."""
@@ -94,8 +94,8 @@ class _Asker:
     def oldest(self) -> str | None:
         """Its oldest version."""
         listed = self._ask("/").get("result", [])
-        versions = [v["binary_version"] for v in _tables(listed) if "binary_version" in v]
-        return min(map(str, versions), key=sort_key, default=None)
+        versions = [str(v.get("binary_version")) for v in _tables(listed)]
+        return min(filter(valid, versions), key=sort_key, default=None)
 
     def seen(self, version: str, archives: Sequence[str]) -> FirstSeen | None:
         """The first import that had the version."""
