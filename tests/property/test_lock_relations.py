@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -149,8 +150,12 @@ def test_a_new_or_lost_name_is_told(pair: tuple[Lock, Lock]) -> None:
     changes = diff(before, after).changes
     assert {c.name for c in changes if c.kind is ChangeKind.ADDED} >= new - old
     assert {c.name for c in changes if c.kind is ChangeKind.REMOVED} >= old - new
-    kinds = [(c.kind is not ChangeKind.INTERPRETER, c.layer != "python", c.name) for c in changes]
-    assert kinds == sorted(kinds), "pythons, then packages, then OS packages, each by name"
+    # Pythons, then packages by name, then what lies around them, layer by layer.
+    layers = [layer for layer, _ in groupby(changes, key=lambda change: change.layer)]
+    assert layers == [layer for layer in ("python", "os", "build", "library") if layer in layers]
+    python = [c for c in changes if c.layer == "python"]
+    order = [(c.kind is not ChangeKind.INTERPRETER, c.name) for c in python]
+    assert order == sorted(order)
 
 
 # --- graph ---
