@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from support.index import LoopbackIndex
 from support.project import PYTHON, Project, errors_in
 
 from envlock.io.tools import find_uv
+from envlock.lock import codec
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
 from envlock.resolve.standalone import PUBLISHER
@@ -201,3 +203,23 @@ def test_check_and_diff_know_it(asking: Project, tmp_path: Path) -> None:
     assert outcome["interpreters"] == [
         {"provider": "base-image", "target": f"linux/amd64@{PYTHON}"}
     ]
+
+
+def test_fetch_brings_it_from_the_mirror_and_no_other_bytes(
+    asking: Project, mirror: BuildsMirror
+) -> None:
+    lock = asking.lock(as_of=AS_OF)
+    done = asking.run("fetch")
+    assert done.returncode == 4
+    assert "linux/amd64 python-build-standalone 3.13.5+20250723" in done.stderr
+    # A lock of what the mirror has.
+    [build] = lock.standalone
+    served = replace(build, sha256=hashlib.sha256(bytes(SIZE)).hexdigest())
+    asking.lock_path.write_text(codec.dump(replace(lock, standalone=(served,))))
+    mirror.forget_requests()
+    [row] = asking.json("fetch")["files"]
+    assert (row["name"], row["version"]) == ("cpython", "3.13.5+20250723")
+    assert (row["layer"], row["architecture"], row["size"]) == ("python", None, SIZE)
+    assert row["file"] == build.url.rpartition("/")[2].replace("%2B", "+")
+    assert Path(row["path"]).read_bytes() == bytes(SIZE)
+    assert mirror.count("/builds/20250723/*", "GET") == 1
