@@ -7,6 +7,7 @@ name in the store.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
@@ -227,3 +228,21 @@ def _all_failed(failures: Sequence[EnvlockError]) -> EnvlockError:
         where=first.where,
         remedy=first.remedy,
     )
+
+
+def verify_local(path: Path, sha256: str, *, remedy: str) -> None:
+    """Hold a file that is on this disk already to the digest that the lock says.
+
+    Raises:
+        SourceError: it cannot be read.
+        VerificationError: it has other bytes.
+    """
+    try:
+        with path.open("rb") as content:
+            found = hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise SourceError(f"cannot read: {error.strerror}", where=str(path)) from None
+    if found != sha256:
+        raise VerificationError(
+            f"sha256 is {found}, the lock says {sha256}", where=str(path), remedy=remedy
+        )

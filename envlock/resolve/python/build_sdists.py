@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from envlock.errors import SourceError, VerificationError
-from envlock.io.fetch import Wanted, fetch, fetch_all
+from envlock.io.fetch import Wanted, fetch, fetch_all, verify_local
 from envlock.io.http import Http
 from envlock.io.progress import Reporter
 from envlock.io.unpack import unpack
@@ -92,17 +90,7 @@ class Shelf:
         if sdist.path is None:
             return fetch(self.http, self._wanted(sdist))
         path = self.root / sdist.path
-        try:
-            with path.open("rb") as content:
-                found = hashlib.file_digest(content, "sha256").hexdigest()
-        except OSError as error:
-            raise SourceError(f"cannot read: {error.strerror}", where=str(path)) from None
-        if found != sdist.sha256:
-            raise VerificationError(
-                f"sha256 is {found}, the lock says {sdist.sha256}",
-                where=str(path),
-                remedy="put the locked file back, or run `envlock lock`",
-            )
+        verify_local(path, sdist.sha256, remedy="put the locked file back, or run `envlock lock`")
         return path
 
     def _wanted(self, sdist: Sdist) -> Wanted:

@@ -8,7 +8,6 @@ every machine gets the same answer. See docs/decisions/0007-system-libraries.md.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import lzma
 import posixpath
@@ -22,9 +21,9 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from envlock.errors import SourceError, VerificationError
+from envlock.errors import SourceError
 from envlock.io.cache import DiskCache
-from envlock.io.fetch import PARALLEL, Wanted, fetch
+from envlock.io.fetch import PARALLEL, Wanted, fetch, verify_local
 from envlock.io.http import Http, Login
 from envlock.io.progress import Reporter
 from envlock.io.store import stored
@@ -193,7 +192,7 @@ class WheelReader:
     def _whole(self, file: WheelFile) -> Path:
         """The wheel on disk, verified."""
         if file.path is not None:
-            _verify_local(file, file.path)
+            verify_local(file.path, file.sha256, remedy="restore the file, or lock it anew")
             return file.path
         wanted = Wanted(
             name=file.name,
@@ -283,20 +282,6 @@ def _architectures(elf: Elf) -> Iterator[str]:
     for architecture, kind in MACHINES.items():
         if kind == (elf.bits, elf.machine):
             yield architecture
-
-
-def _verify_local(file: WheelFile, path: Path) -> None:
-    try:
-        with path.open("rb") as content:
-            found = hashlib.file_digest(content, "sha256").hexdigest()
-    except OSError as error:
-        raise SourceError(f"cannot read: {error.strerror}", where=str(path)) from None
-    if found != file.sha256:
-        raise VerificationError(
-            f"sha256 is {found}, the lock says {file.sha256}",
-            where=str(path),
-            remedy="restore the file, or lock it anew",
-        )
 
 
 def _encoded(found: WheelLibraries) -> bytes:
