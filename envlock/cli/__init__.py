@@ -18,4 +18,8 @@ def main() -> None:
         sys.exit(0)
     from envlock.cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    # CPython remembers an interrupt that left an `exec`, as dataclasses have at import, even once
+    # it is caught, and then dies of the signal in place of this exit code; a new `exec` forgets it.
+    exec("")  # noqa: S102
+    sys.exit(code)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from support.index import Fault, LoopbackIndex
@@ -142,6 +143,22 @@ def test_a_full_disk_keeps_the_old_lock(shaky: Project) -> None:
     assert "pylock.toml" in done.stderr
     assert shaky.lock_path.read_bytes() == before
     assert {p.name for p in shaky.root.iterdir()} == {"pylock.toml", "pyproject.toml"}
+
+
+def test_an_interrupt_while_a_module_is_made_ends_with_the_same_code(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import envlock.cli, envlock.cli.app, click\n"
+        "def interrupted(_arguments):\n"
+        "    try:\n"
+        "        exec('raise KeyboardInterrupt')\n"
+        "    except KeyboardInterrupt:\n"
+        "        return 130\n"
+        "envlock.cli.app.run = interrupted\n"
+        "envlock.cli.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-m", "program"], cwd=tmp_path, check=False)
+    assert done.returncode == 130
 
 
 def test_an_interrupt_is_one_line(shaky: Project, index: LoopbackIndex) -> None:
