@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from envlock.lock.builds import Build
+    from envlock.lock.image import BaseImage
     from envlock.lock.interpreter import StandalonePython
     from envlock.lock.os import OsLayer
     from envlock.lock.request import Request
@@ -152,6 +153,7 @@ class Lock:
     builds: tuple[Build, ...] = ()
     build_packages: tuple[PythonPackage, ...] = ()
     standalone: tuple[StandalonePython, ...] = ()
+    image: BaseImage | None = None
 
     def package(self, name: str) -> tuple[PythonPackage, ...]:
         """Entries called ``name`` (normalized); several when targets differ."""
