@@ -108,7 +108,14 @@ def _field_mismatches(key: str, before: object, after: object) -> list[Mismatch]
         Mismatch(
             field=key,
             kind=StaleKind.CHANGED,
-            before="unset" if before is None else str(before),
-            after="unset" if after is None else str(after),
+            before=_text(before),
+            after=_text(after),
         )
     ]
+
+
+def _text(value: object) -> str:
+    """A setting's value as a project writes it (TOML)."""
+    if value is None:
+        return "unset"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -150,7 +150,7 @@ def test_turning_them_on_makes_the_lock_stale(asking: Project, archive: Snapshot
     ask(asking, archive)
     done = asking.run("lock", "--check")
     assert done.returncode == 1
-    assert "sources: was unset, is now True" in done.stderr
+    assert "sources: was unset, is now true" in done.stderr
     done = asking.run("lock")
     assert done.returncode == 0
     assert "4 of debian:bookworm (from 4 source packages)" in done.stderr

@@ -47,8 +47,8 @@ def test_nothing_is_said_when_nothing_changed() -> None:
             ],
         ),
         (replace(REQUEST, targets=(LINUX, MACOS)), ["targets: macos/arm64@3.12.4 was added"]),
-        (replace(REQUEST, sources=True), ["sources: was unset, is now True"]),
-        (replace(REQUEST, prereleases=True), ["prereleases: was unset, is now True"]),
+        (replace(REQUEST, sources=True), ["sources: was unset, is now true"]),
+        (replace(REQUEST, prereleases=True), ["prereleases: was unset, is now true"]),
         (
             replace(REQUEST, requires_python=">=3.11"),
             ["requires-python: was unset, is now >=3.11"],
