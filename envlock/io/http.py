@@ -21,11 +21,19 @@ from concurrent.futures import CancelledError, Future, as_completed
 from pathlib import Path
 from types import TracebackType
 
-from envlock.errors import MissingError, SourceError, UsageError
+from envlock.errors import MissingError, SourceError
+from envlock.io.bodies import Body
 from envlock.io.files import disk_error
+from envlock.io.http_settings import http_settings
 from envlock.io.loop import Loop
 from envlock.io.sinks import CountingSink, FileSink, MemorySink, Sink
-from envlock.io.transfer import NETWORK_REMEDY, Response, Settings, Transfer
+from envlock.io.transfer import (
+    NETWORK_REMEDY,
+    Response,
+    Transfer,
+    delay,
+    retry_after,
+)
 from envlock.io.urls import split_credentials, without_credentials
 
 __all__ = ["Http", "Login", "Response", "expect_ok"]
@@ -37,7 +45,6 @@ MAX_BYTES = 256 * 1024 * 1024
 MAX_FILE_BYTES = 8 * 1024 * 1024 * 1024
 """A file of unknown size is not brought any further; no wheel comes near."""
 _NO_HEAD = frozenset({403, 405, 501})
-_BUNDLE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class Http:
@@ -65,22 +72,14 @@ class Http:
         backoff: float = 0.25,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        variables = os.environ if environ is None else environ
-        if retries is None:
-            retries = int(_number(variables, "ENVLOCK_HTTP_RETRIES", 3))
-        if timeout is None:
-            timeout = _number(variables, "ENVLOCK_HTTP_TIMEOUT", 30)
-        bundle, folder = _trust(certificate, variables)
-        self._loop = Loop(
-            Settings(
-                certificate=bundle,
-                certificate_folder=folder,
-                netrc=variables.get("NETRC"),
-                retries=retries,
-                timeout=timeout,
-                backoff=backoff,
-            )
+        self._settings = http_settings(
+            os.environ if environ is None else environ,
+            certificate=certificate,
+            retries=retries,
+            timeout=timeout,
+            backoff=backoff,
         )
+        self._loop = Loop(self._settings)
 
     def __enter__(self) -> Http:
         return self
@@ -145,6 +144,61 @@ class Http:
             span=span,
             first=first,
         ).result()
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: Body | None = None,
+        once: bool = False,
+        follow: bool = True,
+        max_bytes: int = MAX_BYTES,
+    ) -> Response:
+        """A request of any method; it may send a body.
+
+        Args:
+            method: ``HEAD``, ``POST``, ``PUT``, ``PATCH``, …
+            url: http or https.
+            headers: more request headers. ``Authorization`` goes to the URL's host only.
+            body: what is sent.
+            once: make no other attempt; then 429 and 5xx are answers, too.
+            follow: where False, a redirect is an answer.
+            max_bytes: a longer answer is an error.
+
+        Raises:
+            SourceError: as for ``get``; the body's file cannot be read.
+        """
+        future = self._send(
+            url,
+            MemorySink(url, max_bytes),
+            # An `Expect: 100-continue`, which libcurl would send, makes some servers wait.
+            headers={**(headers or {}), **({} if body is None else {"Expect": ""})},
+            head=method == "HEAD",
+            method=None if method in ("GET", "HEAD") else method,
+            sent=body,
+            once=once,
+            follow=follow,
+        )
+        try:
+            return future.result()
+        except SourceError:
+            if body is not None and body.failure is not None:
+                raise body.error() from None
+            raise
+        finally:
+            if body is not None:
+                body.close()
+
+    def pause(self, attempt: int, headers: Mapping[str, str] | None = None) -> float:
+        """Seconds to wait before an attempt after that one (0: the first), for ``once``."""
+        return delay(attempt, retry_after(headers or {}), self._settings)
+
+    @property
+    def retries(self) -> int:
+        """Attempts after the first one."""
+        return self._settings.retries
 
     def head_sizes(
         self,
@@ -237,16 +291,32 @@ class Http:
         sha256: str | None = None,
         credentials: Login | None = None,
     ) -> None:
-        """Bring a file's bytes into ``sink``, behind those that it has.
+        """``try_fill`` and hold the answer to 2xx.
+
+        Raises:
+            SourceError: the file cannot be had or not be written (``MissingError``: not there).
+        """
+        expect_ok(self.try_fill(url, sink, sha256=sha256, credentials=credentials), url)
+
+    def try_fill(
+        self,
+        url: str,
+        sink: FileSink,
+        *,
+        sha256: str | None = None,
+        credentials: Login | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Bring a file's bytes into ``sink``, behind those that it has; the last answer's head.
 
         Where continued pieces do not make up ``sha256``, the file is fetched once more, in one: it
         may have changed between two of them.
 
         Raises:
-            SourceError: the file cannot be had or not be written (``MissingError``: not there).
+            SourceError: no answer, or the file cannot be written.
         """
         for last in (False, True):
-            future = self._send(url, sink, credentials=credentials, identity=True)
+            future = self._send(url, sink, headers=headers, credentials=credentials, identity=True)
             try:
                 response = future.result()
             except CancelledError:
@@ -257,7 +327,7 @@ class Http:
             if last or not pieced or sink.digest() == sha256:
                 break
             sink.restart()
-        expect_ok(response, url)
+        return response
 
     def abandon(self) -> None:
         """Give up all transfers under way; who waits for one gets a ``CancelledError``."""
@@ -272,6 +342,10 @@ class Http:
         credentials: Login | None = None,
         head: bool = False,
         identity: bool = False,
+        method: str | None = None,
+        sent: Body | None = None,
+        once: bool = False,
+        follow: bool = True,
     ) -> Future[Response]:
         plain, embedded = split_credentials(url)
         transfer = Transfer(
@@ -280,6 +354,10 @@ class Http:
             future=Future(),
             head=head,
             identity=identity,
+            method=method,
+            sent=sent,
+            once=once,
+            follow=follow,
             headers=dict(headers or {}),
             credentials=credentials or embedded,
         )
@@ -339,38 +417,3 @@ def _stated_size(response: Response, sink: CountingSink, url: str) -> int | None
         return int(length)
     # No length anywhere: only a body that was read to its end has been counted.
     return sink.count if response.complete and sink.count else None
-
-
-def _number(variables: Mapping[str, str], name: str, default: float) -> float:
-    text = variables.get(name, "")
-    try:
-        value = float(text) if text else default
-    except ValueError:
-        value = -1
-    if not 0 <= value < float("inf"):
-        raise UsageError(
-            f"{name}={text} is not a number", where="environment", remedy="for example 30"
-        )
-    return value
-
-
-def _trust(certificate: str | None, variables: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """The CA bundle and folder to trust; (None, None) leaves it to the system's own store."""
-    if certificate is not None:
-        if not Path(certificate).exists():
-            raise UsageError(
-                "no such CA bundle", where=certificate, remedy="correct the certificate setting"
-            )
-        return (None, certificate) if Path(certificate).is_dir() else (certificate, None)
-    for name in _BUNDLE_VARIABLES:
-        bundle = variables.get(name)
-        if bundle:
-            if not Path(bundle).exists():
-                raise UsageError(f"{name}: no such CA bundle", where=bundle, remedy=f"unset {name}")
-            return (None, bundle) if Path(bundle).is_dir() else (bundle, None)
-    if variables.get("SSL_CERT_DIR"):
-        return None, variables["SSL_CERT_DIR"]
-    import ssl  # 10 ms, and only needed where no variable says it
-
-    paths = ssl.get_default_verify_paths()
-    return paths.cafile, paths.capath

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import threading
@@ -31,6 +32,7 @@ def run(
     show: bool = False,
     meanwhile: Callable[[], None] | None = None,
     remedy: str | None = None,
+    stdin: str | None = None,
 ) -> Completed:
     """Run ``argv`` to its end and give back what it said; a non-zero exit is not an error here.
 
@@ -42,6 +44,7 @@ def run(
         show: let stderr through to this process's own (for a tool's progress bars).
         meanwhile: done once, while the program runs.
         remedy: what to say when the program is missing.
+        stdin: what it is told there, less than a pipe takes at once; nothing when None.
 
     Raises:
         SourceError: the program cannot be started.
@@ -51,7 +54,7 @@ def run(
             list(argv),
             cwd=cwd,
             env=None if env is None else dict(env),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None if show else subprocess.PIPE,
             encoding="utf-8",
@@ -82,6 +85,10 @@ def run(
         try:
             if reader is not None:
                 reader.start()
+            if stdin is not None and process.stdin is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.write(stdin)
+                    process.stdin.close()
             if meanwhile is not None:
                 meanwhile()
             assert process.stdout is not None  # noqa: S101 - narrows the type; PIPE was asked for

@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from envlock.errors import SourceError
+from envlock.io.bodies import Body
 from envlock.io.sinks import MemorySink, Sink
 from envlock.io.urls import without_credentials
 
@@ -44,13 +45,21 @@ class Response:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Transfer:
-    """A request on its way: what is asked, where the body goes, and how often it was tried."""
+    """A request on its way: what is asked, where the body goes, and how often it was tried.
+
+    ``method`` and ``sent`` are of requests that send something. With ``once``, who waits judges
+    what happened, and there is no other attempt; without ``follow``, a redirect is the answer.
+    """
 
     url: str
     sink: Sink
     future: Future[Response]
     head: bool = False
     identity: bool = False
+    method: str | None = None
+    sent: Body | None = None
+    once: bool = False
+    follow: bool = True
     headers: Mapping[str, str] = field(default_factory=dict)
     credentials: tuple[str, str] | None = None
     attempt: int = 0
@@ -109,14 +118,15 @@ def prepare(handle: Any, transfer: Transfer, settings: Settings) -> None:
         pycurl.PROTOCOLS: web,
         # A redirect never leaves encryption behind.
         pycurl.REDIR_PROTOCOLS: pycurl.PROTO_HTTPS if secure else web,
-        pycurl.FOLLOWLOCATION: 1,
+        pycurl.FOLLOWLOCATION: int(transfer.follow),
         pycurl.MAXREDIRS: MAX_REDIRECTS,
         pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_2TLS,
         # Wait for a multiplexed connection rather than open another.
         pycurl.PIPEWAIT: 1,
         pycurl.CONNECTTIMEOUT_MS: int(min(CONNECT_SECONDS, settings.timeout) * 1000),
         pycurl.LOW_SPEED_LIMIT: 1,
-        pycurl.LOW_SPEED_TIME: max(1, round(settings.timeout)),
+        # Whoever was sent much may take a while to put it away.
+        pycurl.LOW_SPEED_TIME: max(1, round(settings.timeout * (4 if transfer.sent else 1))),
         pycurl.BUFFERSIZE: 256 * 1024,
         pycurl.HEADERFUNCTION: transfer.on_header,
         pycurl.WRITEFUNCTION: transfer.on_body,
@@ -125,6 +135,8 @@ def prepare(handle: Any, transfer: Transfer, settings: Settings) -> None:
     }
     if transfer.head:
         options[pycurl.NOBODY] = 1
+    elif transfer.method is not None:
+        options |= _sending(transfer.method, transfer.sent)
     span = transfer.sink.range()
     if span is not None:
         options[pycurl.RANGE] = span
@@ -148,6 +160,22 @@ def prepare(handle: Any, transfer: Transfer, settings: Settings) -> None:
         handle.setopt(option, value)
 
 
+def _sending(method: str, body: Body | None) -> dict[int, Any]:
+    """The options of a request that sends ``body``."""
+    import pycurl
+
+    options: dict[int, Any] = {pycurl.CUSTOMREQUEST: method}
+    if body is not None:
+        body.seek(0)
+        options |= {
+            pycurl.UPLOAD: 1,
+            pycurl.INFILESIZE_LARGE: body.size,
+            pycurl.READFUNCTION: body.read,
+            pycurl.SEEKFUNCTION: body.seek,
+        }
+    return options
+
+
 def judge(
     handle: Any, transfer: Transfer, code: int, message: str, settings: Settings
 ) -> Response | SourceError | float:
@@ -164,15 +192,15 @@ def judge(
     kept = transfer.sink.kept()
     if kept - transfer.kept >= PROGRESS_BYTES:
         transfer.attempt, transfer.kept = 0, kept
-    again = transfer.attempt < settings.retries
+    again = transfer.attempt < settings.retries and not transfer.once
     if code != pycurl.E_OK and not stopped:
         if again and code in _passing_faults():
-            return _delay(transfer.attempt, 0, settings)
+            return delay(transfer.attempt, 0, settings)
         return _curl_error(code, message, transfer)
     status = transfer.status
-    if status in RETRIED_STATUSES:
+    if status in RETRIED_STATUSES and not transfer.once:
         if again:
-            return _delay(transfer.attempt, _retry_after(transfer), settings)
+            return delay(transfer.attempt, retry_after(transfer.received), settings)
         return SourceError(
             f"the server answered {status}{_times(transfer)}",
             where=without_credentials(transfer.url),
@@ -212,9 +240,9 @@ def _passing_faults() -> frozenset[int]:
     )
 
 
-def _retry_after(transfer: Transfer) -> float:
+def retry_after(headers: Mapping[str, str]) -> float:
     """Seconds that the server asks to wait (RFC 9110 §10.2.3); 0 when it does not say."""
-    text = transfer.received.get("retry-after", "")
+    text = headers.get("retry-after", "")
     if text.isascii() and text.isdigit():
         return float(text)
     try:
@@ -224,11 +252,11 @@ def _retry_after(transfer: Transfer) -> float:
     return moment.timestamp() - time.time()
 
 
-def _delay(attempt: int, retry_after: float, settings: Settings) -> float:
+def delay(attempt: int, asked: float, settings: Settings) -> float:
     """Exponential back-off with jitter, or what the server asks for; never more than 30 s."""
     wait = settings.backoff * 2.0**attempt
     wait += wait * random.random()  # noqa: S311 - spreads clients out, keeps no secret
-    return min(max(wait, retry_after), MAX_DELAY_SECONDS)
+    return min(max(wait, asked), MAX_DELAY_SECONDS)
 
 
 def _times(transfer: Transfer) -> str:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from envlock.errors import EnvlockError, SourceError, UsageError
 from envlock.io.http import Http, Response, expect_ok
 from envlock.io.sinks import CountingSink, FileSink, MemorySink
-from envlock.io.transfer import MAX_DELAY_SECONDS, Settings, Transfer, _delay, _retry_after
+from envlock.io.transfer import MAX_DELAY_SECONDS, Settings, Transfer, delay, retry_after
 
 URL = "https://user:secret@example.org/file"
 
@@ -67,11 +67,11 @@ def test_a_client_that_was_never_used_has_no_thread() -> None:
 
 
 @given(st.integers(0, 60), st.integers(0, 10**9), st.floats(0, 5))
-def test_pauses_grow_and_are_bounded(attempt: int, retry_after: int, backoff: float) -> None:
-    pause = _delay(attempt, retry_after, Settings(backoff=backoff))
+def test_pauses_grow_and_are_bounded(attempt: int, asked: int, backoff: float) -> None:
+    pause = delay(attempt, asked, Settings(backoff=backoff))
     assert pause <= MAX_DELAY_SECONDS
     assert pause >= min(backoff * 2**attempt, MAX_DELAY_SECONDS)
-    assert pause >= min(retry_after, MAX_DELAY_SECONDS)
+    assert pause >= min(asked, MAX_DELAY_SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_retry_after_is_seconds_or_a_date(text: str, low: float, high: float) ->
     transfer = Transfer(url=URL, sink=CountingSink(), future=Future())
     transfer.on_header(b"HTTP/1.1 429 Slow\r\n")
     transfer.on_header(f"Retry-After: {text}\r\n".encode())
-    assert low <= _retry_after(transfer) <= high
+    assert low <= retry_after(transfer.received) <= high
 
 
 def test_retry_after_may_be_a_moment_ahead() -> None:
     transfer = Transfer(url=URL, sink=CountingSink(), future=Future())
     transfer.received["retry-after"] = formatdate(time.time() + 1000, usegmt=True)
-    assert 900 <= _retry_after(transfer) <= 1000
+    assert 900 <= retry_after(transfer.received) <= 1000
 
 
 def test_headers_of_the_last_block_count() -> None:
