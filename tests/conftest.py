@@ -7,11 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support.index import LoopbackIndex
 from support.project import Project
 
 # Real Guix comes in a folder that `scripts/guix-root` makes; .ci/run has it made.
 collect_ignore = [] if "GUIX_ROOT" in os.environ else ["guix"]
+
+# How quick an example is made and run says how busy the machine is, and nothing of the code.
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 _MACHINE_VARIABLES = ("ENVLOCK_", "UV_", "PIP_")
 
