@@ -39,6 +39,14 @@
         py.uv
       ];
 
+      # Likewise project.optional-dependencies.
+      optional-dependencies = py: {
+        sbom = [
+          py.cyclonedx-python-lib
+          py.spdx-tools
+        ];
+      };
+
       envlock =
         pkgs:
         pkgs.python3Packages.buildPythonApplication {
@@ -47,7 +55,10 @@
           pyproject = true;
           src = self;
           build-system = [ pkgs.python3Packages.hatchling ];
-          dependencies = dependencies pkgs.python3Packages;
+          # What users of pip choose, those of Nix have.
+          dependencies =
+            dependencies pkgs.python3Packages ++ (optional-dependencies pkgs.python3Packages).sbom;
+          optional-dependencies = optional-dependencies pkgs.python3Packages;
           # The tests need an index on the network; scripts/test runs them.
           doCheck = false;
           pythonImportsCheck = [
@@ -80,11 +91,13 @@
             (pkgs.python3.withPackages (
               py:
               dependencies py
+              ++ (optional-dependencies py).sbom
               ++ [
                 py.build
                 py.editables
                 py.hatchling
                 py.hypothesis
+                py.jsonschema
                 py.mypy
                 py.pytest
                 py.pytest-socket

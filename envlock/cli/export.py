@@ -28,7 +28,9 @@ Examples:
   envlock export requirements -o requirements.txt --check   # in CI: exit 1 when it differs
   envlock export requirements --target linux/amd64@3.11
   envlock export nix                                # a flake, in the folder nix/
-  envlock export guix                               # a manifest, in the folder guix/"""
+  envlock export guix                               # a manifest, in the folder guix/
+  envlock export sbom                               # CycloneDX and SPDX, in the folder sbom/
+  envlock export provenance -o provenance.intoto.json"""
 
 _NEXT = {
     "nix": "build it with `nix build path:{folder}`, enter it with `nix develop path:{folder}`;"
@@ -37,6 +39,9 @@ _NEXT = {
     " -m manifest.scm`",
 }
 """What to do with the files of a format."""
+
+_EXTRAS = {"cyclonedx": "sbom", "sbom": "sbom", "spdx": "sbom"}
+"""A format → the extra of envlock that brings the libraries it needs."""
 
 _MARK = b"Made by envlock"
 
@@ -68,7 +73,8 @@ def command(
     """Write the lock in another format.
 
     Formats: requirements (pip's, with hashes; one file), nix (a flake; a folder),
-    guix (a channel, a manifest and package definitions; a folder).
+    guix (a channel, a manifest and package definitions; a folder), sbom (CycloneDX and SPDX; a
+    folder), cyclonedx, spdx (one of them; one file), provenance (in-toto, SLSA; one file).
     """
     exporter = _exporter(format_name)
     lock = read_lock(locate_project(context, name=name, script=script))
@@ -154,9 +160,12 @@ def _exporter(name: str) -> Exporter:
     try:
         exporter: Exporter = found[name].load()()
     except (ImportError, AttributeError) as error:
+        extra = _EXTRAS.get(name)
         raise SourceError(
             f"the exporter {name!r} ({found[name].value}) cannot be loaded: {error}",
-            remedy="reinstall the package that provides it",
+            remedy=f'pip install "envlock[{extra}]"'
+            if extra
+            else "reinstall the package that provides it",
         ) from None
     return exporter
 

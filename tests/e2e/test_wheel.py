@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.guix import pure, with_guix
+from support.samples import package, small_lock
 from support.tools import run
 
 from envlock.lock import codec
@@ -66,10 +67,12 @@ def test_its_entry_points_are_there_and_load(wheel: Path, programs: Path) -> Non
         "from importlib.metadata import entry_points as e\n"
         "for group in ('envlock.engines', 'envlock.exporters'):\n"
         "    for point in e(group=group):\n"
-        "        print(point.name, point.load()().name)\n"
+        "        extra = 'bom' in point.value and point.name != 'provenance'  # envlock[sbom]\n"
+        "        print(point.name, point.name if extra else point.load()().name)\n"
     )
     lines = run([programs / "python", "-c", code]).stdout.splitlines()
     assert {"uv uv", "pip-tools pip-tools", "requirements requirements", "guix guix"} <= set(lines)
+    assert {"provenance provenance", "sbom sbom"} <= set(lines)
 
 
 def test_its_templates_are_found(envlock: str, tmp_path: Path) -> None:
@@ -108,3 +111,12 @@ def test_every_command_has_help(envlock: str) -> None:
     assert len(names) >= 9
     for name in names:
         assert run([envlock, name, "--help"]).stdout.startswith(f"Usage: envlock {name}")
+
+
+def test_formats_that_need_an_extra_say_so(envlock: str, tmp_path: Path) -> None:
+    (tmp_path / "requirements.in").write_text("aa\n")
+    (tmp_path / "pylock.toml").write_text(codec.dump(small_lock(package("aa"))))
+    run([envlock, "export", "provenance", "-o", "provenance.json"], cwd=tmp_path)
+    done = run([envlock, "export", "sbom"], cwd=tmp_path, check=False)
+    assert done.returncode == 3
+    assert 'pip install "envlock[sbom]"' in done.stderr

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.guix import pure, with_guix
 from support.samples import LINUX, NIXPKGS, package, small_lock
 
@@ -55,7 +57,7 @@ def test_an_unknown_format_lists_the_known(envlock: Any) -> None:
     ran = envlock("export", "docker", lock=LOCK)
     assert ran.code == 2
     assert "unknown format 'docker'" in ran.err
-    assert "known: guix, nix, requirements" in ran.err
+    assert "known: cyclonedx, guix, nix, provenance, requirements" in ran.err
 
 
 def test_check_and_json_need_a_file(envlock: Any) -> None:
@@ -122,3 +124,26 @@ def test_a_format_with_folders_in_it(envlock: Any, folder: Path) -> None:
     for name, content in GuixExporter().export(lock).items():
         assert (folder / "guix" / name).read_bytes() == content
     assert envlock("export", "guix", "--check").code == 0
+
+
+def test_sboms_go_into_a_folder_and_are_compared(envlock: Any, folder: Path) -> None:
+    assert envlock("export", "sbom", lock=LOCK).code == 0
+    names = {path.name for path in (folder / "sbom").iterdir()}
+    assert names == {"sbom.cdx.json", "sbom.spdx.json"}
+    assert envlock("export", "sbom", "--check").code == 0
+    (folder / "sbom" / "sbom.spdx.json").write_text("{}")
+    assert envlock("export", "sbom", "--check").code == 1
+    assert "not made by envlock" in envlock("export", "sbom").err
+
+
+def test_a_library_that_is_not_there_is_named_with_its_extra(
+    envlock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("envlock.export.bom.")]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("cyclonedx", "cyclonedx.model", "packageurl", "spdx_tools", "spdx_tools.spdx"):
+        monkeypatch.setitem(sys.modules, name, None)
+    ran = envlock("export", "sbom", lock=LOCK)
+    assert ran.code == 3
+    assert 'pip install "envlock[sbom]"' in ran.err
+    assert envlock("export", "provenance").code == 0
