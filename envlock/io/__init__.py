@@ -2,6 +2,7 @@
 
 - ``process``   the one door for subprocesses: argv lists, no shell, one error type
 - ``confined``  runs foreign code for a limited time; ``unpack`` opens foreign archives
+- ``trace``     runs a program with everything passed through, and knows what it used
 - ``files``     atomic writes, reads with clear errors, an advisory lock for one project
 - ``http``      verified, retried, parallel transfers (libcurl)
 - ``git``       which commit a branch, tag or id meant at a date

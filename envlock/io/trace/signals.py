@@ -1,0 +1,102 @@
+"""Signals that reach a supervisor are passed on to the process it started.
+
+A key of the terminal (Ctrl-C) reaches every process of the foreground group by itself: such a
+signal is the kernel's own and is not sent a second time. One that another process sends is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import struct
+import sys
+import threading
+from types import FrameType
+
+PASSED = (
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGTERM,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
+_FROM_KERNEL = 0x80  # SI_KERNEL
+_SIGNALFD_CLOEXEC_NONBLOCK = os.O_CLOEXEC | os.O_NONBLOCK if hasattr(os, "O_CLOEXEC") else 0
+_INFO_SIZE = 128  # struct signalfd_siginfo
+_KEYS = (signal.SIGINT, signal.SIGQUIT)
+
+
+class Signals:
+    """Holds back the signals in ``PASSED`` while it is open; a child calls ``release``.
+
+    ``fd`` becomes readable when one arrived (Linux); elsewhere it is None and handlers do the work.
+    Outside the main thread nothing is held back: Python delivers signals to the main one.
+    """
+
+    def __init__(self) -> None:
+        self.fd: int | None = None
+        self._mask: set[int] | None = None
+        self._handlers: dict[int, object] = {}
+        self._pid: int | None = None
+        if threading.current_thread() is not threading.main_thread():
+            return
+        if sys.platform == "linux":
+            self._mask = {int(s) for s in signal.pthread_sigmask(signal.SIG_BLOCK, PASSED)}
+            self.fd = _signalfd(set(PASSED) - self._mask)
+            if self.fd is None:
+                self.release()
+        else:
+            for number in PASSED:
+                self._handlers[number] = signal.signal(number, self._handle)
+
+    def started(self, pid: int) -> None:
+        """From now on ``pid`` gets what arrives."""
+        self._pid = pid
+
+    def release(self) -> None:
+        """Undo, in a forked child, what the constructor did."""
+        if self._mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """Pass on what is still waiting, then let signals reach this process again."""
+        if self.fd is not None:
+            self.deliver()
+            os.close(self.fd)
+        self.release()
+
+    def deliver(self) -> None:
+        """Pass on every signal that ``fd`` holds."""
+        while self.fd is not None:
+            try:
+                info = os.read(self.fd, _INFO_SIZE)
+            except BlockingIOError:
+                return
+            number, _, origin = struct.unpack_from("=Iii", info)
+            if origin != _FROM_KERNEL:
+                self._send(number)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if number not in _KEYS:
+            self._send(number)
+
+    def _send(self, number: int) -> None:
+        if self._pid is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(self._pid, number)
+
+
+def _signalfd(numbers: set[signal.Signals]) -> int | None:
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    mask = ctypes.create_string_buffer(128)  # sigset_t
+    libc.sigemptyset(mask)
+    for number in numbers:
+        libc.sigaddset(mask, int(number))
+    fd = int(libc.signalfd(-1, mask, _SIGNALFD_CLOEXEC_NONBLOCK))
+    return None if fd < 0 else fd

@@ -1,0 +1,129 @@
+"""Starts a program, lets everything of it through, and watches what it does."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from envlock.io.trace.child import Command, failure, start
+from envlock.io.trace.model import Method, Supervised, Trace, Usage
+from envlock.io.trace.signals import Signals
+
+Watch = Mapping[int, Callable[[], bool]]
+_NOT_ASKED = Trace(method=Method.NONE, complete=False, gaps=("tracing was switched off",))
+
+
+def supervise(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdio: tuple[int | None, int | None, int | None] = (None, None, None),
+    watch: Watch | None = None,
+    trace: bool = True,
+) -> Supervised:
+    """Run ``argv`` to its end as if a shell had started it, and say what it did.
+
+    It keeps this process's terminal, process group, descriptors and, unless ``stdio`` says
+    otherwise, standard streams. Signals sent to this process reach it. Call this from the main
+    thread, before other threads are started (it forks); ``watch`` serves instead of threads.
+
+    Args:
+        argv: program and arguments; the program is looked for in the ``PATH`` of ``env``.
+        cwd: working directory.
+        env: the whole environment; None inherits this process's.
+        stdio: descriptors for standard input, output and error; None inherits.
+        watch: descriptor → what to do when it can be read or has ended; False ends the watching.
+        trace: watch files, programs and connections, too. Where that cannot be done the result's
+            ``trace`` says why; the program runs all the same.
+
+    Raises:
+        StartError: the program cannot be started (exit code 126 or 127, as shells give).
+    """
+    command = Command(
+        argv=tuple(argv), cwd=cwd, env=dict(os.environ if env is None else env), stdio=stdio
+    )
+    signals = Signals()
+    try:
+        return _run(command, signals, dict(watch or {}), trace=trace)
+    finally:
+        signals.close()
+
+
+def _run(
+    command: Command, signals: Signals, watch: dict[int, Callable[[], bool]], *, trace: bool
+) -> Supervised:
+    begun = time.monotonic()
+    pid, told = start(command, before=signals.release)
+    signals.started(pid)
+    ended = _exit_descriptor(pid)
+    said = _serve(ended, told, signals, watch)
+    _, status, used = os.wait4(pid, 0)
+    wall = time.monotonic() - begun
+    os.close(ended)
+    if said:
+        raise failure(command, said)
+    code = os.waitstatus_to_exitcode(status)
+    return Supervised(
+        pid=pid,
+        code=code if code >= 0 else None,
+        signal=-code if code < 0 else None,
+        usage=Usage(
+            wall=wall,
+            user=used.ru_utime,
+            system=used.ru_stime,
+            peak_memory=used.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+            blocks_read=used.ru_inblock,
+            blocks_written=used.ru_oublock,
+        ),
+        trace=_NOT_ASKED,
+        left_running=None,
+    )
+
+
+def _serve(ended: int, told: int, signals: Signals, watch: dict[int, Callable[[], bool]]) -> bytes:
+    """Attend to everything until the process has ended; what ``told`` said of a failed start."""
+    said = b""
+    poll = select.poll()
+    for fd in (ended, told, *watch, *(() if signals.fd is None else (signals.fd,))):
+        poll.register(fd, select.POLLIN)
+    timeout: int | None = None
+    while True:
+        ready = [fd for fd, _ in poll.poll(timeout)]
+        if timeout == 0 and not set(ready) - {ended}:
+            return said
+        for fd in ready:
+            if fd == ended:
+                # What it wrote before it ended is still read: until nothing waits.
+                timeout = 0
+            elif fd == told:
+                said = os.read(told, 64)
+                poll.unregister(told)
+                os.close(told)
+            elif fd == signals.fd:
+                signals.deliver()
+            elif not watch[fd]():
+                poll.unregister(fd)
+
+
+def _exit_descriptor(pid: int) -> int:
+    """A descriptor that can be read once the process has ended; it is not yet waited for."""
+    if hasattr(os, "pidfd_open"):
+        try:
+            return os.pidfd_open(pid)
+        except OSError:
+            # Linux before 5.3, or a profile that refuses it.
+            pass
+    reads, writes = os.pipe()
+
+    def wait() -> None:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        os.close(writes)
+
+    threading.Thread(target=wait, daemon=True).start()
+    return reads

@@ -1,0 +1,195 @@
+"""What a run read and wrote, in a person's terms: pure, from the trace of what its processes did.
+
+An input was there before the run and was read before the run wrote it. An output was written and
+is still there. What belongs to the environment (the system, the Python, installed distributions,
+caches of compiled code) is counted as that, not listed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from envlock.io.trace.model import Action, Connection, Event, FileState, Method, Trace
+
+# The file system hierarchy's places of packages, then those of the kernel.
+_SYSTEM = (
+    "/bin/", "/boot/", "/etc/", "/lib/", "/lib32/", "/lib64/", "/libx32/", "/nix/", "/gnu/store/",
+    "/opt/", "/sbin/", "/usr/", "/var/cache/", "/var/lib/",
+)  # fmt: skip
+_KERNEL = ("/dev/", "/proc/", "/run/", "/sys/")
+# An installed Python's modules and those of distributions, wherever the environment is.
+_PYTHON = re.compile(r"/lib(?:64)?/(?:python3\.\d+t?|pypy3\.\d+)/|/pyvenv\.cfg$|\._pth$")
+# Compiled code that Python keeps, and version control's own files.
+_OF_TOOLS = re.compile(r"/__pycache__/|\.pyc$|/\.(?:git|hg|svn)/")
+_LIBRARY = re.compile(r"\.(?:so(?:\.[0-9.]+)?|dylib)$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Input:
+    """A file that was there before the run; ``seen`` is its state when it was first opened."""
+
+    path: str
+    seen: FileState = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What was seen of one run; every tuple is sorted and without doubles.
+
+    ``outputs`` are files (or links, or folders that were moved into place) still there at the end;
+    ``removed`` were there before the run and are gone. ``libraries`` and ``programs`` are paths
+    wherever they are, ``environment`` every other path that was folded into the environment.
+    ``complete`` and ``gaps`` are the trace's: what is not listed was not seen, and where
+    ``complete`` is false it may have been there all the same.
+    """
+
+    method: Method
+    complete: bool
+    gaps: tuple[str, ...]
+    inputs: tuple[Input, ...]
+    outputs: tuple[str, ...]
+    removed: tuple[str, ...]
+    programs: tuple[str, ...]
+    libraries: tuple[str, ...]
+    environment: tuple[str, ...]
+    network: tuple[Connection, ...]
+
+
+@dataclass(slots=True)
+class _File:
+    seen: FileState | None = None
+    written: bool = False
+
+
+def observe(
+    trace: Trace,
+    *,
+    still_there: Callable[[str], bool],
+    work: Iterable[str] = (),
+    aside: Iterable[str] = (),
+) -> Observed:
+    """Fold ``trace``.
+
+    Args:
+        trace: what the processes did, in order.
+        still_there: whether a path exists now (a link that leads nowhere does).
+        work: folders whose files are the user's even where the system keeps its own: the project.
+        aside: further folders whose files are not listed: the user's caches, envlock's own records.
+    """
+    files = _Files()
+    programs: set[str] = set()
+    libraries = set(trace.libraries)
+    for event in trace.events:
+        files.take(event)
+        if event.action is Action.EXECUTE:
+            programs.add(event.path)
+        elif event.action is Action.READ and event.before and _LIBRARY.search(event.path):
+            libraries.add(event.path)
+    place = _Places(work, aside)
+    environment: set[str] = set()
+    inputs: list[Input] = []
+    outputs: list[str] = []
+    for path, file in files.known.items():
+        match place.of(path):
+            case Place.ENVIRONMENT:
+                environment.add(path)
+            case Place.WORK:
+                if file.seen is not None:
+                    inputs.append(Input(path=path, seen=file.seen))
+                if file.written and still_there(path):
+                    outputs.append(path)
+    return Observed(
+        method=trace.method,
+        complete=trace.complete,
+        gaps=trace.gaps,
+        inputs=tuple(sorted(inputs)),
+        outputs=tuple(sorted(outputs)),
+        removed=tuple(
+            sorted(p for p in files.removed if place.of(p) is Place.WORK and not still_there(p))
+        ),
+        programs=tuple(sorted(programs)),
+        libraries=tuple(sorted(libraries)),
+        environment=tuple(sorted(environment - libraries - programs)),
+        network=tuple(sorted(trace.connections)),
+    )
+
+
+class Place(Enum):
+    """Whose a file is: the user's, the environment's, or nobody's (kernel, caches, git's own)."""
+
+    WORK = "work"
+    ENVIRONMENT = "environment"
+    NOISE = "noise"
+
+
+class _Places:
+    def __init__(self, work: Iterable[str], aside: Iterable[str]) -> None:
+        self._work = _below(work)
+        self._aside = _below(aside)
+
+    def of(self, path: str) -> Place:
+        if path.startswith(_KERNEL + self._aside) or _OF_TOOLS.search(path):
+            return Place.NOISE
+        if _PYTHON.search(path) or (path.startswith(_SYSTEM) and not path.startswith(self._work)):
+            return Place.ENVIRONMENT
+        return Place.WORK
+
+
+def _below(folders: Iterable[str]) -> tuple[str, ...]:
+    return tuple(folder.rstrip("/") + "/" for folder in folders)
+
+
+class _Files:
+    """Follows files through names: who was read from outside, who was written by the run."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, _File] = {}
+        self.removed: set[str] = set()
+
+    def take(self, event: Event) -> None:
+        """The next event, in order."""
+        path = event.path
+        match event.action:
+            case Action.READ | Action.EXECUTE:
+                self._read(path, event.before)
+            case Action.WRITE | Action.UPDATE | Action.SYMLINK:
+                self._file(path).written = True
+            case Action.LINK if event.target is not None:
+                self._file(event.target).written = True
+            case Action.REMOVE:
+                self._remove(path, event.before)
+            case Action.RENAME if event.target is not None:
+                self._remove(path, event.before)
+                if event.before is None:
+                    self._move(path, event.target)
+                self._file(event.target).written = True
+            case Action.EXCHANGE if event.target is not None:
+                self._move(path, "\0")
+                self._move(event.target, path)
+                self._move("\0", event.target)
+                self._file(path).written = self._file(event.target).written = True
+
+    def _file(self, path: str) -> _File:
+        return self.known.setdefault(path, _File())
+
+    def _read(self, path: str, before: FileState | None) -> None:
+        file = self._file(path)
+        if before is not None and file.seen is None and not file.written:
+            file.seen = before
+
+    def _remove(self, path: str, before: FileState | None) -> None:
+        file = self._file(path)
+        if before is not None and not file.written:
+            self.removed.add(path)
+        file.written = False
+
+    def _move(self, folder: str, target: str) -> None:
+        """What the run wrote below ``folder`` is now below ``target``; what it read was there."""
+        below = folder + "/"
+        for name in [name for name, f in self.known.items() if f.written]:
+            if name.startswith(below):
+                self.known[name].written = False
+                self._file(target + name[len(folder) :]).written = True
