@@ -26,6 +26,7 @@
       # The same list as project.dependencies in pyproject.toml; scripts/check-flake compares them.
       dependencies = py: [
         py.click
+        py.installer
         py.jinja2
         py.packaging
         py.pip
@@ -37,6 +38,7 @@
         py.tomli
         py.tomli-w
         py.uv
+        py.zstandard
       ];
 
       # Likewise project.optional-dependencies.

@@ -1,4 +1,4 @@
-"""``envlock build``: the environment, built from the lock by another tool."""
+"""``envlock build``: the environment, built from the lock."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from envlock.cli.build_image import image
 from envlock.cli.common import (
     json_option,
     locate_project,
@@ -26,8 +27,8 @@ from envlock.lock.selection import select_target
 
 _EPILOG = """\b
 Examples:
-  envlock build nix --help
-  envlock build nix              # ./result is the environment: result/bin/python"""
+  envlock build nix                    # ./result is the environment: result/bin/python
+  envlock build image --output image   # an OCI image, without a daemon"""
 
 _NIX_EPILOG = """\b
 Examples:
@@ -40,12 +41,15 @@ The store path and its digest are kept in pylock.realised.json; `envlock check` 
 
 @click.group(epilog=_EPILOG)
 def command() -> None:
-    """Build the environment from the lock with another tool."""
+    """Build the environment from the lock: an image, or with Nix."""
+
+
+command.add_command(image)
 
 
 @command.command(name="nix", epilog=_NIX_EPILOG)
 @click.option("--from-source", is_flag=True, help="Build sdists, where the lock says how.")
-@click.option("--image", is_flag=True, help="A layered container image (Linux).")
+@click.option("--image", "as_image", is_flag=True, help="A layered container image (Linux).")
 @click.option("--target", metavar="TARGET", help="Default: the newest Python for this machine.")
 @click.option(
     "-o",
@@ -63,7 +67,7 @@ def command() -> None:
 def nix(
     context: Context,
     from_source: bool,
-    image: bool,
+    as_image: bool,
     target: str | None,
     out_link: Path,
     name: str | None,
@@ -77,15 +81,15 @@ def nix(
     from envlock.lock.hashing import environment_hash
     from envlock.realise.nix import build_flake
 
-    if from_source and image:
+    if from_source and as_image:
         raise UsageError("--from-source and --image exclude one another")
-    output = "from-source" if from_source else "image" if image else "environment"
+    output = "from-source" if from_source else "image" if as_image else "environment"
     project = locate_project(context, name=name, script=script)
     lock = read_lock(project)
     chosen = (
         select_target(lock, machine_platform()) if target is None else locked_target(lock, target)
     )
-    if image and not chosen.platform.startswith("linux/"):
+    if as_image and not chosen.platform.startswith("linux/"):
         raise UsageError(f"there are no images of {chosen.platform}", remedy="name a Linux target")
     files = NixExporter().export(lock)
     find_nix()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 import tempfile
 import time
 from io import FileIO
@@ -153,6 +154,73 @@ class Part:
             raise disk_error(error, final.parent) from None
         self.file.close()
         return final
+
+
+class Fresh:
+    """A file that is made here, on its way into the store: its digest is known at its end.
+
+    A context manager; ``file`` is open for writing. Without ``settle`` nothing is left of it.
+
+    Raises:
+        SourceError: the cache cannot be written (on entering).
+    """
+
+    def __enter__(self) -> Fresh:
+        folder = _partial()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix="made.", dir=folder)
+        except OSError as error:
+            raise disk_error(error, folder) from None
+        self.file, self.path = os.fdopen(handle, "wb"), Path(name)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self.file.close()
+        self.path.unlink(missing_ok=True)
+
+    def settle(self, sha256: str) -> Path:
+        """Take the digest's name in the store. The caller has hashed what it wrote.
+
+        Raises:
+            SourceError: the disk cannot take it.
+        """
+        final = stored(sha256)
+        try:
+            self.file.close()
+            final.parent.mkdir(parents=True, exist_ok=True)
+            self.path.chmod(0o444)
+            os.utime(self.path, ns=(_stamp(sha256), _stamp(sha256)))
+            self.path.replace(final)
+        except OSError as error:
+            raise disk_error(error, final.parent) from None
+        return final
+
+
+def copy_stored(sha256: str, target: Path) -> None:
+    """Copy a file of the store to where nothing of that name is, or the same file is.
+
+    Like the store's own files the copy has a modification time that follows from its digest. One
+    that has it and the size is left as it is; anything else is replaced, in one step.
+
+    Raises:
+        SourceError: the disk cannot take it, or the store has lost it.
+    """
+    source, stamp = stored(sha256), _stamp(sha256)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            found = target.stat()
+            if (found.st_mtime_ns, found.st_size) == (stamp, source.stat().st_size):
+                return
+        shutil.copyfile(source, temporary)
+        os.utime(temporary, ns=(stamp, stamp))
+        temporary.replace(target)
+    except OSError as error:
+        raise disk_error(error, target.parent) from None
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def sweep() -> None:

@@ -1,0 +1,193 @@
+"""What a .deb's maintainer scripts would do at a first installation, judged without running them.
+
+Three answers: nothing that an image would notice; something that envlock does itself (``effects``,
+alternatives); or neither, and then the package is refused by name.
+
+``KNOWN`` was made by reading ``preinst``, ``postinst`` and ``triggers`` of the packages in Debian
+12 (bookworm), essential set and CPython first, and by comparing with what running them leaves
+behind. ``prerm``, ``postrm`` and ``config`` do not run at an installation, or only ask questions.
+Beyond the table, a script counts as harmless when nothing is in it but control flow, literal
+``update-alternatives --install`` lines, and debhelper's sections of ``_HARMLESS``.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+
+from envlock.errors import UsageError
+from envlock.realise.image.deb import Deb
+
+READ_IN = "debian:bookworm"
+"""The distribution whose scripts ``KNOWN`` was made from."""
+
+_UPGRADE = "acts when an older version is upgraded, not at a first installation"
+_PYC = "compiles modules to .pyc; an image has none"
+_BY_US = "what it makes, envlock makes (effects)"
+
+KNOWN: dict[str, str] = {
+    "base-files": f"{_BY_US}: empty folders, /root's files, /etc/profile, /etc/motd, logs",
+    "base-passwd": f"{_BY_US}: /etc/passwd and /etc/group from its master files",
+    "bash": "an alternative (a manual page); /bin/sh where there is none, but dash has it",
+    "ca-certificates": f"{_BY_US}: the bundle, its list, links to the certificates",
+    "coreutils": "links /usr/bin/touch where it is not; it is",
+    "dash": f"{_BY_US}: the diversion of /bin/sh and its manual page",
+    "debconf": "loads its own questions; nobody is asked in an image",
+    "debianutils": f"{_BY_US}: /etc/shells; an alternative (which)",
+    "dpkg": "moves alternatives of very old versions; a systemd timer, which no container runs",
+    "git": _UPGRADE,
+    "init-system-helpers": _UPGRADE,
+    "less": "an alternative (pager)",
+    "libblas3": "an alternative; else " + _UPGRADE,
+    "libc-bin": f"{_BY_US}: /etc/nsswitch.conf, and the loader's cache is left out",
+    "libc6": "restarts services " + _UPGRADE,
+    "libgcrypt20": _UPGRADE,
+    "libgssapi-krb5-2": _UPGRADE,
+    "liblapack3": "an alternative; else " + _UPGRADE,
+    "libpam-modules": f"{_BY_US}: /etc/security/opasswd, /etc/environment",
+    "libpam-runtime": f"{_BY_US}: /etc/pam.d/common-*, for the profile of passwords alone",
+    "libpam0g": "restarts services " + _UPGRADE,
+    "libpython3.11-minimal": "nothing: its only condition has an empty body",
+    "login": f"{_BY_US}: empty /etc/subuid, /etc/subgid, /var/log/faillog",
+    "mawk": "an alternative (awk)",
+    "openssl": "links /usr/lib/ssl where it is not; it is",
+    "perl": "removes an alternative of old versions",
+    "perl-base": _UPGRADE,
+    "python3": f"{_BY_US}: /etc/python3/debian_config; {_PYC}",
+    "python3-minimal": _PYC,
+    "python3.11": _PYC,
+    "python3.11-minimal": f"{_BY_US}: /usr/local/lib/python3.11/dist-packages; {_PYC}",
+    "readline-common": f"{_BY_US}: /etc/inputrc",
+    "tar": "an alternative (rmt)",
+    "tzdata": f"{_BY_US}: UTC as local time",
+    "usr-is-merged": "checks that /bin and the like are links into /usr; they are",
+    "usrmerge": "makes /bin and the like links into /usr; envlock has put them so",
+    "util-linux": "an alternative (pager); a systemd timer, which no container runs",
+    "util-linux-extra": "links for init to set the hardware clock, which no container has",
+}
+"""Package → why its maintainer scripts need not run."""
+
+_HARMLESS = {
+    "dh_installdeb": _UPGRADE,
+    "dh_installinit": "starts services",
+    "dh_installmenu": "menus of window managers",
+    "dh_installsystemd": "starts services",
+    "dh_installsystemduser": "starts services",
+    "dh_makeshlibs": "the loader's cache, which is left out",
+    "dh_python3": _PYC,
+}
+"""debhelper's sections, and what they do that an image does not need."""
+
+_SECTION = re.compile(
+    r"^# Automatically added by (?P<tool>[a-z0-9_]+).*?^# End automatically added section$",
+    re.M | re.S,
+)
+_CONTROL_FLOW = re.compile(
+    r"""
+      set\ -[eux]+ | exit\ 0 | exit\ 1 | : | fi | else | esac | ;; | then | \} | true
+    | case\ "?\$\{?1\}?"?\ in
+    | (if|elif)\ \[\ "?\$\{?1\}?"?\ =\ "?[a-z-]+"?\ \]\ *(;\ *then)?
+    | \(?[a-z|*-]+\)\ *(;;)?
+    | echo\ "[^`$;|&]*(\\?`?\\?\$1'?)?[^`$;|&]*"(\ >&2)?
+    """,
+    re.X,
+)
+_SHELL = re.compile(r"#! ?/bin/(sh|bash)( -e)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """One choice of a group of alternatives (update-alternatives(1)).
+
+    ``links`` are the group's own and its slaves': name, link, and the path this choice gives it.
+    """
+
+    name: str
+    priority: int
+    links: tuple[tuple[str, str, str], ...]
+
+    @property
+    def path(self) -> str:
+        """What the group's own link leads to."""
+        return self.links[0][2]
+
+
+def judge(deb: Deb, base: str) -> tuple[Alternative, ...]:
+    """The alternatives that a package's scripts install; all else they do needs no doing.
+
+    Raises:
+        UsageError: they do something that matters, or that is not known.
+    """
+    known = base == READ_IN and deb.package in KNOWN
+    found: list[Alternative] = []
+    for name in ("preinst", "postinst"):
+        text = deb.files.get(name, b"").decode("utf-8", "replace")
+        commands = _commands(text)
+        if not known:
+            unknown = next((line for line in commands if not _harmless(line)), None)
+            if unknown is not None:
+                raise _refused(deb, name, unknown)
+        found += [
+            _alternative(line, deb, name)
+            for line in commands
+            if "update-alternatives" in line and "--install" in line
+        ]
+    if not known:
+        _check_triggers(deb)
+    return tuple(found)
+
+
+def _commands(text: str) -> list[str]:
+    """The script's lines, joined where they continue, without comments and harmless sections."""
+    if text.startswith("#!") and not _SHELL.fullmatch(text.partition("\n")[0].strip()):
+        return [text.partition("\n")[0]]
+    text = _SECTION.sub(lambda found: "" if found["tool"] in _HARMLESS else found[0], text)
+    lines = (line.strip() for line in text.replace("\\\n", " ").splitlines())
+    return [" ".join(line.split()) for line in lines if line and not line.startswith("#")]
+
+
+def _harmless(line: str) -> bool:
+    return (
+        _CONTROL_FLOW.fullmatch(line) is not None
+        or re.fullmatch(r"update-alternatives [^`$;&|<>]*--install[^`$;&|<>]*( \|\| true)?", line)
+        is not None
+    )
+
+
+def _alternative(line: str, deb: Deb, script: str) -> Alternative:
+    try:
+        words = shlex.split(line, comments=True)
+        words = words[words.index("--install") + 1 :]
+        for end in ("||", "&&", ";"):
+            if end in words:
+                words = words[: words.index(end)]
+        link, name, path, priority, *rest = words
+        links = [(name, link, path)]
+        while rest:
+            option, link, name, path, *rest = rest
+            if option != "--slave":
+                raise ValueError
+            links.append((name, link, path))
+        if any("$" in word or not word.startswith("/") for _, *pair in links for word in pair):
+            raise ValueError
+        if any("/" in word or word.startswith(".") for word, *_ in links):
+            raise ValueError
+        return Alternative(name=links[0][0], priority=int(priority), links=tuple(links))
+    except ValueError:
+        raise _refused(deb, script, line) from None
+
+
+def _check_triggers(deb: Deb) -> None:
+    for line in deb.files.get("triggers", b"").decode("utf-8", "replace").splitlines():
+        kind, _, rest = line.strip().partition(" ")
+        if kind.startswith("interest") or (kind.startswith("activate") and rest != "ldconfig"):
+            raise _refused(deb, "triggers", line.strip())
+
+
+def _refused(deb: Deb, script: str, line: str) -> UsageError:
+    return UsageError(
+        f"{deb.package} needs its maintainer scripts: {script} has `{line[:100]}`",
+        where=deb.name,
+        remedy="--mode scripts runs them (Linux, mmdebstrap); or leave the package out",
+    )
