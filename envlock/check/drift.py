@@ -39,14 +39,27 @@ class Code(StrEnum):
     NIX_CONTENT = "NX002"
 
 
+class Severity(StrEnum):
+    """How much a difference counts: an error decides the exit code, the others are told only."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meaning:
-    """What a code stands for: its layer, a short name, one sentence, and what to do about it."""
+    """What a code stands for: its layer, a short name, one sentence, and what to do about it.
+
+    ``severity`` is what counts where the project says nothing else. How each comes about stands
+    in ``explain``.
+    """
 
     layer: Layer
     name: str
     summary: str
     remedy: str
+    severity: Severity = Severity.ERROR
 
 
 _LOCK = "envlock lock"
@@ -151,14 +164,17 @@ class Drift:
 
     ``subject`` is what it is about: a package's normalized name, a key of the request, a path.
     ``expected`` is what the lock says, ``found`` what is there; None where there is nothing.
-    ``remedy`` is a command, or a sentence for people.
+    ``cause`` is how it came about, where that is known. ``remedy`` is a command, or a sentence for
+    people. ``severity`` is the code's own, or the project's (``policy``).
     """
 
     code: Code
     subject: str
     expected: str | None = None
     found: str | None = None
+    cause: str | None = None
     remedy: str
+    severity: Severity = Severity.ERROR
 
     @property
     def layer(self) -> Layer:
@@ -177,13 +193,21 @@ class Drift:
 
 
 def drift(
-    code: Code, subject: str, *, expected: str | None = None, found: str | None = None
+    code: Code,
+    subject: str,
+    *,
+    expected: str | None = None,
+    found: str | None = None,
+    cause: str | None = None,
 ) -> Drift:
-    """A difference with its code's own remedy."""
+    """A difference with its code's own remedy and severity."""
+    meaning = MEANINGS[code]
     return Drift(
         code=code,
         subject=subject,
         expected=expected,
         found=found,
-        remedy=MEANINGS[code].remedy,
+        cause=cause,
+        remedy=meaning.remedy,
+        severity=meaning.severity,
     )

@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "sync": "Make an environment hold exactly what the lock says.",
     "fetch": "Bring every file of the lock into the store.",
     "check": "Compare the project and the installed packages with the lock.",
+    "explain": "Say what a code of `check` means and what to do about it.",
     "diff": "Show what changed between two locks (files or git revisions).",
     "why": "Show who asked for a package.",
     "tree": "Show the locked packages as a tree.",

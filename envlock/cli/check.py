@@ -9,10 +9,11 @@ from pathlib import Path
 import click
 
 from envlock.check.compare import compare, compare_request
-from envlock.check.drift import MEANINGS, Code, Drift, Layer, drift
+from envlock.check.drift import MEANINGS, Code, Drift, Layer, Severity, drift
 from envlock.check.observe import observe_interpreter
 from envlock.check.os_compare import compare_os
 from envlock.check.os_observe import distribution, observe_os
+from envlock.check.policy import Judged, judge
 from envlock.cli.common import (
     current_request,
     json_option,
@@ -33,6 +34,7 @@ from envlock.lock.model import Lock
 from envlock.lock.realised import parse, realised_path
 from envlock.lock.selection import select_target
 from envlock.lock.target import Target
+from envlock.project.load import load_check_settings
 from envlock.project.locate import Project
 from envlock.realise.place import default_prefix, is_venv, program, python_of
 
@@ -105,6 +107,7 @@ def command(
     )
     project = locate_project(context, name=name, script=script)
     lock = read_lock(project)
+    settings = load_check_settings(project, now=_now())
     found: tuple[Drift, ...] = ()
     if only in (None, "--request-only"):
         found += _request_drift(project, lock)
@@ -114,11 +117,28 @@ def command(
         found += _os_drift(context, lock, root, required=only is not None or root is not None)
     if only in (None, "--nix-only"):
         found += _nix_drift(project, lock, required=only is not None)
+    judged = judge(found, settings, _compared(only, project, lock, root))
     if as_json:
-        result_json(_as_json(project, lock, found))
+        result_json(_as_json(project, lock, judged))
     else:
-        _report(context, lock, found)
-    return 1 if found else 0
+        _report(context, lock, judged)
+    return 1 if judged.failed else 0
+
+
+def _compared(only: str | None, project: Project, lock: Lock, root: Path | None) -> set[Layer]:
+    """The layers of which something is known now."""
+    if only is not None:
+        return {Layer(only.removeprefix("--").removesuffix("-only"))}
+    found = {Layer.REQUEST, Layer.PYTHON}
+    if realised_path(project.lock_path).exists():
+        found.add(Layer.NIX)
+    if lock.os is not None and (root is not None or distribution(Path("/")) == lock.os.base):
+        found.add(Layer.OS)
+    return found
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 _BELONGS = {"--prefix": "--python-only", "--python": "--python-only", "--root": "--os-only"}
@@ -138,8 +158,7 @@ def _only(parts: dict[str, bool], places: dict[str, bool]) -> str | None:
 
 
 def _request_drift(project: Project, lock: Lock) -> tuple[Drift, ...]:
-    now = datetime.now(UTC).replace(microsecond=0)
-    return compare_request(current_request(project, lock, now=now), lock)
+    return compare_request(current_request(project, lock, now=_now()), lock)
 
 
 def _python_drift(
@@ -221,30 +240,44 @@ def _any_target(lock: Lock, interpreter: Interpreter | None) -> Target:
         return select_target(lock, platform)
 
 
-def _as_json(project: Project, lock: Lock, found: tuple[Drift, ...]) -> dict[str, object]:
+def _as_json(project: Project, lock: Lock, judged: Judged) -> dict[str, object]:
+    accepted = [_entry(a.drift) | {"reason": a.ignore.reason} for a in judged.accepted]
+    unused = [
+        {"code": i.code, "reason": i.reason, "subject": i.subject, "where": i.where}
+        for i in judged.unused
+    ]
     return {
         "lock": project.lock_path.name,
         "environment-hash": environment_hash(lock).root,
-        "ok": not found,
-        "drift": [
-            {
-                "code": d.code,
-                "name": d.name,
-                "layer": d.layer,
-                "subject": d.subject,
-                "expected": d.expected,
-                "found": d.found,
-                "remedy": d.remedy,
-            }
-            for d in found
-        ],
+        "ok": not judged.failed,
+        "drift": [_entry(d) for d in judged.drift],
+        "ignored": accepted,
+        "unused-ignores": unused,
     }
 
 
-def _report(context: Context, lock: Lock, found: tuple[Drift, ...]) -> None:
+def _entry(found: Drift) -> dict[str, str | None]:
+    return {
+        "cause": found.cause,
+        "code": found.code,
+        "expected": found.expected,
+        "found": found.found,
+        "layer": found.layer,
+        "name": found.name,
+        "remedy": found.remedy,
+        "severity": found.severity,
+        "subject": found.subject,
+    }
+
+
+def _report(context: Context, lock: Lock, judged: Judged) -> None:
+    found = judged.drift
+    for ignore in judged.unused:
+        say(context, f"{ignore.where}: ignores {ignore.code} {ignore.subject}, which is not there")
+    ignored = f", {len(judged.accepted)} ignored" if judged.accepted else ""
     short = environment_hash(lock).short
     if not found:
-        say(context, f"no drift: {short}, {len(lock.packages)} packages")
+        say(context, f"no drift: {short}, {len(lock.packages)} packages{ignored}")
         return
     for layer in Layer:
         rows = [d for d in found if d.layer is layer]
@@ -257,7 +290,7 @@ def _report(context: Context, lock: Lock, found: tuple[Drift, ...]) -> None:
         if any(d.code is code for d in found)
     )
     remedies = list(dict.fromkeys(d.remedy for d in found))
-    say(context, f"drift from {short}: {kinds}")
+    say(context, f"drift from {short}: {kinds}{ignored}")
     say(context, f"to repair it: {' && '.join(_few(remedies))}")
 
 
@@ -285,6 +318,12 @@ def _table(rows: list[Drift]) -> list[str]:
 
 
 def _difference(found: Drift) -> str:
+    text = _found_and_expected(found)
+    text += f"; {found.cause}" if found.cause else ""
+    return text if found.severity is Severity.ERROR else f"{text} ({found.severity})"
+
+
+def _found_and_expected(found: Drift) -> str:
     if found.layer is Layer.REQUEST:
         return _request_difference(found)
     if found.expected is None:

@@ -14,6 +14,7 @@ from envlock.errors import UsageError
 from envlock.io.files import read_text
 from envlock.lock.request import Request, Wish
 from envlock.lock.target import Target
+from envlock.project.check_settings import CheckSettings
 from envlock.project.dates import check_range, parse_absolute
 from envlock.project.direct import is_url
 from envlock.project.document import Document, KeyPath, read_toml, shown_path
@@ -143,6 +144,16 @@ def _interpreter(settings: Settings) -> str | None:
             remedy=table,
         )
     return said
+
+
+def load_check_settings(project: Project, *, now: datetime) -> CheckSettings:
+    """What the project says of differences.
+
+    Raises:
+        UsageError: the settings are wrong.
+    """
+    settings = read_settings(read_source(project), _BASES[project.kind], name=project.name, now=now)
+    return settings.check or CheckSettings()
 
 
 def read_source(project: Project) -> Document:

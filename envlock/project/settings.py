@@ -14,6 +14,7 @@ from envlock.errors import UsageError
 from envlock.lock.interpreter import PROVIDERS
 from envlock.lock.target import PLATFORMS, Target
 from envlock.lock.toolchain import GuixRequest, NixRequest
+from envlock.project.check_settings import CheckSettings, read_check
 from envlock.project.dates import check_range, parse_absolute
 from envlock.project.document import Document, KeyPath, dotted, nearest
 from envlock.project.os_settings import OsWishes, read_os
@@ -33,8 +34,9 @@ _TEXTS = {
     "targets",
 }
 _FLAGS = {"prereleases", "sources"}
-_LAYERS: dict[str, Callable[[Document, KeyPath, Any], OsWishes | NixRequest | GuixRequest | None]]
-_LAYERS = {"guix": read_guix, "nix": read_nix, "os": read_os}
+_Part = OsWishes | NixRequest | GuixRequest | CheckSettings | None
+_LAYERS: dict[str, Callable[[Document, KeyPath, Any], _Part]]
+_LAYERS = {"check": read_check, "guix": read_guix, "nix": read_nix, "os": read_os}
 _KEYS = _TEXTS | _FLAGS | _LAYERS.keys() | {"as-of", "interpreter", "python"}
 _PYTHON = re.compile(r"3\.[0-9]+(\.[0-9]+)?")
 _MACHINES = {"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "darwin": "macos"}
@@ -72,6 +74,7 @@ class Settings:
     os: OsWishes | None = None
     nix: NixRequest | None = None
     guix: GuixRequest | None = None
+    check: CheckSettings | None = None
 
     def place(self, key: str, item: str | None = None) -> str:
         """``pyproject.toml:12``: where ``key`` is written, for this environment."""

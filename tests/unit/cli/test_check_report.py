@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,7 +52,9 @@ def test_no_environment_is_drift_with_a_remedy(envlock: Any) -> None:
             "subject": ".venv",
             "expected": "CPython 3.11",
             "found": None,
+            "cause": None,
             "remedy": "envlock sync",
+            "severity": "error",
         }
     ]
 
@@ -85,3 +88,39 @@ def test_without_a_lock(envlock: Any) -> None:
     ran = envlock("check")
     assert ran.code == 2
     assert "there is no lock yet" in ran.err
+
+
+def test_what_the_project_accepts_is_no_drift(envlock: Any, folder: Path) -> None:
+    (folder / "envlock.toml").write_text(
+        'requirements = ["requirements.in"]\n[check]\nignore = [\n'
+        '  { code = "RQ001", subject = "requirements", reason = "half done" },\n'
+        '  { code = "RQ001", subject = "extras", reason = "never there" },\n'
+        '  { code = "PY002", subject = "x", reason = "not compared here" },\n]\n'
+    )
+    ran = envlock("check", "--request-only", lock=lock_for_here("bb"))
+    assert (ran.code, ran.out) == (0, "")
+    assert "2 ignored" in ran.err
+    assert "envlock.toml:5: ignores RQ001 extras, which is not there" in ran.err
+    assert "PY002" not in ran.err
+    table = envlock("check", "--request-only", "--json").json
+    assert table["ok"]
+    assert [entry["reason"] for entry in table["ignored"]] == ["half done"] * 2
+    assert [entry["subject"] for entry in table["unused-ignores"]] == ["extras"]
+
+
+def test_a_warning_is_told_and_does_not_fail(envlock: Any, folder: Path) -> None:
+    (folder / "envlock.toml").write_text(
+        'requirements = ["requirements.in"]\n[check.severity]\nRQ001 = "warning"\n'
+    )
+    ran = envlock("check", "--request-only", lock=lock_for_here("bb"))
+    assert ran.code == 0
+    assert "aa was added (warning)" in ran.out
+
+
+def test_an_unknown_code_in_the_settings_is_refused(envlock: Any, folder: Path) -> None:
+    (folder / "envlock.toml").write_text(
+        'requirements = ["requirements.in"]\n[check.severity]\nPY999 = "note"\n'
+    )
+    ran = envlock("check", lock=lock_for_here("aa"))
+    assert ran.code == 2
+    assert "envlock.toml:3" in ran.err

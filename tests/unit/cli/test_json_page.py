@@ -51,6 +51,7 @@ def test_every_command_has_an_example_with_sorted_keys(command: str) -> None:
     [
         ("init", ["--dry-run", "--platform", "linux/amd64", "--python", "3.11"]),
         ("check", ["--python-only"]),
+        ("explain", ["PY003"]),
         ("diff", ["pylock.other.toml"]),
         ("why", ["bb"]),
         ("tree", []),

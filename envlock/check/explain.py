@@ -1,0 +1,58 @@
+"""How each difference comes about, in words: what ``envlock explain`` and docs/checks.md say."""
+
+from __future__ import annotations
+
+from envlock.check.drift import MEANINGS, Code, Layer
+from envlock.errors import UsageError
+
+TITLES = {
+    Layer.REQUEST: "Project and lock",
+    Layer.PYTHON: "Python environment and lock",
+    Layer.OS: "OS packages and lock",
+    Layer.NIX: "What Nix built",
+}
+
+ORIGINS: dict[Code, str] = {
+    Code.STALE: "A requirement, a target or another setting was edited after `envlock lock`, or the"
+    " lock was taken over from another branch. Subject: the setting.",
+    Code.NO_ENVIRONMENT: "Nothing was installed yet, the folder was removed, or the Python that it"
+    " was made with is gone (an upgrade of the system does that). Subject: the environment.",
+    Code.OTHER_INTERPRETER: "The environment was made with another Python, or the system's Python"
+    " moved to its next version. With a locked archive of Python, the patch release counts, too.",
+    Code.MISSING: "It was uninstalled, or the environment is older than the lock.",
+    Code.OTHER_VERSION: "pip or uv installed something that brought another version, or the"
+    " environment is older than the lock.",
+    Code.OTHER_SOURCE: "The version is right, but direct_url.json (PEP 610) names another origin"
+    " than the lock: an editable install in place of the released package, another commit.",
+    Code.DUPLICATE: "Two tools installed one package, each in its own way; which of them Python"
+    " imports is chance.",
+    Code.BROKEN_METADATA: "An installation was interrupted, or a file of the .dist-info folder was"
+    " removed or damaged.",
+    Code.EXTRA: "It was installed by hand, or is left of an older lock. An unlocked pip,"
+    " setuptools, wheel or uv is none: tools put them into new environments.",
+    Code.OS_MISSING: "The package was removed, or the image was built without it.",
+    Code.OS_VERSION: "apt upgraded it, or the image was built from another snapshot.",
+    Code.OS_STATE: "dpkg was interrupted, or a maintainer script failed.",
+    Code.NIX_CONTENT: "A file in the store was edited, or the disk damaged it.",
+    Code.NIX_OTHER_LOCK: "The lock changed after `envlock build nix`.",
+}
+"""How each comes about."""
+
+
+def find_code(text: str) -> Code:
+    """The code that is written ``PY003``, ``py003`` or ``other-version``.
+
+    Raises:
+        UsageError: there is none; names the nearest.
+    """
+    for code, meaning in MEANINGS.items():
+        if text.upper() == code or text == meaning.name:
+            return code
+    import difflib
+
+    known = {name: code for code, m in MEANINGS.items() for name in (code.value, m.name)}
+    near = difflib.get_close_matches(text, known, n=1)
+    raise UsageError(
+        f"there is no difference called {text!r}",
+        remedy=f"did you mean {near[0]}?" if near else "all of them: envlock explain",
+    )
