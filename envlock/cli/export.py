@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from envlock.cli.common import (
 from envlock.cli.context import Context
 from envlock.cli.output import result_json, say
 from envlock.errors import SourceError, UsageError
+from envlock.export.blocks import renewed
 from envlock.export.exporter import Exporter, FileTree
 from envlock.io.files import make_folder, write_atomic
 
@@ -29,10 +31,14 @@ Examples:
   envlock export requirements --target linux/amd64@3.11
   envlock export nix                                # a flake, in the folder nix/
   envlock export guix                               # a manifest, in the folder guix/
+  envlock export docker                             # a Dockerfile, beside the lock
+  envlock export docker --check                     # in CI: exit 1 when it no longer follows it
   envlock export sbom                               # CycloneDX and SPDX, in the folder sbom/
   envlock export provenance -o provenance.intoto.json"""
 
 _NEXT = {
+    "docker": "build it with `docker build {folder}`; .dockerignore says what of the project"
+    " gets in",
     "nix": "build it with `nix build path:{folder}`, enter it with `nix develop path:{folder}`;"
     " without path:, a git repository shows Nix only files that were added (`git add {folder}`)",
     "guix": "enter it with `cd {folder}` and `guix time-machine -C channels.scm -- shell -L modules"
@@ -52,7 +58,8 @@ _MARK = b"Made by envlock"
     "-o",
     "--output",
     metavar="PATH",
-    help="Write there; - is standard output. Default: -, or a folder named as the format.",
+    help="Write there; - is standard output. Default: -, or a folder named as the format"
+    " (docker: the project's).",
 )
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 when PATH is not up to date.")
 @click.option("--target", metavar="TARGET", help="For one target only: linux/amd64@3.11.")
@@ -73,15 +80,18 @@ def command(
     """Write the lock in another format.
 
     Formats: requirements (pip's, with hashes; one file), nix (a flake; a folder),
-    guix (a channel, a manifest and package definitions; a folder), sbom (CycloneDX and SPDX; a
-    folder), cyclonedx, spdx (one of them; one file), provenance (in-toto, SLSA; one file).
+    guix (a channel, a manifest and package definitions; a folder), docker (a Dockerfile and what
+    goes with it; the project's folder), sbom (CycloneDX and SPDX; a folder), cyclonedx, spdx (one
+    of them; one file), provenance (in-toto, SLSA; one file).
     """
     exporter = _exporter(format_name)
-    lock = read_lock(locate_project(context, name=name, script=script))
+    project = locate_project(context, name=name, script=script)
+    lock = read_lock(project)
     chosen = None if target is None else locked_target(lock, target)
     files = exporter.export(lock, chosen)
     if len(files) > 1:
-        return _folder(context, format_name, files, output, check=check, as_json=as_json)
+        folder = output or _default_folder(context, format_name, project.lock_path, name)
+        return _folder(context, format_name, files, folder, check=check, as_json=as_json)
     [content] = files.values()
     if output in (None, "-"):
         if check or as_json:
@@ -104,31 +114,31 @@ def _folder(
     context: Context,
     format_name: str,
     files: FileTree,
-    output: str | None,
+    shown: str,
     *,
     check: bool,
     as_json: bool,
 ) -> int:
     """Write, or with ``check`` compare, a format of several files."""
-    if output == "-":
+    if shown == "-":
         raise UsageError(
             f"{format_name} has {len(files)} files", remedy="name a folder for them: --output DIR"
         )
-    shown = output or format_name
     folder = context.directory / shown
     there = {name: _current(folder / name) for name in files}
-    changed = sorted(name for name, content in files.items() if there[name] != content)
+    wanted = {name: _wanted(there[name], content) for name, content in files.items()}
+    changed = sorted(name for name, content in wanted.items() if there[name] != content)
     if not check:
         for name in changed:
-            if _foreign(there[name], files[name]):
+            if wanted[name] is None:
                 raise UsageError(
-                    "this file was not made by envlock",
+                    "this file was not made by envlock, or has lost the marks of its lines",
                     where=f"{shown}/{name}",
-                    remedy="name another folder: --output DIR",
+                    remedy="rename it, or name another folder: --output DIR",
                 )
         for name in changed:
             make_folder((folder / name).parent)
-            write_atomic(folder / name, files[name])
+            write_atomic(folder / name, wanted[name] or b"")
     if as_json:
         listed = [{"file": name, "up-to-date": name not in changed} for name in sorted(files)]
         told = {"files": listed, "folder": shown, "format": format_name, "up-to-date": not changed}
@@ -142,9 +152,29 @@ def _folder(
     return 1 if check and changed else 0
 
 
-def _foreign(there: bytes | None, wanted: bytes) -> bool:
-    """Whether a file that would be replaced is somebody's own."""
-    return there is not None and _MARK in wanted and _MARK not in there
+def _default_folder(context: Context, format_name: str, lock_path: Path, name: str | None) -> str:
+    """Where the files go unless told: a folder named as the format.
+
+    A Dockerfile stands in the project's folder, which is what it is built from; those of a named
+    environment would replace those of another one.
+    """
+    if format_name != "docker":
+        return format_name
+    if name is not None:
+        raise UsageError(
+            "the Dockerfile of a named environment needs a folder of its own",
+            remedy=f"name it: --output docker-{name}",
+        )
+    return os.path.relpath(lock_path.parent, context.directory)
+
+
+def _wanted(there: bytes | None, made: bytes) -> bytes | None:
+    """What is to be written; None: what is there is somebody's own."""
+    if there is None:
+        return made
+    if _MARK in made and _MARK not in there:
+        return None
+    return renewed(there, made)
 
 
 def _outcome(*, same: bool, check: bool) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Protocol
 
@@ -17,6 +17,9 @@ _KNOWN = {
     "debian": "envlock.resolve.os.debian:Debian",
     "ubuntu": "envlock.resolve.os.ubuntu:Ubuntu",
 }
+
+IMPORT_TIME = timedelta(days=1)
+"""After that time, a snapshot service has what an archive published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,8 @@ from envlock.io.fetch import Wanted
 from envlock.lock.artifacts import SourceFile
 from envlock.lock.os import OsArchive, OsLayer, OsPackage
 from envlock.resolve.os.archive import default_keyring
-from envlock.resolve.os.distribution import parse_base
+from envlock.resolve.os.distribution import IMPORT_TIME, parse_base
 from envlock.resolve.os.mirrors import Mirrors, choose_mirrors, pool_url
-from envlock.resolve.os.signed import IMPORT_TIME
 from envlock.resolve.os.snapshot import timestamp
 from envlock.resolve.os.trust import read_keyring
 

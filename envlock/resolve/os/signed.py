@@ -15,7 +15,7 @@ from functools import partial
 from envlock.errors import EnvlockError, SourceError, UsageError, VerificationError
 from envlock.io.cache import DiskCache
 from envlock.io.http import Http, expect_ok
-from envlock.resolve.os.distribution import Distribution, Suite
+from envlock.resolve.os.distribution import IMPORT_TIME, Distribution, Suite
 from envlock.resolve.os.mirrors import Mirrors
 from envlock.resolve.os.snapshot import (
     RELEASE_LIMIT,
@@ -27,10 +27,6 @@ from envlock.resolve.os.snapshot import (
 
 SETTLED = timedelta(days=2)
 """Imports appear some time after the instant they are named by; older answers stay."""
-
-
-IMPORT_TIME = timedelta(days=1)
-"""After that time, a snapshot service has what an archive published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

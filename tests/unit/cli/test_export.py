@@ -54,10 +54,10 @@ def test_for_one_target(envlock: Any) -> None:
 
 
 def test_an_unknown_format_lists_the_known(envlock: Any) -> None:
-    ran = envlock("export", "docker", lock=LOCK)
+    ran = envlock("export", "conda", lock=LOCK)
     assert ran.code == 2
-    assert "unknown format 'docker'" in ran.err
-    assert "known: cyclonedx, guix, nix, provenance, requirements" in ran.err
+    assert "unknown format 'conda'" in ran.err
+    assert "known: cyclonedx, docker, guix, nix, provenance, requirements" in ran.err
 
 
 def test_check_and_json_need_a_file(envlock: Any) -> None:

@@ -1,0 +1,111 @@
+"""The files of ``envlock export docker``."""
+
+from __future__ import annotations
+
+import shlex
+from importlib import resources
+from typing import Any
+
+from envlock.errors import UsageError
+from envlock.export.docker.plan import Plan, plan
+from envlock.export.docker.text import (
+    dockerfile_string,
+    image,
+    line,
+    word,
+)
+from envlock.export.exporter import FileTree
+from envlock.export.labels import labels
+from envlock.export.templates import render
+from envlock.lock.hashing import environment_hash
+from envlock.lock.image import BaseImage
+from envlock.lock.model import Lock
+from envlock.lock.provider import locked_python
+from envlock.lock.target import Target
+
+FOLDER = "docker/lock"
+"""Where everything lies that the build reads; the Dockerfile mounts and copies it by this name."""
+
+_TEXTS = {
+    ".devcontainer/devcontainer.json": "devcontainer.json",
+    ".dockerignore": "dockerignore",
+    "Dockerfile": "Dockerfile",
+    "apptainer.def": "apptainer.def",
+    "compose.yaml": "compose.yaml",
+}
+_SCRIPTS = ("os-packages.sh", "standalone.sh", "verify.py")
+_LISTS = ("os-packages.txt", "standalone.txt")
+_FILTERS = {
+    "dockerfile": dockerfile_string,
+    "image": image,
+    "label": line,
+    "shell": lambda text: shlex.quote(line(text)),
+    "word": word,
+}
+
+
+class DockerExporter:
+    """``envlock.exporters: docker``."""
+
+    name = "docker"
+
+    def export(self, lock: Lock, target: Target | None = None) -> FileTree:
+        """See ``Exporter.export``. Without a target: for every Linux platform of the lock.
+
+        Raises:
+            UsageError: the lock has no base image, or holds what no image can be built of.
+        """
+        if lock.image is None:
+            raise UsageError(
+                "the lock has no base image",
+                remedy="name one in pyproject.toml and run `envlock lock`:\n"
+                f'[tool.envlock.image]\nbase = "{_suggested(lock)}"',
+            )
+        made = plan(lock, target)
+        values = _values(lock, lock.image, made)
+        files = {
+            path: render(f"docker/{name}", _FILTERS, **values) for path, name in _TEXTS.items()
+        }
+        files |= {
+            f"{FOLDER}/requirements-{machine.name}.txt": render(
+                "docker/requirements.txt",
+                _FILTERS,
+                **values,
+                machine=machine,
+                python=locked_python(lock, machine.target),
+            )
+            for machine in made.machines
+        }
+        files |= {f"{FOLDER}/{name}": _script(name) for name in _SCRIPTS}
+        # Empty ones, too: a list of an older lock must not stay.
+        files |= {
+            f"{FOLDER}/{name}": render(f"docker/{name}", _FILTERS, **values) for name in _LISTS
+        }
+        return files
+
+
+def _values(lock: Lock, base: BaseImage, made: Plan) -> dict[str, Any]:
+    index, *more = made.indexes or ("",)
+    return {
+        "as_of": f"{lock.as_of:%Y-%m-%dT%H:%M:%SZ}",
+        "environment": environment_hash(lock).root,
+        "epoch": int(lock.as_of.timestamp()),
+        "image": base.pinned,
+        "index": index,
+        "labels": labels(lock),
+        "more_indexes": " ".join(word(one) for one in more),
+        "plan": made,
+        "targets": [machine.target.key for machine in made.machines],
+    }
+
+
+def _suggested(lock: Lock) -> str:
+    """A base image that goes with the lock."""
+    if lock.os is None:
+        return f"python:{max(lock.targets).series}-slim"
+    distribution, _, release = lock.os.base.partition(":")
+    return f"{lock.os.base}-slim" if distribution == "debian" else f"{distribution}:{release}"
+
+
+def _script(name: str) -> bytes:
+    return resources.files(__package__).joinpath("files", name).read_bytes()

@@ -1,0 +1,243 @@
+"""What the image holds: base, OS packages, Python, and the wheels of each architecture."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from packaging.utils import parse_wheel_filename
+from packaging.version import Version
+
+from envlock.errors import UsageError
+from envlock.export.docker.text import word
+from envlock.lock.interpreter import StandalonePython
+from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.os import OsArchive, OsLayer
+from envlock.lock.provider import provider, standalone
+from envlock.lock.selection import wanted_packages
+from envlock.lock.target import PLATFORMS, Target, wheel_tags
+from envlock.resolve.os.distribution import IMPORT_TIME, parse_base
+
+_UNQUOTED = "/+~:@!$&'()*,;="
+_ARCHITECTURE = re.compile(r"_([a-z0-9]+)\.deb")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deb:
+    """A line of ``os-packages.txt``.
+
+    ``target`` is the image's architecture, ``architecture`` the package's (``all``), and ``path``
+    where it is below the snapshot service's address, ready for a URL.
+    """
+
+    target: str
+    name: str
+    version: str
+    architecture: str
+    sha256: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wheels:
+    """An entry of ``requirements-MACHINE.txt``: a requirement, and the digests of its wheels."""
+
+    requirement: str
+    digests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What one architecture's image holds beside the OS packages.
+
+    ``architecture`` is Debian's and Docker's name (``amd64``), ``name`` that of ``uname -m``.
+    """
+
+    target: Target
+    architecture: str
+    name: str
+    wheels: tuple[Wheels, ...]
+    python: StandalonePython | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All of the image.
+
+    ``python`` is the interpreter's command; ``os`` the distribution or None where the lock has no
+    OS packages, ``snapshots`` its service's address. ``indexes`` are those that listed the wheels.
+    """
+
+    machines: tuple[Machine, ...]
+    python: str
+    os: str | None
+    snapshots: str
+    debs: tuple[Deb, ...]
+    indexes: tuple[str, ...]
+
+    @property
+    def series(self) -> str:
+        """``3.11``."""
+        return self.machines[0].target.series
+
+
+def plan(lock: Lock, target: Target | None) -> Plan:
+    """What is in the image; for every Linux platform the newest Python, or the target's.
+
+    Raises:
+        UsageError: it cannot be built as locked; names what stands in the way, and the way out.
+    """
+    targets = _targets(lock, target)
+    machines = tuple(_machine(lock, one) for one in targets)
+    layer = lock.os
+    return Plan(
+        machines=machines,
+        python=_python(lock, targets),
+        os=None if layer is None else layer.base,
+        snapshots="" if layer is None else _snapshots(layer),
+        debs=() if layer is None else _debs(lock, layer, {m.architecture for m in machines}),
+        indexes=tuple(
+            sorted({p.index for t in targets for p in wanted_packages(lock, t) if p.index})
+        ),
+    )
+
+
+def _targets(lock: Lock, target: Target | None) -> list[Target]:
+    offered = lock.targets if target is None else (target,)
+    newest: dict[str, Target] = {}
+    for one in sorted(offered, key=lambda t: Version(t.python)):
+        if one.platform.startswith("linux/"):
+            newest[one.platform] = one
+    if not newest:
+        raise UsageError(
+            f"images are of Linux, and the lock is for {', '.join(t.key for t in sorted(offered))}",
+            remedy='add "linux/amd64" to targets in [tool.envlock] and run `envlock lock`',
+        )
+    found = [newest[platform] for platform in sorted(newest)]
+    if len({one.python for one in found}) > 1:
+        raise UsageError(
+            f"{' and '.join(t.key for t in found)} are of different Pythons, which one Dockerfile"
+            " cannot install",
+            remedy="export one of them: --target " + found[0].key,
+        )
+    return found
+
+
+def _python(lock: Lock, targets: list[Target]) -> str:
+    """The command that starts the interpreter.
+
+    Raises:
+        UsageError: the image cannot have it.
+    """
+    [series] = {target.series for target in targets}
+    for target in targets:
+        provided = provider(lock, target) or "base-image"
+        if provided.startswith("nixpkgs "):
+            raise UsageError(
+                "the Python of this lock is that of nixpkgs",
+                remedy="build its image with Nix (`envlock build nix --image`), or set interpreter"
+                " in [tool.envlock]",
+            )
+        if lock.os is not None and not provided.startswith(("base-image", "python-build-")):
+            _needs_venv(lock.os, target)
+    return f"/opt/python/bin/python{series}" if standalone(lock, targets[0]) else f"python{series}"
+
+
+def _needs_venv(layer: OsLayer, target: Target) -> None:
+    """The distribution's Python has no pip of its own; the package with it must be locked."""
+    name = f"python{target.series}-venv"
+    machine = target.platform.partition("/")[2]
+    if not any(package.architecture == machine for package in layer.package(name)):
+        raise UsageError(
+            f"{layer.base}'s Python cannot install packages without {name}, which is not locked",
+            remedy=f'add "{name}" to packages in [tool.envlock.os] and run `envlock lock`',
+        )
+
+
+def _machine(lock: Lock, target: Target) -> Machine:
+    packages = sorted(wanted_packages(lock, target), key=lambda p: p.sort_key)
+    return Machine(
+        target=target,
+        architecture=target.platform.partition("/")[2],
+        name=PLATFORMS[target.platform].platform_machine,
+        wheels=tuple(_wheels(package, target) for package in packages if not _project(package)),
+        python=standalone(lock, target),
+    )
+
+
+def _project(package: PythonPackage) -> bool:
+    """Whether it is the project's own folder, which is copied into the image last."""
+    return package.directory is not None and package.directory.path in (".", "./")
+
+
+def _wheels(package: PythonPackage, target: Target) -> Wheels:
+    archive = package.archive
+    if archive is not None and archive.url is not None:
+        name = archive.url.partition("#")[0].rpartition("/")[2]
+        if name.endswith(".whl"):
+            requirement = f"{word(package.name)} @ {word(quote(archive.url, safe=_SAFE_URL))}"
+            return Wheels(requirement=requirement, digests=(archive.sha256,))
+    fitting = [file for file in package.wheels if _fits(file.name, target)]
+    for kind, there in (
+        ("comes from a repository", package.vcs),
+        ("is a source folder", package.directory),
+        ("is an archive of sources or a local file", archive),
+        ("is a local file", any(file.path for file in fitting)),
+        (f"has no wheel for {target.key}", not fitting),
+    ):
+        if there:
+            raise UsageError(
+                f"{package.name} {kind}: building it would use what is not locked",
+                remedy="take a release that has a wheel on an index, or install with"
+                " `envlock sync`",
+            )
+    return Wheels(
+        requirement=f"{word(package.name)}=={word(str(package.version))}",
+        digests=tuple(sorted(file.sha256 for file in fitting)),
+    )
+
+
+_SAFE_URL = "/:?#[]@!$&()+,;=%~-._"
+
+
+def _fits(name: str, target: Target) -> bool:
+    _name, _version, _build, tags = parse_wheel_filename(name)
+    return not wheel_tags(target).isdisjoint(tags)
+
+
+def _snapshots(layer: OsLayer) -> str:
+    service = parse_base(layer.base).distribution.snapshots
+    return service.url + service.path.partition("/{archive}")[0]
+
+
+def _debs(lock: Lock, layer: OsLayer, architectures: set[str]) -> tuple[Deb, ...]:
+    rest = parse_base(layer.base).distribution.snapshots.path
+    place = "{archive}" + rest.partition("{archive}")[2] + "/"
+    folders = {
+        archive.suite: place.format(archive=archive.archive, timestamp=_moment(archive, lock))
+        for archive in layer.archives
+    }
+    found = []
+    for package in layer.packages:
+        if package.architecture in architectures:
+            match = _ARCHITECTURE.search(package.file_name)
+            path = folders[package.suite] + package.file_name
+            found.append(
+                Deb(
+                    target=word(package.architecture),
+                    name=word(package.name),
+                    version=word(package.version),
+                    architecture=match[1] if match else word(package.architecture),
+                    sha256=package.sha256,
+                    path=word(quote(path, safe=_UNQUOTED)),
+                )
+            )
+    return tuple(sorted(found, key=lambda deb: (deb.target, deb.name, deb.version)))
+
+
+def _moment(archive: OsArchive, lock: Lock) -> str:
+    """The snapshot; of what was read from a mirror, the instant at which a service has the same."""
+    if archive.snapshot is not None:
+        return archive.snapshot
+    return f"{min(archive.release_date + IMPORT_TIME, lock.as_of):%Y%m%dT%H%M%SZ}"

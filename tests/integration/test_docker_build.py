@@ -1,0 +1,256 @@
+"""Real buildah builds the exported Dockerfile from a loopback archive and registry.
+
+The base image is made of the archive's older state by mmdebstrap, and pushed to Debian's registry.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from support.buildah import Buildah, registry
+from support.index import LoopbackIndex
+from support.project import Project
+from support.real_debs import OLD_STATE, real_debs
+from support.snapshot import SnapshotServer, flip
+from support.tiny_archive import signer
+from support.tools import run
+
+from envlock.export.docker.exporter import DockerExporter
+from envlock.lock.image import BaseImage
+from envlock.lock.model import Lock
+
+pytestmark = [pytest.mark.network, pytest.mark.xdist_group("docker")]
+
+OLD, NEW = "2024-02-01", "2024-06-02"
+WANTED = ("openssl", "python3.11-venv", "xz-utils")
+NEEDLESS = (
+    "/usr/lib/x86_64-linux-gnu/gconv/*",
+    "/usr/share/doc/*",
+    "/usr/share/i18n/*",
+    "/usr/share/locale/*",
+    "/usr/share/man/*",
+    "/usr/share/zoneinfo/*",
+)
+VERIFY = "/usr/share/envlock/verify.py"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What a build reaches, and the two locks."""
+
+    archive: SnapshotServer
+    base: BaseImage
+    old: Lock
+    new: Lock
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("docker")
+    debs = real_debs(folder, ("apt", *WANTED))
+    with (
+        SnapshotServer(debs.states(signer())) as archive,
+        LoopbackIndex() as index,
+        registry(folder / "registry") as address,
+    ):
+        index.add("alpha", "1.0", upload_time="2024-01-01", requires=["beta"])
+        index.add("beta", "1.5", upload_time="2024-01-01")
+        index.add("beta", "2.0", upload_time="2024-05-01")
+        base = base_image(folder, archive, address)
+        old, new = locks(folder / "project", index, archive)
+        yield World(archive=archive, base=base, old=old, new=new)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def base_image(folder: Path, archive: SnapshotServer, address: str) -> BaseImage:
+    """An image of the older state, pushed; its user is not root, as that of some bases."""
+    (folder / "key.asc").write_bytes(signer().public)
+    context = folder / "base"
+    context.mkdir()
+    source = f"{archive.base}/archive/debian/{OLD_STATE} bookworm main"
+    run(
+        [
+            "mmdebstrap",
+            "--quiet",
+            "--variant=apt",
+            "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",  # as usr-is-merged expects
+            '--aptopt=Acquire::Check-Valid-Until "false"',
+            '--aptopt=APT::Sandbox::User "root"',
+            *(f'--dpkgopt=path-exclude="{path}"' for path in NEEDLESS),
+            "bookworm",
+            str(context / "base.tar"),
+            f"deb [signed-by={folder / 'key.asc'}] {source}",
+        ],
+    )
+    (context / "Containerfile").write_text("FROM scratch\nADD base.tar /\nUSER 1000:1000\n")
+    buildah = Buildah(folder=folder / "making")
+    buildah.run("build", "--quiet", "--timestamp", "0", "--tag", "base", context)
+    name = f"{address}/debian"
+    digest = folder / "digest"
+    where = f"docker://{name}:12"
+    buildah.run("push", "--quiet", "--tls-verify=false", "--digestfile", digest, "base", where)
+    buildah.remove()
+    return BaseImage(reference=f"{name}:12", digest=digest.read_text(), platforms=())
+
+
+def locks(root: Path, index: LoopbackIndex, archive: SnapshotServer) -> tuple[Lock, Lock]:
+    """One project, locked at both instants."""
+    root.mkdir()
+    (root / "archive.pgp").write_bytes(signer().public)
+    os = {
+        "base": "debian:bookworm",
+        "packages": list(WANTED),
+        "keyring": "archive.pgp",
+        "mirrors": [archive.template],
+        "libraries": False,
+    }
+    settings = {"targets": ["linux/amd64"], "python": "3.11", "os": os}
+    project = Project(root, index).write("alpha", settings=settings)
+    return project.lock(as_of=OLD), project.lock(as_of=NEW)
+
+
+def project_files(root: Path, world: World, lock: Lock) -> None:
+    """The project's own files and the exported ones, as the process's umask has them."""
+    (root / "src").mkdir(parents=True)
+    (root / "src" / "own.py").write_text("import alpha, beta\nprint('own', beta.__version__)\n")
+    (root / ".env").write_text("SECRET=1\n")
+    (root / "data.csv").write_text("1\n")
+    for path, content in DockerExporter().export(replace(lock, image=world.base)).items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(content)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """An image in buildah's store."""
+
+    buildah: Buildah
+    root: Path
+
+    @property
+    def digest(self) -> str:
+        """The manifest's, which covers the configuration and every layer."""
+        found: str = self.buildah.inspect("app")["FromImageDigest"]
+        return found
+
+    def run(self, *command: str) -> str:
+        """What a command in it prints: into a file, since buildah's pipes may end early."""
+        [container] = self.buildah.run("from", "app").stdout.split()
+        script = '"$@" >/tmp/printed'
+        self.buildah.run("run", container, "--", "sh", "-c", script, "sh", *command)
+        mounted = Path(self.buildah.run("mount", container).stdout.strip())
+        printed = (mounted / "tmp" / "printed").read_text()
+        self.buildah.run("rm", container)
+        return printed
+
+
+def build(
+    folder: Path,
+    world: World,
+    lock: Lock,
+    *,
+    target: str = "runtime",
+    umask: int = 0o022,
+    hostname: str = "one",
+) -> Built:
+    """The image, as the documentation says to build it."""
+    root = folder / "project"
+    project_files(root, world, lock)
+    buildah = Buildah(folder=folder / "buildah")
+    run(["chmod", "-R", f"u=rwX,go={'rX' if umask == 0o022 else ''}", root])
+    buildah.run(
+        "build",
+        "--quiet",
+        "--timestamp",
+        "1717200000",
+        "--tls-verify=false",
+        "--build-arg",
+        f"SNAPSHOT={world.archive.base}/archive",
+        "--target",
+        target,
+        "--tag",
+        "app",
+        root,
+        umask=umask,
+        through=("unshare", "--uts", "sh", "-c", f'hostname {hostname}; exec "$@"', "sh"),
+    )
+    return Built(buildah=buildah, root=root)
+
+
+@pytest.fixture(scope="module")
+def new(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
+    """The newer lock's image."""
+    image = build(tmp_path_factory.mktemp("a"), world, world.new)
+    yield image
+    image.buildah.remove()
+
+
+def installed(image: Built) -> dict[str, str]:
+    """The OS packages, by dpkg."""
+    text = image.run("dpkg-query", "--show", "--showformat", "${Package} ${Version}\n")
+    return dict(line.split(" ") for line in text.splitlines())
+
+
+def locked(lock: Lock) -> dict[str, str]:
+    assert lock.os is not None
+    return {package.name: package.version for package in lock.os.packages}
+
+
+def test_it_runs_and_holds_what_is_locked(new: Built, world: World) -> None:
+    assert new.run("python", "-m", "own") == "own 2.0\n"
+    assert new.run("id", "-u") == "65532\n"
+    there = installed(new)
+    assert {name: there[name] for name in locked(world.new)} == locked(world.new)
+    assert new.run("python", VERIFY) == "everything is as locked\n"
+    assert new.run("ls", "-A", "/app").split() == ["src"]
+
+
+def test_the_same_bytes_again(new: Built, world: World, tmp_path: Path) -> None:
+    again = build(tmp_path / "else" / "where", world, world.new, umask=0o077, hostname="two")
+    try:
+        assert again.digest == new.digest
+    finally:
+        again.buildah.remove()
+
+
+def test_the_older_instant_has_the_older_versions(world: World, tmp_path: Path) -> None:
+    old = build(tmp_path, world, world.old, target="system")
+    try:
+        there = installed(old)
+        assert {name: there[name] for name in locked(world.old)} == locked(world.old)
+        assert locked(world.old) != locked(world.new)
+    finally:
+        old.buildah.remove()
+
+
+def test_the_last_step_fails_where_a_version_differs(
+    new: Built, world: World, tmp_path: Path
+) -> None:
+    status = "/^Package: xz-utils$/,/^$/s/^Version: .*/Version: 0/"
+    (tmp_path / "Containerfile").write_text(
+        "FROM app\nUSER 0:0\n"
+        f"RUN sed -i '{status}' /var/lib/dpkg/status\n"
+        "RUN sed -i 's/^Version: .*/Version: 9/' /opt/venv/lib/python3*/*/beta-*/METADATA\n"
+        f"RUN python {VERIFY}\n"
+    )
+    done = new.buildah.run("build", tmp_path, check=False)
+    assert done.returncode != 0
+    said = [line for line in done.stderr.splitlines() if line.startswith("not as locked: ")]
+    assert [line.split(": ", 1)[1] for line in said] == [
+        f"OS package xz-utils {locked(world.new)['xz-utils']}: 0",
+        "beta 2.0: 9",
+        "beta: beta-2.0.dist-info/METADATA has other content",
+    ]
+
+
+def test_other_bytes_under_a_locked_name_are_not_installed(world: World, tmp_path: Path) -> None:
+    world.archive.tamper("*/xz-utils_*.deb", flip(-1))
+    try:
+        with pytest.raises(AssertionError, match="not all packages could be fetched"):
+            build(tmp_path, world, world.new)
+    finally:
+        world.archive.heal()
