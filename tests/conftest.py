@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,11 @@ collect_ignore = [] if "GUIX_ROOT" in os.environ else ["guix"]
 # How quick an example is made and run says how busy the machine is, and nothing of the code.
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
+
+# Started in the background by a shell without job control, pytest ignores interrupts, and so would
+# every program that a test starts to interrupt it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _MACHINE_VARIABLES = ("ENVLOCK_", "UV_", "PIP_")
 
