@@ -5,12 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
 
 from envlock.errors import SourceError
+
+if TYPE_CHECKING:
+    from typing import IO
+
+_LOOK = 0.2
+"""Seconds after which a wait looks whether it was interrupted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +56,57 @@ def run(
     Raises:
         SourceError: the program cannot be started.
     """
+    process = _start(argv, cwd=cwd, env=env, told=stdin is not None, show=show, remedy=remedy)
+    output: list[str] = []
+    errors: list[str] = []
+
+    def read_output(stream: IO[str]) -> None:
+        output.append(stream.read())
+
+    def read_errors(stream: IO[str]) -> None:
+        for line in stream:
+            errors.append(line)
+            if on_stderr is not None:
+                on_stderr(line.rstrip("\n"))
+
+    streams = ((process.stdout, read_output), (process.stderr, read_errors))
+    open_streams = [(stream, read) for stream, read in streams if stream is not None]
+    readers = [Thread(target=read, args=(stream,), daemon=True) for stream, read in open_streams]
     try:
-        process = subprocess.Popen(
+        for reader in readers:
+            reader.start()
+        if process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError), process.stdin as given:
+                given.write(stdin or "")
+        if meanwhile is not None:
+            meanwhile()
+        _wait(process, readers)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    for stream, _ in open_streams:
+        stream.close()
+    return Completed(
+        argv=tuple(argv), code=process.returncode, stdout="".join(output), stderr="".join(errors)
+    )
+
+
+def _start(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    told: bool,
+    show: bool,
+    remedy: str | None,
+) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
             list(argv),
             cwd=cwd,
             env=None if env is None else dict(env),
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdin=subprocess.PIPE if told else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=None if show else subprocess.PIPE,
             encoding="utf-8",
@@ -71,37 +123,20 @@ def run(
     except ValueError as error:
         # A NUL in an argument that came from a file.
         raise SourceError(f"cannot start {argv[0]}: {error}") from None
-    errors: list[str] = []
 
-    def read_errors() -> None:
-        assert process.stderr is not None  # noqa: S101 - narrows the type; PIPE was asked for
-        for line in process.stderr:
-            errors.append(line)
-            if on_stderr is not None:
-                on_stderr(line.rstrip("\n"))
 
-    reader = None if show else threading.Thread(target=read_errors, daemon=True)
-    with process:
-        try:
-            if reader is not None:
-                reader.start()
-            if stdin is not None and process.stdin is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    process.stdin.write(stdin)
-                    process.stdin.close()
-            if meanwhile is not None:
-                meanwhile()
-            assert process.stdout is not None  # noqa: S101 - narrows the type; PIPE was asked for
-            output = process.stdout.read()
-            process.wait()
-            if reader is not None:
-                reader.join()
-        except BaseException:
-            process.kill()
-            raise
-    return Completed(
-        argv=tuple(argv), code=process.returncode, stdout=output, stderr="".join(errors)
-    )
+def _wait(process: subprocess.Popen[str], readers: Sequence[Thread]) -> None:
+    """Wait for its end, and for all that it said.
+
+    Waits have an end, and are begun again: an interrupt that comes just before a system call is
+    seen by Python only when the call returns.
+    """
+    for reader in readers:
+        while reader.is_alive():
+            reader.join(_LOOK)
+    while process.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_LOOK)
 
 
 def clean_environment(*drop_prefixes: str, **extra: str) -> dict[str, str]:
