@@ -9,11 +9,13 @@ from pathlib import Path
 import click
 
 from envlock.check.compare import compare, compare_request
-from envlock.check.drift import MEANINGS, Code, Drift, Layer, Severity, drift
+from envlock.check.drift import Code, Drift, Layer, drift
 from envlock.check.observe import observe_interpreter
 from envlock.check.os_compare import compare_os
 from envlock.check.os_observe import distribution, observe_os
-from envlock.check.policy import Judged, judge
+from envlock.check.policy import judge
+from envlock.check.report.outcome import FORMATS, Outcome
+from envlock.cli.check_report import package_lines, tell
 from envlock.cli.common import (
     current_request,
     json_option,
@@ -23,8 +25,7 @@ from envlock.cli.common import (
     script_option,
 )
 from envlock.cli.context import Context
-from envlock.cli.output import result, result_json, say
-from envlock.cli.style import style
+from envlock.cli.output import say
 from envlock.errors import UsageError
 from envlock.io.files import read_text
 from envlock.io.interpreters import Interpreter, query
@@ -34,6 +35,7 @@ from envlock.lock.model import Lock
 from envlock.lock.realised import parse, realised_path
 from envlock.lock.selection import select_target
 from envlock.lock.target import Target
+from envlock.project.document import shown_path
 from envlock.project.load import load_check_settings
 from envlock.project.locate import Project
 from envlock.realise.place import default_prefix, is_venv, program, python_of
@@ -42,18 +44,12 @@ _EPILOG = """\b
 Examples:
   envlock check                   # 0: fine, 1: drift
   envlock check --json
+  envlock check --format junit -o drift.xml     # or sarif, github, markdown
   envlock check --request-only    # does the lock still answer the project?
   envlock check --python-only     # is the lock installed?
   envlock check --nix-only        # is what Nix built still that, and of this lock?
 
 An unlocked pip, setuptools, wheel or uv is no drift: tools put them into new environments."""
-
-_TITLES = {
-    Layer.REQUEST: "the project has changed since it was locked",
-    Layer.PYTHON: "the environment is not what the lock says",
-    Layer.OS: "the system's packages are not what the lock says",
-    Layer.NIX: "what Nix built is not what the lock says",
-}
 
 
 @click.command(epilog=_EPILOG)
@@ -74,6 +70,15 @@ _TITLES = {
 @click.option("--python-only", is_flag=True, help="Compare only the environment with the lock.")
 @click.option("--os-only", is_flag=True, help="Compare only the OS packages with the lock.")
 @click.option("--nix-only", is_flag=True, help="Compare only what Nix built with the lock.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", *FORMATS]),
+    help="The form of the result. Default: table.",
+)
+@click.option(
+    "-o", "--output", metavar="FILE", help="Write the result there; - is standard output."
+)
 @name_option
 @script_option
 @json_option
@@ -87,6 +92,8 @@ def command(
     python_only: bool,
     os_only: bool,
     nix_only: bool,
+    form: str | None,
+    output: str | None,
     name: str | None,
     script: Path | None,
     as_json: bool,
@@ -105,6 +112,9 @@ def command(
             "--root": root is not None,
         },
     )
+    if as_json and form not in (None, "json"):
+        raise UsageError(f"--json and --format {form} exclude one another")
+    form = "json" if as_json else form or "table"
     project = locate_project(context, name=name, script=script)
     lock = read_lock(project)
     settings = load_check_settings(project, now=_now())
@@ -117,11 +127,18 @@ def command(
         found += _os_drift(context, lock, root, required=only is not None or root is not None)
     if only in (None, "--nix-only"):
         found += _nix_drift(project, lock, required=only is not None)
-    judged = judge(found, settings, _compared(only, project, lock, root))
-    if as_json:
-        result_json(_as_json(project, lock, judged))
-    else:
-        _report(context, lock, judged)
+    compared = _compared(only, project, lock, root)
+    judged = judge(found, settings, compared)
+    outcome = Outcome(
+        lock=_shown(project.lock_path, context.directory),
+        environment_hash=environment_hash(lock).root,
+        packages=len(lock.packages),
+        judged=judged,
+        compared=frozenset(compared),
+        lines=package_lines(read_text(project.lock_path)),
+    )
+    path = None if output in (None, "-") else context.directory / str(output)
+    tell(context, outcome, form, path)
     return 1 if judged.failed else 0
 
 
@@ -135,6 +152,12 @@ def _compared(only: str | None, project: Project, lock: Lock, root: Path | None)
     if lock.os is not None and (root is not None or distribution(Path("/")) == lock.os.base):
         found.add(Layer.OS)
     return found
+
+
+def _shown(path: Path, directory: Path) -> str:
+    """The lockfile's path from here; its name alone where it is not below."""
+    shown = shown_path(path, directory)
+    return path.name if Path(shown).is_absolute() else shown
 
 
 def _now() -> datetime:
@@ -238,96 +261,3 @@ def _any_target(lock: Lock, interpreter: Interpreter | None) -> Target:
         return select_target(lock, platform, interpreter.version if interpreter else None)
     except UsageError:
         return select_target(lock, platform)
-
-
-def _as_json(project: Project, lock: Lock, judged: Judged) -> dict[str, object]:
-    accepted = [_entry(a.drift) | {"reason": a.ignore.reason} for a in judged.accepted]
-    unused = [
-        {"code": i.code, "reason": i.reason, "subject": i.subject, "where": i.where}
-        for i in judged.unused
-    ]
-    return {
-        "lock": project.lock_path.name,
-        "environment-hash": environment_hash(lock).root,
-        "ok": not judged.failed,
-        "drift": [_entry(d) for d in judged.drift],
-        "ignored": accepted,
-        "unused-ignores": unused,
-    }
-
-
-def _entry(found: Drift) -> dict[str, str | None]:
-    return {
-        "cause": found.cause,
-        "code": found.code,
-        "expected": found.expected,
-        "found": found.found,
-        "layer": found.layer,
-        "name": found.name,
-        "remedy": found.remedy,
-        "severity": found.severity,
-        "subject": found.subject,
-    }
-
-
-def _report(context: Context, lock: Lock, judged: Judged) -> None:
-    found = judged.drift
-    for ignore in judged.unused:
-        say(context, f"{ignore.where}: ignores {ignore.code} {ignore.subject}, which is not there")
-    ignored = f", {len(judged.accepted)} ignored" if judged.accepted else ""
-    short = environment_hash(lock).short
-    if not found:
-        say(context, f"no drift: {short}, {len(lock.packages)} packages{ignored}")
-        return
-    for layer in Layer:
-        rows = [d for d in found if d.layer is layer]
-        if rows:
-            result(style(_TITLES[layer], "bold"))
-            result("\n".join(_table(rows)))
-    kinds = ", ".join(
-        f"{sum(d.code is code for d in found)} {meaning.name}"
-        for code, meaning in MEANINGS.items()
-        if any(d.code is code for d in found)
-    )
-    remedies = list(dict.fromkeys(d.remedy for d in found))
-    say(context, f"drift from {short}: {kinds}{ignored}")
-    say(context, f"to repair it: {' && '.join(_few(remedies))}")
-
-
-def _few(remedies: list[str]) -> list[str]:
-    """Without a plain sync where the environment has to be made anew."""
-    recreate = "envlock sync --recreate"
-    return [r for r in remedies if not (r == "envlock sync" and recreate in remedies)]
-
-
-def _request_difference(found: Drift) -> str:
-    if found.expected is None:
-        return f"{found.found} was added"
-    if found.found is None:
-        return f"{found.expected} was removed"
-    return f"was {found.expected}, is now {found.found}"
-
-
-def _table(rows: list[Drift]) -> list[str]:
-    cells = [(d.code, d.name, d.subject, _difference(d)) for d in rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(3)]
-    return [
-        "  " + "  ".join([*(row[i].ljust(widths[i]) for i in range(3)), row[3]]).rstrip()
-        for row in cells
-    ]
-
-
-def _difference(found: Drift) -> str:
-    text = _found_and_expected(found)
-    text += f"; {found.cause}" if found.cause else ""
-    return text if found.severity is Severity.ERROR else f"{text} ({found.severity})"
-
-
-def _found_and_expected(found: Drift) -> str:
-    if found.layer is Layer.REQUEST:
-        return _request_difference(found)
-    if found.expected is None:
-        return f"found {found.found}" if found.found else ""
-    if found.found is None:
-        return f"expected {found.expected}"
-    return f"expected {found.expected}, found {found.found}"

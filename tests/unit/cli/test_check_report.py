@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 from support.samples import package, small_lock
 
+from envlock.check.report.outcome import FORMATS
+from envlock.cli.check_report import package_lines
 from envlock.io.machine import machine_platform
+from envlock.lock import codec
 from envlock.lock.model import Lock
 from envlock.lock.target import Target
 
+JSON = (("--json",), ("--format", "json"))
 HERE = Target(platform=machine_platform(), python="3.11")
 
 
@@ -124,3 +128,60 @@ def test_an_unknown_code_in_the_settings_is_refused(envlock: Any, folder: Path) 
     ran = envlock("check", lock=lock_for_here("aa"))
     assert ran.code == 2
     assert "envlock.toml:3" in ran.err
+
+
+@pytest.mark.parametrize("form", ["table", *FORMATS])
+def test_every_format_goes_to_a_file_or_stdout(envlock: Any, folder: Path, form: str) -> None:
+    lock = lock_for_here("bb")
+    arguments = ("check", "--request-only", "--format", form)
+    to_stdout = envlock(*arguments, lock=lock)
+    assert to_stdout.code == 1
+    to_file = envlock(*arguments, "-o", "out")
+    assert (to_file.code, to_file.out) == (1, "")
+    assert (folder / "out").read_text() == to_stdout.out
+    assert envlock(*arguments, "-o", "-").out == to_stdout.out
+
+
+def test_a_file_that_cannot_be_written(envlock: Any) -> None:
+    ran = envlock("check", "--request-only", "-o", "no/where", lock=lock_for_here("bb"))
+    assert ran.code == 3
+    assert "no/where" in ran.err
+
+
+def test_json_is_one_of_the_formats(envlock: Any) -> None:
+    lock = lock_for_here("bb")
+    both = [envlock("check", "--request-only", *form, lock=lock).out for form in JSON]
+    assert both[0] == both[1]
+    assert envlock("check", "--json", "--format", "sarif").code == 2
+    assert envlock("check", "--format", "pdf").code == 2
+
+
+def test_long_tables_are_cut_unless_all_is_asked_for(envlock: Any) -> None:
+    wishes = [f"wish{number}" for number in range(30)]
+    lock = lock_for_here(*wishes)
+    out = envlock("check", "--request-only", lock=lock).out
+    assert out.count("RQ001") == 20
+    assert out.endswith("… and 11 more: --verbose shows all\n")
+    assert envlock("check", "--request-only", "--verbose").out.count("RQ001") == 31
+
+
+def test_verbose_shows_notes_and_what_is_accepted(envlock: Any, folder: Path) -> None:
+    (folder / "envlock.toml").write_text(
+        'requirements = ["requirements.in"]\n[check]\nseverity = { RQ001 = "note" }\n'
+        'ignore = [{ code = "RQ001", subject = "extras", reason = "x" }]\n'
+    )
+    lock = lock_for_here("bb")
+    lock = dataclasses.replace(lock, request=dataclasses.replace(lock.request, extras=("plot",)))
+    quiet = envlock("check", "--request-only", lock=lock)
+    assert (quiet.code, quiet.out) == (0, "")
+    verbose = envlock("check", "--request-only", "--verbose")
+    assert "aa was added (note)" in verbose.out
+    assert "accepted\n  RQ001  stale  extras  x\n" in verbose.out
+
+
+def test_the_line_of_a_package() -> None:
+    text = codec.dump(small_lock(package("aa"), package("bb")))
+    lines = text.splitlines()
+    for name, number in package_lines(text).items():
+        assert lines[number - 1] == f'name = "{name}"'
+    assert set(package_lines(text)) == {"aa", "bb"}

@@ -1,0 +1,55 @@
+"""Markdown (GitHub's, with tables), for job summaries and comments."""
+
+from __future__ import annotations
+
+import re
+
+from envlock.check.drift import Drift, Layer
+from envlock.check.explain import TITLES
+from envlock.check.report.outcome import Outcome, anchor, sentence
+
+_SIGNS = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$@:-])")
+
+
+def write(outcome: Outcome) -> str:
+    """A heading, a table for each layer that differs, and what was accepted."""
+    judged = outcome.judged
+    state = "differs from" if judged.failed else "is as in"
+    lines = [f"## The environment {state} {_escaped(outcome.lock)}", ""]
+    lines += [f"`{outcome.environment_hash}`, {outcome.packages} packages", ""]
+    for layer in Layer:
+        found = outcome.of(layer)
+        if found:
+            lines += [f"### {TITLES[layer]}", "", "| code | subject | difference | remedy |"]
+            lines += ["|---|---|---|---|", *map(_row, found), ""]
+    if judged.accepted:
+        lines += ["### Accepted", "", "| code | subject | reason |", "|---|---|---|"]
+        lines += [
+            _cells(_link(a.drift), _escaped(a.drift.subject), _escaped(a.ignore.reason))
+            for a in judged.accepted
+        ]
+        lines.append("")
+    for ignore in judged.unused:
+        text = f"{ignore.where}: ignores {ignore.code} {ignore.subject}, which is not there"
+        lines += [_escaped(text), ""]
+    return "\n".join(lines)
+
+
+def _row(found: Drift) -> str:
+    told = _escaped(sentence(found))
+    if found.severity != "error":
+        told = f"{found.severity}: {told}"
+    return _cells(_link(found), _escaped(found.subject), told, _escaped(found.remedy))
+
+
+def _link(found: Drift) -> str:
+    return f"[{found.code} {found.name}]({anchor(found)})"
+
+
+def _cells(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped(text: str) -> str:
+    """As it is, whatever signs and line breaks it has."""
+    return _SIGNS.sub(r"\\\1", " ".join(text.split()))
