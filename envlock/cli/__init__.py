@@ -16,6 +16,12 @@ def main() -> None:
 
     if answer(sys.argv[1:]):
         sys.exit(0)
+    if "run" in sys.argv[1:]:
+        from envlock.cli.quick_run import attempt
+
+        ended = attempt(sys.argv[1:])
+        if ended is not None:
+            sys.exit(ended)
     from envlock.cli.app import run
 
     code = run(sys.argv[1:])

@@ -27,6 +27,8 @@ COMMANDS: dict[str, str] = {
     "tree": "Show the locked packages as a tree.",
     "hash": "Print the environment hash.",
     "export": "Write the lock in another format (requirements, nix).",
+    "run": "Run a program and keep a record of it.",
+    "runs": "Look at what was run.",
     "build": "Build the environment from the lock with other tools (nix).",
 }
 """Every command and its summary, in the order of a first use."""
@@ -128,7 +130,7 @@ def run(arguments: Sequence[str]) -> int:
         error.show()
         return error.exit_code
     except EnvlockError as error:
-        _show(error)
+        show(error)
         return error.exit_code
     except BrokenPipeError:
         # The reader of stdout went away (`| head`): not an error worth a message.
@@ -143,7 +145,8 @@ def run(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _show(error: EnvlockError) -> None:
+def show(error: EnvlockError) -> None:
+    """What happened, where, and what to do, for people."""
     _say(f"{style('error', 'bold red')}: {error.what}")
     if error.where:
         _say(f"  {style('where', 'bold')}: {error.where}")

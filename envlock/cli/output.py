@@ -35,8 +35,12 @@ def result(text: str) -> None:
 
 
 def result_json(value: Any) -> None:
-    """A command's result as JSON, on stdout: keys sorted, two spaces, one final newline."""
-    click.echo(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))
+    """A command's result as JSON, on stdout: keys sorted, two spaces, one final newline.
+
+    What UTF-8 cannot carry (bytes of a file's name, as Python decodes them) is escaped.
+    """
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
+    click.echo(text.encode("utf-8", "backslashreplace").decode())
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -1,15 +1,15 @@
-"""Small answers kept on disk: each entry carries its own digest, so that damage is a miss."""
+"""Small answers kept on disk: each entry carries its own digest, so that damage is a miss.
+
+``envlock run`` asks it before it starts a program: nothing heavy is imported to look something up.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import tempfile
 import time
-from pathlib import Path
 
-from envlock.io.paths import cache_dir
+from envlock.io.paths import cache_folder
 
 
 class DiskCache:
@@ -19,15 +19,16 @@ class DiskCache:
     """
 
     def __init__(self, kind: str) -> None:
-        self._folder = cache_dir() / kind
+        self._folder = os.path.join(cache_folder(), kind)
 
     def get(self, key: str, *, max_age: float | None = None) -> bytes | None:
         """The entry, or None when absent, damaged or older than ``max_age`` seconds."""
         path = self._path(key)
         try:
-            if max_age is not None and not 0 <= time.time() - path.stat().st_mtime <= max_age:
+            if max_age is not None and not 0 <= time.time() - os.stat(path).st_mtime <= max_age:
                 return None
-            content = path.read_bytes()
+            with open(path, "rb") as file:
+                content = file.read()
         except OSError:
             return None
         digest, _, body = content.partition(b"\n")
@@ -35,20 +36,25 @@ class DiskCache:
 
     def put(self, key: str, body: bytes) -> None:
         """Keep ``body`` under ``key``; a reader sees the old or the new entry."""
+        import contextlib
+        import tempfile
+
         path = self._path(key)
         with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=".", dir=path.parent)
+            folder = os.path.dirname(path)
+            os.makedirs(folder, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=".", dir=folder)
             try:
                 with os.fdopen(handle, "wb") as file:
                     file.write(_digest(key, body) + b"\n" + body)
-                Path(name).replace(path)
+                os.replace(name, path)
             except OSError:
-                Path(name).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    os.unlink(name)
 
-    def _path(self, key: str) -> Path:
+    def _path(self, key: str) -> str:
         name = hashlib.sha256(key.encode()).hexdigest()
-        return self._folder / name[:2] / name[2:]
+        return os.path.join(self._folder, name[:2], name[2:])
 
 
 def _digest(key: str, body: bytes) -> bytes:

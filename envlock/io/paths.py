@@ -1,4 +1,4 @@
-"""Where the user's caches live."""
+"""Where the user's caches and records live."""
 
 from __future__ import annotations
 
@@ -33,3 +33,17 @@ def cache_folder() -> str:
         return os.path.join(local, "envlock")
     base = os.environ.get("XDG_CACHE_HOME")
     return os.path.join(base or os.path.join(home, ".cache"), "envlock")
+
+
+def state_folder() -> str:
+    """The platform's folder for what is to stay (``XDG_STATE_HOME`` on Linux), for ``envlock``.
+
+    The folder is not created.
+    """
+    home = os.path.expanduser("~")
+    if sys.platform == "darwin":
+        return os.path.join(home, "Library", "Application Support", "envlock")
+    if sys.platform == "win32":
+        return os.path.join(os.environ.get("LOCALAPPDATA", home), "envlock", "state")
+    base = os.environ.get("XDG_STATE_HOME")
+    return os.path.join(base or os.path.join(home, ".local", "state"), "envlock")

@@ -1,4 +1,26 @@
-"""What was run in an environment, and what it used.
+"""What was run in an environment: recorded, kept, found again.
 
-- ``observed``  a trace, folded to what a person calls inputs and outputs
+Making a record stands between a user and every program they run, so these load little and work on
+the record's JSON as it is written (docs/runs.md):
+
+- ``perform``     one run from its first note to its record
+- ``order``       what is asked for
+- ``ending``      how it ended, how long it took, what it used
+- ``place``       the project that a run belongs to
+- ``environment`` the lock, and what is really installed
+- ``code``        the commit, and what differs from it
+- ``data``        declared inputs and outputs
+- ``parameters``  given, from files, from the command line; metrics
+- ``output``      tail and digest of what was said
+- ``secrets``     what must not be written down
+- ``ids``         how a run is called
+- ``folder``      the store in a folder of the project
+
+Looking at records:
+
+- ``store``       what a store must do
+- ``record``      a record as a value
+- ``facts``       what runs are found by
+- ``index``       answers to questions about many, made from the store, disposable
+- ``observed``    a trace, folded to what a person calls inputs and outputs
 """

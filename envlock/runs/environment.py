@@ -1,0 +1,240 @@
+"""The environment of a run: what the lock says, and what is really installed.
+
+What was looked at once is remembered with the stamps of the files that it was made from, so that
+a run in an unchanged environment costs some calls of ``stat``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+
+from envlock.io import once
+from envlock.io.cache import DiskCache
+from envlock.io.child import find_program
+
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+_KIND = "run-environments-1"
+_DPKG = "/var/lib/dpkg/status"
+_PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
+_HASH = re.compile(rb'^environment-hash = "(env1-[0-9a-f]{64})"$', re.M)
+_SEPARATORS = re.compile(r"[-_.]+")
+
+
+class LockFacts:
+    """The lockfile as it is before the run: its text's digest and its environment hash."""
+
+    __slots__ = ("environment_hash", "path", "problem", "sha256", "text")
+
+    def __init__(self, path: str, *, valid: Callable[[str], str]) -> None:
+        """Read it.
+
+        Args:
+            path: the lockfile.
+            valid: examines the lock there as a whole and gives its environment hash; it is asked
+                once for each content, and raises EnvlockError for what is no lock.
+        """
+        from envlock.errors import EnvlockError
+
+        self.path = path
+        self.problem: str | None = None
+        self.environment_hash: str | None = None
+        self.text: bytes | None = None
+        self.sha256: str | None = None
+        try:
+            self.text = once.read(path)
+        except FileNotFoundError:
+            self.problem = "there is no lock"
+            return
+        except OSError as error:
+            self.problem = f"cannot be read: {error.strerror}"
+            return
+        self.sha256 = hashlib.sha256(self.text).hexdigest()
+        said = _HASH.search(self.text)
+        known = DiskCache(_KIND).get(f"lock {self.sha256}")
+        if known is not None and said is not None and known == said[1]:
+            self.environment_hash = known.decode("ascii")
+            return
+        try:
+            self.environment_hash = valid(path)
+        except EnvlockError as error:
+            self.problem = error.what
+            return
+        DiskCache(_KIND).put(f"lock {self.sha256}", self.environment_hash.encode())
+
+
+class Realised:
+    """What is installed where the command runs; ``how`` says why it is that environment."""
+
+    def __init__(self, argv: list[str], environment: Mapping[str, str], root: str) -> None:
+        self.program = find_program(argv[0], environment)
+        self.prefix, self.how = _prefix(self.program, argv[0], environment, root)
+        self.packages: list[list[str]] = []
+        self.python: str | None = None
+        if self.prefix is not None:
+            self.python = _version(self.prefix)
+            self.packages = _remembered(_site_packages(self.prefix), _distributions)
+        self.os_packages = _remembered([_DPKG], _dpkg) if os.path.exists(_DPKG) else []
+
+    @property
+    def key(self) -> str:
+        """Another one when anything of this has changed."""
+        parts = [self.prefix, self.how, self.python, self.packages, self.os_packages]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def facts(self, keep: Callable[[bytes], str]) -> dict[str, Any]:
+        """For the record; lists of packages are kept by digest, as many runs share them."""
+        python: dict[str, Any] = {"found-by": self.how}
+        if self.prefix is not None:
+            python |= {
+                "prefix": self.prefix,
+                "version": self.python,
+                "packages": len(self.packages),
+                "packages-sha256": keep(_lines(self.packages)),
+            }
+        facts: dict[str, Any] = {"program": self.program, "python": python}
+        if self.os_packages:
+            facts["os"] = {
+                "packages": len(self.os_packages),
+                "packages-sha256": keep(_lines(self.os_packages)),
+            }
+        blas = sorted(_blas(self.prefix)) if self.prefix is not None else []
+        return facts | ({"blas": blas} if blas else {})
+
+
+def _lines(rows: list[list[str]]) -> bytes:
+    """A JSON list with one row a line: plain to read, small to compare."""
+    rows_ = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
+    return ("[\n" + ",\n".join(rows_) + "\n]\n").encode("utf-8", "backslashreplace")
+
+
+def _prefix(
+    program: str | None, name: str, environment: Mapping[str, str], root: str
+) -> tuple[str | None, str]:
+    """The virtual environment that a command uses: its own one, the active one, the project's."""
+    if program is not None:
+        folder = os.path.dirname(os.path.dirname(os.path.abspath(program)))
+        if _is_venv(folder):
+            return folder, "program"
+        if _PYTHON.fullmatch(os.path.basename(name)):
+            return None, "another-python"
+    active = environment.get("VIRTUAL_ENV")
+    if active and _is_venv(active):
+        return os.path.abspath(active), "VIRTUAL_ENV"
+    own = os.path.join(root, ".venv")
+    return (own, "project") if _is_venv(own) else (None, "none")
+
+
+def _is_venv(folder: str) -> bool:
+    return os.path.isfile(os.path.join(folder, "pyvenv.cfg"))
+
+
+def _version(prefix: str) -> str | None:
+    try:
+        text = once.read(os.path.join(prefix, "pyvenv.cfg")).decode("utf-8", "replace")
+    except OSError:
+        return None
+    found = re.search(r"^version(?:_info)?\s*=\s*([0-9]+\.[0-9]+\.[0-9]+\S*)", text, re.M)
+    return found[1] if found else None
+
+
+def _site_packages(prefix: str) -> list[str]:
+    found = []
+    for lib in ("lib", "lib64"):
+        folder = os.path.join(prefix, lib)
+        if lib == "lib64" and os.path.islink(folder):
+            continue
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError:
+            continue
+        found += [
+            os.path.join(folder, name, "site-packages")
+            for name in names
+            if name.startswith(("python3", "pypy3"))
+            and os.path.isdir(os.path.join(folder, name, "site-packages"))
+        ]
+    return found
+
+
+def _remembered(paths: list[str], look: Callable[[str], list[list[str]]]) -> list[list[str]]:
+    """What ``look`` finds at the paths, from memory where all stamps are as they were."""
+    cache = DiskCache(_KIND)
+    rows: list[list[str]] = []
+    for path in paths:
+        key = f"{path!a} {_stamps(path)}"
+        known = cache.get(key)
+        if known is not None:
+            rows += json.loads(known)
+            continue
+        found = look(path)
+        rows += found
+        cache.put(key, json.dumps(found).encode())
+    return sorted(rows)
+
+
+def _stamps(path: str) -> str:
+    """A digest of the stamps of a file, or of all RECORDs in a folder."""
+    if not os.path.isdir(path):
+        return _stamp(path)
+    names = sorted(n for n in os.listdir(path) if n.endswith((".dist-info", ".egg-info")))
+    text = "\n".join(f"{n!a} {_stamp(os.path.join(path, n, 'RECORD'))}" for n in names)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _stamp(path: str) -> str:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return "-"
+    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
+
+
+def _distributions(folder: str) -> list[list[str]]:
+    """Name, version and the SHA-256 of RECORD (empty where there is none) of each."""
+    found = []
+    for entry in sorted(os.listdir(folder)):
+        stem, dot, kind = entry.rpartition(".")
+        if not dot or kind not in ("dist-info", "egg-info"):
+            continue
+        name, _, version = stem.partition("-")
+        try:
+            digest = hashlib.sha256(once.read(os.path.join(folder, entry, "RECORD"))).hexdigest()
+        except OSError:
+            digest = ""
+        found.append([_SEPARATORS.sub("-", name).lower(), version.partition("-py3")[0], digest])
+    return found
+
+
+def _dpkg(path: str) -> list[list[str]]:
+    """Name, architecture, version and state of each package that dpkg has."""
+    found = []
+    for paragraph in once.read(path).decode("utf-8", "replace").split("\n\n"):
+        fields = dict(
+            line.split(": ", 1)
+            for line in paragraph.split("\n")
+            if line.startswith(("Package: ", "Status: ", "Version: ", "Architecture: "))
+        )
+        state = fields.get("Status", "").rpartition(" ")[2]
+        if state not in ("", "not-installed", "config-files"):
+            names = ("Package", "Architecture", "Version")
+            found.append([*(fields.get(name, "") for name in names), state])
+    return found
+
+
+def _blas(prefix: str) -> list[str]:
+    """The libraries of linear algebra that wheels brought along, by file name."""
+    found = []
+    for folder in _site_packages(prefix):
+        for package in ("numpy.libs", "scipy.libs", "mkl"):
+            path = os.path.join(folder, package)
+            if os.path.isdir(path):
+                names = os.listdir(path)
+                found += [f"{package}/{n}" for n in names if "blas" in n or "mkl_rt" in n]
+    return found

@@ -1,0 +1,376 @@
+"""One run: a first note, the program, and the record of it.
+
+The program is started as soon as there is a note that it was; what describes its surroundings is
+gathered while it runs. Nothing that goes wrong with the record may touch the program: it becomes
+a sentence under ``problems``.
+"""
+
+from __future__ import annotations
+
+import _thread
+import json
+import os
+import signal
+import sys
+
+from envlock import __version__
+from envlock.errors import DiskError, StaleError, UsageError
+from envlock.io.cache import DiskCache
+from envlock.io.child import Child, die_of, streams
+from envlock.io.host import boot_id, host_facts, start_of
+from envlock.runs import parameters
+from envlock.runs.code import code_facts
+from envlock.runs.data import Declared, shown_path
+from envlock.runs.ending import Clocks, elapsed, exit_facts, resource_facts
+from envlock.runs.environment import LockFacts, Realised
+from envlock.runs.folder import FolderStore
+from envlock.runs.ids import instant, is_id, new_id
+from envlock.runs.order import Hooks, Order
+from envlock.runs.output import Listener, Metrics
+from envlock.runs.place import find_place
+from envlock.runs.secrets import Hider
+
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+FORMAT = 1
+"""Another number when a record means something else; new keys alone do not change it."""
+
+_DRIFT = "run-drift-1"
+_NOT_FOUND, _NOT_STARTED = 127, 126  # what shells and env(1) answer
+
+
+def perform(order: Order, hooks: Hooks) -> int:
+    """Run it, record it, and give the program's own exit code.
+
+    Where a signal ended the program, the same one ends this process.
+
+    Raises:
+        UsageError: an input or parameter is not right; nothing was run.
+        StaleError: the environment has drifted, and the order is strict; nothing was run.
+        DiskError: no record can be kept anywhere; nothing was run.
+    """
+    run = _Run(order, hooks)
+    status = run.to_its_end()
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return code
+    sys.stdout.flush()
+    sys.stderr.flush()
+    die_of(-code)
+    return 128 - code
+
+
+class _Run:
+    """The steps of ``perform``, and what they know of one another."""
+
+    def __init__(self, order: Order, hooks: Hooks) -> None:
+        self.order, self.hooks = order, hooks
+        self.directory = os.getcwd()
+        self.place = find_place(self.directory, order.name)
+        self.problems: list[str] = []
+        self.gathered: dict[str, Any] = {}
+        self.variables = dict(os.environ)
+        self.hider = Hider(self.variables)
+        self.parameters = _parameters(order)
+        self.inputs, self.outputs = Declared(order.inputs), Declared(order.outputs)
+        self.inputs.require()
+        self.lock = LockFacts(self.place.lock, valid=hooks.valid)
+        self.realised: Realised | None = None
+        self.drift: list[dict[str, Any]] | None = None
+        if order.strict:
+            self._look_at_environment()
+            self._refuse_drift()
+        parent = self.variables.get("ENVLOCK_RUN", "")
+        self.parent = parent if is_id(parent) else None
+        self.before = Clocks()
+        self.id = new_id(self.before.day)
+        self.metrics = Metrics()
+        self.listeners: dict[str, Listener] = {}
+        self.store = self._begin()
+
+    # --- before ---
+
+    def _begin(self) -> FolderStore:
+        """Leave the first note: in the project, or where that cannot be, in the user's own folder.
+
+        A run without a record would be what the user did not ask for, and a run refused for a
+        read-only project would help nobody: so it goes elsewhere, and that is said.
+        """
+        note = self._dump(self._first() | {"state": "started"})
+        store = FolderStore(self.place.records)
+        try:
+            store.begin(self.id, note)
+            return store
+        except OSError as error:
+            refused = error
+        fallback = FolderStore(self.place.fallback)
+        try:
+            fallback.begin(self.id, note)
+        except OSError as error:
+            raise DiskError(
+                f"no record of the run can be kept: {refused.strerror};"
+                f" in the user's own folder: {error.strerror}",
+                where=f"{store.name}, {fallback.name}",
+                remedy="make room or a folder that can be written; nothing was run",
+            ) from None
+        self.problems.append(f"the project's records cannot be written: {refused.strerror}")
+        self.hooks.say(
+            f"note: {store.name}: {refused.strerror}; this run's record goes to {fallback.name}"
+        )
+        return fallback
+
+    def _first(self) -> dict[str, Any]:
+        """What is known before the program starts."""
+        lock: dict[str, Any] = {"path": shown_path(self.lock.path, self.place.root)}
+        if self.lock.sha256 is not None:
+            lock["sha256"] = self.lock.sha256
+        if self.lock.problem is not None:
+            lock["problem"] = self.lock.problem
+        order = self.order
+        return {
+            "command": {
+                "argv": self.hider.argv(order.argv),
+                "directory": shown_path(self.directory, self.place.root),
+            },
+            "environment-hash": self.lock.environment_hash,
+            "format": FORMAT,
+            "group": order.group,
+            "id": self.id,
+            "lock": lock,
+            "parent": self.parent,
+            "recorder": {
+                "boot": boot_id(),
+                "envlock": __version__,
+                "hostname": os.uname().nodename,
+                "pid": os.getpid(),
+                "pid-start": start_of(os.getpid()),
+            },
+            "started": instant(self.before.day),
+            "tags": sorted(set(order.tags)),
+            "why": order.why,
+        }
+
+    def _refuse_drift(self) -> None:
+        said = [self.lock.problem] if self.lock.problem else []
+        said += self.problems
+        for one in self.drift or ():
+            found = f"expected {one['expected'] or 'nothing'}, found {one['found'] or 'nothing'}"
+            said.append(f"{one['subject']}: {found}")
+        if said:
+            more = f"\nand {len(said) - 5} more: envlock check" if len(said) > 5 else ""
+            raise StaleError(
+                "the environment is not what the lock says; nothing was run",
+                where=self.place.lock,
+                remedy="\n".join(said[:5]) + more,
+            )
+
+    # --- the program ---
+
+    def to_its_end(self) -> int:
+        """Start the program, gather while it runs, wait, and write the record; its wait status."""
+        passing = streams(self.order.capture, self._listen)
+        variables = self.variables | {"ENVLOCK_RUN": self.id}
+        variables.pop("ENVLOCK_HASH", None)
+        if self.lock.environment_hash is not None:
+            variables["ENVLOCK_HASH"] = self.lock.environment_hash
+        try:
+            child = Child(self.order.argv, variables, passing)
+        except (OSError, ValueError) as error:
+            return self._not_started(error)
+        done = _thread.allocate_lock()
+        done.acquire()
+        _thread.start_new_thread(self._gather, (done,))
+        status, usage = child.wait()
+        after = Clocks()
+        with done:
+            pass
+        facts = self._first() | elapsed(self.before, after) | self.gathered
+        facts["state"] = "finished"
+        facts["exit"] = exit_facts(status)
+        facts["resources"] = resource_facts(usage)
+        facts["output"] = self._output(passing)
+        facts |= self._data(child)
+        self._finish(facts)
+        return status
+
+    def _listen(self, name: str) -> Callable[[bytes], None]:
+        self.listeners[name] = Listener(self.metrics)
+        return self.listeners[name].take
+
+    def _not_started(self, error: OSError | ValueError) -> int:
+        reason = getattr(error, "strerror", None) or str(error)
+        missing = isinstance(error, FileNotFoundError)
+        facts = self._first() | elapsed(self.before, Clocks())
+        facts |= {"state": "finished", "exit": {"error": reason}}
+        self._finish(facts)
+        self.hooks.say(f"error: cannot start {self.order.argv[0]}: {reason}")
+        return (_NOT_FOUND if missing else _NOT_STARTED) << 8
+
+    # --- meanwhile ---
+
+    def _gather(self, done: _thread.LockType) -> None:
+        try:
+            for step in (self._look_at_environment, self._keep_lock, self._look_around):
+                try:
+                    step()
+                except Exception as error:  # whatever it is, the record says so and is kept
+                    self.problems.append(f"{step.__name__.strip('_')}: {_told(error)}")
+            self.store.settle(self.id)
+        finally:
+            done.release()
+
+    def _look_at_environment(self) -> None:
+        if self.realised is not None:
+            return
+        self.realised = Realised(self.order.argv, self.variables, self.place.root)
+        lock, realised = self.lock, self.realised
+        if realised.how == "another-python" and lock.sha256 is not None:
+            self._problem(f"{realised.program} is not of the project's environment")
+        elif lock.environment_hash is not None:
+            key = f"{__version__} {lock.sha256} {realised.key}"
+            known = DiskCache(_DRIFT).get(key)
+            if known is None:
+                known = json.dumps(self.hooks.drift(lock.path, realised.prefix)).encode()
+                DiskCache(_DRIFT).put(key, known)
+            self.drift = json.loads(known)
+            if self.drift and not self.order.strict:
+                count = len(self.drift)
+                self.hooks.say(
+                    f"note: the environment has drifted from its lock ({count}"
+                    f" difference{'s' if count > 1 else ''}: envlock check); the record says so"
+                )
+
+    def _problem(self, text: str) -> None:
+        self.problems.append(text)
+        if not self.order.strict:
+            self.hooks.say(f"note: {text}; the record says so")
+
+    def _keep_lock(self) -> None:
+        if self.lock.text is not None:
+            self.store.keep(self.lock.text)
+        if self.realised is not None:
+            facts = self.realised.facts(self.store.keep)
+            if self.drift is not None:
+                facts["drift"] = self.drift
+            self.gathered["environment"] = facts
+
+    def _look_around(self) -> None:
+        self.gathered["host"] = host_facts(self.variables)
+        declared = {os.path.realpath(p) for p in (*self.inputs.paths, *self.outputs.paths)}
+        self.gathered["code"] = code_facts(
+            self.directory, started=self.before.day, leave=declared, keep=self.store.keep
+        )
+
+    # --- after ---
+
+    def _output(self, passing: list[Any]) -> dict[str, Any]:
+        facts: dict[str, Any] = {}
+        for stream in passing:
+            name = "both" if len(stream.names) == 2 else stream.names[0]
+            facts[name] = self.listeners[name].facts(self.hider)
+            if stream.problem is not None:
+                facts[name]["problem"] = stream.problem
+            if stream.open_after:
+                facts[name]["problem"] = "another process still wrote when the program had ended"
+        if "both" not in facts:
+            why = "not asked for" if self.order.capture == "never" else "a terminal"
+            for name in ("stdout", "stderr"):
+                facts.setdefault(name, {"not-kept": why})
+        return facts
+
+    def _data(self, child: Child) -> dict[str, Any]:
+        """Digests take their time: Ctrl-C ends that, and the record is written without them."""
+        facts: dict[str, Any] = {}
+        child.forget_signals()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
+        try:
+            root = self.place.root
+            facts["inputs"] = self.inputs.facts(root, inputs=True)
+            facts["outputs"] = self.outputs.facts(root, inputs=False)
+            for path in self.order.metrics_files:
+                self._read_metrics(path)
+        except KeyboardInterrupt:
+            self.problems.append("interrupted while inputs and outputs were read")
+        finally:
+            signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+        for fact in facts.get("outputs", ()):
+            if "problem" in fact:
+                self.hooks.say(f"note: output {fact['path']}: {fact['problem']}")
+        return facts
+
+    def _read_metrics(self, path: str) -> None:
+        try:
+            self.metrics.take(parameters.from_file(path))
+        except UsageError as error:
+            self._problem(f"metrics: {error}")
+
+    def _finish(self, facts: dict[str, Any]) -> None:
+        facts["parameters"] = self.parameters
+        facts["metrics"] = self.metrics.last()
+        series = self.metrics.series()
+        if series:
+            facts["series-sha256"] = self._keep(json.dumps(series, sort_keys=True).encode())
+        if self.problems:
+            facts["problems"] = self.problems
+        facts = self.hider.tree(facts)
+        if self.hider.hidden:
+            facts["hidden"] = self.hider.hidden
+        content = self._dump(facts)
+        kept = self._store(content)
+        if kept and sys.stderr.isatty():
+            self.hooks.say(f"recorded: {self.id}")
+
+    def _keep(self, content: bytes) -> str | None:
+        try:
+            return self.store.keep(content)
+        except OSError as error:
+            self.problems.append(f"not kept: {error.strerror}")
+            return None
+
+    def _store(self, content: bytes) -> bool:
+        """The record's place; if that is full or gone, the next best one."""
+        try:
+            self.store.finish(self.id, content)
+            return True
+        except OSError as error:
+            problem = f"{self.store.name}: {error.strerror}"
+        import tempfile
+
+        for folder in (self.place.fallback, os.path.join(tempfile.gettempdir(), "envlock")):
+            try:
+                FolderStore(folder).finish(self.id, content)
+            except OSError:
+                continue
+            self.hooks.say(
+                f"note: {problem}; the program ran, and its record is in {folder}.\n"
+                f"      When there is room: cp -r {folder}/. {self.place.records}"
+            )
+            return False
+        self.hooks.say(f"error: {problem}; the program ran, and this is its record:")
+        self.hooks.say(content.decode("utf-8", "replace"))
+        return False
+
+    def _dump(self, facts: dict[str, Any]) -> bytes:
+        """JSON with sorted keys; bytes of a name that are no UTF-8 are escaped surrogates."""
+        plain = {key: value for key, value in facts.items() if value is not None}
+        text = json.dumps(plain, sort_keys=True, indent=1, ensure_ascii=False)
+        return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _parameters(order: Order) -> dict[str, dict[str, Any]]:
+    """Name → value and where it was found; what is given counts more than what is guessed."""
+    found: dict[str, dict[str, Any]] = {}
+    sources: list[tuple[str, dict[str, Any]]] = [("argv", parameters.from_argv(order.argv))]
+    sources += [(path, parameters.from_file(path)) for path in order.params_files]
+    sources.append(("given", parameters.given(order.params)))
+    for source, values in sources:
+        for name, value in values.items():
+            found[name] = {"value": value, "from": source}
+    return found
+
+
+def _told(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,0 +1,75 @@
+"""The project that a run belongs to: where its lock is, and where its record goes.
+
+The same answer as ``envlock.project.locate`` gives, without parsing anything; and where that one
+finds nothing to lock, a run is recorded all the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+
+from envlock.io import once
+from envlock.io.paths import state_folder
+
+FOLDER = ".envlock"
+# A pyproject.toml that only configures tools is no project.
+_PROJECT = re.compile(rb"^\s*\[\s*(?:project|dependency-groups|tool\s*\.\s*envlock)\b", re.M)
+
+
+class Place:
+    """``root`` is absolute; ``lock`` the lockfile's path, which need not exist."""
+
+    __slots__ = ("lock", "root")
+
+    def __init__(self, root: str, lock: str) -> None:
+        self.root = root
+        self.lock = lock
+
+    @property
+    def records(self) -> str:
+        """The folder of the project's store."""
+        return os.path.join(self.root, FOLDER)
+
+    @property
+    def fallback(self) -> str:
+        """A folder of the user's own, for records of a project that cannot be written."""
+        key = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
+        return os.path.join(state_folder(), "records", key)
+
+
+def find_place(start: str, name: str | None) -> Place:
+    """The place of a run in the folder ``start``; ``name`` is the named environment's.
+
+    The nearest folder upwards with a project, a lock or records; else the work tree of git; else
+    ``start`` itself.
+    """
+    start = os.path.abspath(start)
+    lock = f"pylock.{name}.toml" if name else "pylock.toml"
+    work_tree = None
+    folder = start
+    while True:
+        if any(_is_there(folder, one) for one in (FOLDER, lock, "envlock.toml")):
+            break
+        if _is_project(os.path.join(folder, "pyproject.toml")):
+            break
+        if work_tree is None and _is_there(folder, ".git"):
+            work_tree = folder
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            folder = work_tree or start
+            break
+        folder = parent
+    return Place(folder, os.path.join(folder, lock))
+
+
+def _is_there(folder: str, name: str) -> bool:
+    return os.path.lexists(os.path.join(folder, name))
+
+
+def _is_project(path: str) -> bool:
+    try:
+        return _PROJECT.search(once.read(path)) is not None
+    except OSError:
+        return False
