@@ -57,3 +57,12 @@ def project(index: LoopbackIndex, tmp_path: Path) -> Project:
     root = tmp_path / "project"
     root.mkdir()
     return Project(root, index)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what the suites of mutations counted."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            for name, value in report.user_properties:
+                if name == "mutations":
+                    terminalreporter.write_line(f"mutations: {value}")

@@ -1,7 +1,7 @@
 """Typed differences between a lock and what is there. Codes are stable: scripts rely on them.
 
 Letters name the layer, the first digit how deep one has to look to see it: ``PY0xx`` needs the
-metadata of installed packages alone; ``PY1xx`` is kept for the content of their files. ``OS0xx``
+metadata of installed packages alone; ``PY1xx`` the content of their files. ``OS0xx``
 likewise needs dpkg's status alone; ``NX0xx`` is about what Nix built.
 """
 
@@ -32,6 +32,19 @@ class Code(StrEnum):
     OTHER_SOURCE = "PY005"
     BROKEN_METADATA = "PY006"
     DUPLICATE = "PY007"
+    FILE_MISSING = "PY101"
+    FILE_MODIFIED = "PY102"
+    FILE_UNREADABLE = "PY103"
+    FILE_UNOWNED = "PY104"
+    STARTUP_HOOK = "PY105"
+    BYTECODE = "PY106"
+    NO_RECORD = "PY107"
+    BROKEN_RECORD = "PY108"
+    RECORD_EDITED = "PY109"
+    OTHER_FILE = "PY110"
+    ELSEWHERE = "PY111"
+    SYSTEM_PACKAGES = "PY112"
+    OTHER_BUILD = "PY113"
     OS_MISSING = "OS001"
     OS_VERSION = "OS002"
     OS_STATE = "OS003"
@@ -65,6 +78,7 @@ class Meaning:
 _LOCK = "envlock lock"
 _SYNC = "envlock sync"
 _RECREATE = "envlock sync --recreate"
+_REMOVE = "remove it, or make the environment anew: envlock sync --recreate"
 _APT = "install the locked versions with apt, or make the image anew"
 
 MEANINGS: dict[Code, Meaning] = {
@@ -121,6 +135,84 @@ MEANINGS: dict[Code, Meaning] = {
         name="extra",
         summary="A package is installed that the lock does not have.",
         remedy=_SYNC,
+    ),
+    Code.OTHER_BUILD: Meaning(
+        layer=Layer.PYTHON,
+        name="other-build",
+        summary="The Python is another build than the archive that is locked.",
+        remedy="uv python install --reinstall, then envlock sync --recreate",
+    ),
+    Code.ELSEWHERE: Meaning(
+        layer=Layer.PYTHON,
+        name="elsewhere",
+        summary="Programs of the environment lead to another one: it was moved or copied.",
+        remedy=_RECREATE,
+    ),
+    Code.SYSTEM_PACKAGES: Meaning(
+        layer=Layer.PYTHON,
+        name="system-packages",
+        summary="The environment sees the packages of the Python that it was made from.",
+        remedy=_RECREATE,
+    ),
+    Code.OTHER_FILE: Meaning(
+        layer=Layer.PYTHON,
+        name="other-file",
+        summary="A package was installed from another file than a locked one, of its version.",
+        remedy=_SYNC,
+    ),
+    Code.FILE_MODIFIED: Meaning(
+        layer=Layer.PYTHON,
+        name="file-modified",
+        summary="A file of a package is not what its RECORD says.",
+        remedy=_RECREATE,
+    ),
+    Code.FILE_MISSING: Meaning(
+        layer=Layer.PYTHON,
+        name="file-missing",
+        summary="A file of a package is not there.",
+        remedy=_RECREATE,
+    ),
+    Code.STARTUP_HOOK: Meaning(
+        layer=Layer.PYTHON,
+        name="startup-hook",
+        summary="A file of no package runs whenever Python starts (.pth, sitecustomize).",
+        remedy=_REMOVE,
+    ),
+    Code.BYTECODE: Meaning(
+        layer=Layer.PYTHON,
+        name="bytecode",
+        summary="Cached bytecode was made from another source than the one beside it.",
+        remedy="remove the file: Python makes it anew",
+    ),
+    Code.RECORD_EDITED: Meaning(
+        layer=Layer.PYTHON,
+        name="record-edited",
+        summary="A package's RECORD is not what it was when envlock installed the package.",
+        remedy=_RECREATE,
+    ),
+    Code.BROKEN_RECORD: Meaning(
+        layer=Layer.PYTHON,
+        name="broken-record",
+        summary="A package's RECORD cannot be relied on, so its files cannot be verified.",
+        remedy=_RECREATE,
+    ),
+    Code.NO_RECORD: Meaning(
+        layer=Layer.PYTHON,
+        name="no-record",
+        summary="A package has no RECORD, so its files cannot be verified.",
+        remedy=_RECREATE,
+    ),
+    Code.FILE_UNREADABLE: Meaning(
+        layer=Layer.PYTHON,
+        name="file-unreadable",
+        summary="A file or folder cannot be read, or changes while it is read.",
+        remedy="make it readable for the user who checks, and check again",
+    ),
+    Code.FILE_UNOWNED: Meaning(
+        layer=Layer.PYTHON,
+        name="file-unowned",
+        summary="A file lies among the packages or programs and belongs to none.",
+        remedy=_REMOVE,
     ),
     Code.OS_MISSING: Meaning(
         layer=Layer.OS,

@@ -30,6 +30,27 @@ ORIGINS: dict[Code, str] = {
     " removed or damaged.",
     Code.EXTRA: "It was installed by hand, or is left of an older lock. An unlocked pip,"
     " setuptools, wheel or uv is none: tools put them into new environments.",
+    Code.FILE_MODIFIED: "Somebody edited it in place, a tool patched it, or the disk damaged it.",
+    Code.FILE_MISSING: "It was removed by hand or by cleaning up (to make an image smaller), or an"
+    " installation was interrupted.",
+    Code.FILE_UNREADABLE: "The user who checks may not read it, or it is no regular file (a pipe, a"
+    " device), or something writes it right now.",
+    Code.FILE_UNOWNED: "It was copied there by hand or by a script, or a tool left it. A whole"
+    " folder is told as one.",
+    Code.STARTUP_HOOK: "Coverage tools, debuggers, company-wide set-ups and malware put such files"
+    " into site-packages. virtualenv's own is none.",
+    Code.BYTECODE: "The source was edited, run, and put back, or the .pyc was put there to run in"
+    " place of the source. One that Python itself wrote is none, nor one that is stale by time.",
+    Code.NO_RECORD: "It was removed, or the package was installed by an old setup.py.",
+    Code.BROKEN_RECORD: "It was damaged or edited, or it names files without a digest.",
+    Code.RECORD_EDITED: "A file was edited and its line in RECORD with it, or one was added.",
+    Code.OTHER_FILE: "Installers compare versions only: the package is from another index, from a"
+    " build of this machine, or from before the lock got another file of the same version.",
+    Code.ELSEWHERE: "The environment was moved, copied or unpacked where it was not made; programs"
+    " name their Python by its path.",
+    Code.SYSTEM_PACKAGES: "It was made with --system-site-packages, or pyvenv.cfg was edited.",
+    Code.OTHER_BUILD: "Another build of the same Python version was there when the environment was"
+    " made, or has replaced it since.",
     Code.OS_MISSING: "The package was removed, or the image was built without it.",
     Code.OS_VERSION: "apt upgraded it, or the image was built from another snapshot.",
     Code.OS_STATE: "dpkg was interrupted, or a maintainer script failed.",

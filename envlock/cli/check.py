@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
-from envlock.check.compare import compare, compare_request
+from envlock.check.compare import compare_request
+from envlock.check.compare_environment import compare_environment
 from envlock.check.drift import Code, Drift, Layer, drift
-from envlock.check.observe import observe_interpreter
+from envlock.check.environment import Environment, look, remembered
 from envlock.check.os_compare import compare_os
 from envlock.check.os_observe import distribution, observe_os
 from envlock.check.policy import judge
@@ -79,6 +80,7 @@ An unlocked pip, setuptools, wheel or uv is no drift: tools put them into new en
 @click.option(
     "-o", "--output", metavar="FILE", help="Write the result there; - is standard output."
 )
+@click.option("--paranoid", is_flag=True, help="Read every file again, touched or not.")
 @name_option
 @script_option
 @json_option
@@ -94,6 +96,7 @@ def command(
     nix_only: bool,
     form: str | None,
     output: str | None,
+    paranoid: bool,
     name: str | None,
     script: Path | None,
     as_json: bool,
@@ -122,7 +125,9 @@ def command(
     if only in (None, "--request-only"):
         found += _request_drift(project, lock)
     if only in (None, "--python-only"):
-        found += _python_drift(context, project, lock, prefix=prefix, python=python)
+        found += _python_drift(
+            context, project, lock, prefix=prefix, python=python, paranoid=paranoid
+        )
     if only in (None, "--os-only"):
         found += _os_drift(context, lock, root, required=only is not None or root is not None)
     if only in (None, "--nix-only"):
@@ -185,19 +190,31 @@ def _request_drift(project: Project, lock: Lock) -> tuple[Drift, ...]:
 
 
 def _python_drift(
-    context: Context, project: Project, lock: Lock, *, prefix: Path | None, python: str | None
+    context: Context,
+    project: Project,
+    lock: Lock,
+    *,
+    prefix: Path | None,
+    python: str | None,
+    paranoid: bool,
 ) -> tuple[Drift, ...]:
     if python is not None:
-        interpreter = query(program(python))
+        environment = _look(program(python), paranoid=paranoid)
     else:
         usual = default_prefix(project.lock_path)
         folder = (usual if prefix is None else context.directory / prefix).absolute()
         expected = f"CPython {_any_target(lock, None).python}"
         subject = str(prefix or usual.name)
-        if not is_venv(folder):
+        there = python_of(folder)
+        if not is_venv(folder) and not (prefix is not None and there.exists()):
             return (drift(Code.NO_ENVIRONMENT, subject, expected=expected),)
         try:
-            interpreter = query(python_of(folder))
+            environment = _look(
+                there, paranoid=paranoid, prefix=folder if is_venv(folder) else None
+            )
+        except _Elsewhere as other:
+            found = str(other)
+            return (drift(Code.ELSEWHERE, subject, expected=str(folder), found=found),)
         except UsageError:
             broken = drift(
                 Code.NO_ENVIRONMENT,
@@ -206,8 +223,26 @@ def _python_drift(
                 found="a Python that does not start",
             )
             return (replace(broken, remedy="envlock sync --recreate"),)
-    target = _any_target(lock, interpreter)
-    return compare(lock, target, observe_interpreter(interpreter), root=project.root)
+    target = _any_target(lock, environment.interpreter)
+    return compare_environment(lock, target, environment, root=project.root)
+
+
+class _Elsewhere(Exception):  # noqa: N818 - a finding, not an error
+    """The environment that a virtual environment's Python really belongs to."""
+
+
+def _look(python: Path, *, paranoid: bool, prefix: Path | None = None) -> Environment:
+    """The environment of an interpreter: as it was last time, where nothing moved.
+
+    ``prefix`` is the virtual environment that it has to be of.
+    """
+    known = None if paranoid else remembered(python)
+    if known is not None:
+        return known
+    interpreter = query(python)
+    if prefix is not None and interpreter.prefix.resolve() != prefix.resolve():
+        raise _Elsewhere(interpreter.prefix)
+    return look(interpreter, virtual=interpreter.isolated, paranoid=paranoid)
 
 
 def _os_drift(

@@ -27,7 +27,9 @@ from envlock.io.machine import machine_platform
 from envlock.io.progress import SilentReporter
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
+from envlock.lock.selection import wanted_packages
 from envlock.project.locate import Project
+from envlock.realise.notes import stamps, strangers, write_notes
 from envlock.realise.place import (
     Place,
     default_prefix,
@@ -92,7 +94,7 @@ def command(
             kept = not made_by_uv(place.prefix)
             done = planned(lock, place.target, before, keeps_seeds=kept)
         else:
-            after = _install(context, project, lock, place)
+            after = _install(context, project, lock, place, before)
             done = changes(before, after)
     if as_json:
         result_json(_as_json(lock, place, done, dry_run=dry_run))
@@ -117,8 +119,12 @@ def _find_place(
     return place_at_prefix(lock, folder.absolute(), platform=platform, recreate=recreate)
 
 
-def _install(context: Context, project: Project, lock: Lock, place: Place) -> Observed:
-    """Sync, then look whether the environment is what the lock says."""
+def _install(
+    context: Context, project: Project, lock: Lock, place: Place, before: Observed | None
+) -> Observed:
+    """Sync, note where each file came from, and look whether all is what the lock says."""
+    infos = _infos(before)
+    there = stamps(infos)
     with notes(context) as reporter:
         # Only credentials and build requirements come from there: what is set aside is no news.
         sources = discover_sources(
@@ -131,8 +137,11 @@ def _install(context: Context, project: Project, lock: Lock, place: Place) -> Ob
             sources=sources,
             reporter=reporter,
             on_terminal=sys.stderr.isatty() and not context.quiet,
+            anew=strangers(infos, lock.packages),
         )
     after = observe_interpreter(interpreter)
+    packages = wanted_packages(lock, place.target, after.version)
+    write_notes(lock, place.target, packages, _infos(after), there)
     left = compare(lock, place.target, after, root=project.root)
     if left:
         told = "\n".join(
@@ -144,6 +153,10 @@ def _install(context: Context, project: Project, lock: Lock, place: Place) -> Ob
             remedy="run `envlock sync --recreate`",
         )
     return after
+
+
+def _infos(observed: Observed | None) -> dict[Path, str]:
+    return {d.path: d.name for d in observed.distributions} if observed is not None else {}
 
 
 def _as_json(lock: Lock, place: Place, done: Changes, *, dry_run: bool) -> dict[str, object]:

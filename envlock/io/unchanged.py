@@ -68,7 +68,15 @@ def holds(key: str) -> bool:
 def _settled(path: str, since: int) -> bool:
     """Whether the last change lies safely before ``since``."""
     found = os.stat(path)
-    changed = max(found.st_mtime_ns, found.st_ctime_ns)
+    return settled(found.st_mtime_ns, found.st_ctime_ns, since)
+
+
+def settled(mtime: int, ctime: int, since: int) -> bool:
+    """Whether a file with these times (nanoseconds) was changed safely before ``since``.
+
+    Otherwise another change, made after ``since``, could leave the same times.
+    """
+    changed = max(mtime, ctime)
     lag = _TICK if changed % 1_000_000_000 else _COARSE
     return changed + lag < since
 

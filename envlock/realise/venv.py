@@ -38,6 +38,7 @@ def sync(
     sources: Sources,
     reporter: Reporter,
     on_terminal: bool = False,
+    anew: tuple[str, ...] = (),
 ) -> Interpreter:
     """Install ``lock`` into ``place``, which is made when it is missing.
 
@@ -51,6 +52,7 @@ def sync(
         sources: indexes for credentials and build requirements.
         reporter: told the phases.
         on_terminal: show uv's own progress on this process's terminal.
+        anew: packages to install again, though their version is there.
 
     Returns:
         The environment's interpreter.
@@ -67,7 +69,7 @@ def sync(
     reporter.step("installing")
     with tempfile.TemporaryDirectory(prefix="envlock-sync-") as folder:
         configuration = write_configuration(Path(folder), lock, sources)
-        argv = _command(lock, lock_path, interpreter.executable, configuration)
+        argv = _command(lock, lock_path, interpreter.executable, configuration, anew)
         variables = environment(sources)
         completed = process.run(
             [*argv, "--offline"], cwd=lock_path.parent, env=variables, remedy="pip install uv"
@@ -84,7 +86,9 @@ def sync(
     return interpreter
 
 
-def _command(lock: Lock, lock_path: Path, python: Path, configuration: Path) -> list[str]:
+def _command(
+    lock: Lock, lock_path: Path, python: Path, configuration: Path, anew: tuple[str, ...]
+) -> list[str]:
     argv = [
         str(find_uv()),
         "pip",
@@ -100,6 +104,8 @@ def _command(lock: Lock, lock_path: Path, python: Path, configuration: Path) -> 
         "pylock",
         "--allow-empty-requirements",
     ]
+    for name in anew:
+        argv += ["--reinstall-package", name]
     for package in lock.packages:
         if package.directory is not None and not package.directory.editable:
             # uv looks only at a folder's pyproject.toml to see whether it changed; its other

@@ -72,7 +72,10 @@ def new_venv(prefix: Path, *, pip: bool = False) -> Path:
 
 
 # Files that tell who installed, or when, and not what.
-_TRACES = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json")
+_TRACES = (
+    *("INSTALLER", "REQUESTED", "RECORD", "direct_url.json"),
+    *("uv_cache.json", "uv_build.json", "envlock.json"),
+)
 
 
 def contents(prefix: Path) -> dict[str, dict[str, str]]:

@@ -1,0 +1,237 @@
+"""An environment as it is: interpreter, packages and content, read once and then remembered.
+
+The second look costs the stamps of its files (``io.index``): while none of them moved, what was
+said the first time holds, word for word.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from envlock.check.content import Content, compare_content
+from envlock.check.drift import Code, drift
+from envlock.check.observe import DirectUrl, Distribution, Observed, observe_interpreter
+from envlock.check.owned import Finding, Origin, Place
+from envlock.io import index
+from envlock.io.interpreters import Interpreter
+from envlock.io.reading import Unread, Wanted, read_all
+from envlock.io.scan import scan
+from envlock.lock.installed import Note
+
+_KIND = "environment-1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What an environment is; ``build`` is that of a Python of python-build-standalone."""
+
+    interpreter: Interpreter
+    build: str | None
+    observed: Observed
+    content: Content
+
+
+def remembered(python: Path) -> Environment | None:
+    """The virtual environment of an interpreter, where nothing moved since the last ``look``."""
+    kept = index.load(_key(python))
+    if not kept.whole or not kept.is_of(scan(kept.roots, kept.others)):
+        return None
+    try:
+        return _from_json(kept.verdict)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def look(interpreter: Interpreter, *, virtual: bool, paranoid: bool = False) -> Environment:
+    """Read the environment of an interpreter; of files that did not move, what is known of them.
+
+    Args:
+        interpreter: just asked.
+        virtual: whether it is of a virtual environment, which is nobody else's.
+        paranoid: read every file again.
+    """
+    key = _key(interpreter.executable)
+    since = time.time_ns()
+    place = _place(interpreter, virtual=virtual)
+    roots = (place.prefix,) if virtual else place.sites
+    if virtual and not all(site.startswith(place.prefix + "/") for site in place.sites):
+        roots = (*roots, *(s for s in place.sites if not s.startswith(place.prefix + "/")))
+    found = scan(roots, _of_base(interpreter))
+    before = index.Index() if paranoid else index.load(key)
+    reader = _Remembering(before.facts(found))
+    observed = observe_interpreter(interpreter)
+    content, others = compare_content(
+        place,
+        observed.distributions,
+        found,
+        reader.read,
+        base=interpreter.base_prefix,
+        siphash13=_newer(interpreter.series),
+    )
+    environment = Environment(
+        interpreter=interpreter, build=_build(interpreter), observed=observed, content=content
+    )
+    index.keep(
+        key,
+        found,
+        reader.said,
+        roots=roots,
+        others=(*_of_base(interpreter), *others),
+        verdict=_to_json(environment),
+        since=since,
+        whole=not reader.failed,
+    )
+    return environment
+
+
+class _Remembering:
+    """Reads what is not known, and keeps what was said."""
+
+    def __init__(self, known: dict[tuple[str, str], bytes]) -> None:
+        self._known = known
+        self.said: dict[tuple[str, str], bytes] = {}
+        self.failed = False
+
+    def read(self, wanted: Iterable[Wanted]) -> Mapping[tuple[str, str], bytes | Unread]:
+        """See ``owned.Reader``."""
+        asked = list(wanted)
+        answers: dict[tuple[str, str], bytes | Unread] = {}
+        for one in asked:
+            fact = self._known.get((one.path, one.kind))
+            if fact is not None:
+                answers[one.path, one.kind] = fact
+        answers.update(read_all(one for one in asked if (one.path, one.kind) not in answers))
+        for what, answer in answers.items():
+            if isinstance(answer, Unread):
+                self.failed = True
+            else:
+                self.said[what] = answer
+        return answers
+
+
+def _key(python: Path) -> str:
+    return f"{_KIND}\0{python}"
+
+
+def _place(interpreter: Interpreter, *, virtual: bool) -> Place:
+    sites: dict[str, str] = {}
+    for folder in (interpreter.purelib, interpreter.platlib):
+        sites.setdefault(os.path.realpath(folder), str(folder))
+    prefix = str(interpreter.prefix)
+    programs = os.path.join(prefix, "bin") if virtual else None
+    return Place(prefix=prefix, sites=tuple(sites.values()), programs=programs)
+
+
+def _of_base(interpreter: Interpreter) -> tuple[str, ...]:
+    """Files below the environment that change when its Python is another one."""
+    base = interpreter.base_prefix
+    real = os.path.realpath(interpreter.executable)
+    library = base / "lib"
+    paths = (real, str(library), str(library / f"python{interpreter.series}"), str(base / "BUILD"))
+    return tuple(dict.fromkeys(paths))
+
+
+def _build(interpreter: Interpreter) -> str | None:
+    """The release of python-build-standalone, which uv writes beside what it unpacks."""
+    try:
+        return (interpreter.base_prefix / "BUILD").read_text("ascii").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _newer(series: str) -> bool:
+    return tuple(int(part) for part in series.split(".")) >= (3, 11)
+
+
+def _to_json(found: Environment) -> dict[str, Any]:
+    python = found.interpreter
+    return {
+        "interpreter": {
+            "executable": str(python.executable),
+            "version": python.version,
+            "implementation": python.implementation,
+            "platform": python.platform,
+            "prefix": str(python.prefix),
+            "base_prefix": str(python.base_prefix),
+            "purelib": str(python.purelib),
+            "platlib": str(python.platlib),
+        },
+        "build": found.build,
+        "distributions": [
+            [d.name, d.version, str(d.path), d.problem, _url_to_json(d.direct_url)]
+            for d in found.observed.distributions
+        ],
+        "findings": [
+            [f.package, f.drift.code, f.drift.subject, f.drift.expected, f.drift.found]
+            for f in found.content.findings
+        ],
+        "origins": [
+            [o.name, o.note and [o.note.file, o.note.sha256, o.note.record], o.tags]
+            for o in found.content.origins
+        ],
+    }
+
+
+def _url_to_json(url: DirectUrl | None) -> list[object] | None:
+    if url is None:
+        return None
+    return [url.kind, url.url, url.commit, url.sha256, url.editable, url.subdirectory]
+
+
+def _from_json(table: Any) -> Environment:
+    paths = ("executable", "prefix", "base_prefix", "purelib", "platlib")
+    python: dict[str, Any] = {
+        key: Path(value) if key in paths else value for key, value in table["interpreter"].items()
+    }
+    interpreter = Interpreter(**python)
+    distributions = tuple(
+        Distribution(
+            name=name,
+            version=version,
+            path=Path(path),
+            problem=problem,
+            direct_url=None if url is None else _url_from_json(url),
+        )
+        for name, version, path, problem, url in table["distributions"]
+    )
+    observed = Observed(
+        prefix=interpreter.prefix,
+        version=interpreter.version,
+        implementation=interpreter.implementation,
+        distributions=distributions,
+    )
+    findings = tuple(
+        Finding(package, drift(Code(code), subject, expected=expected, found=there))
+        for package, code, subject, expected, there in table["findings"]
+    )
+    origins = tuple(
+        Origin(
+            name=name,
+            note=None if note is None else Note(file=note[0], sha256=note[1], record=note[2]),
+            tags=tuple(tags),
+        )
+        for name, note, tags in table["origins"]
+    )
+    return Environment(
+        interpreter=interpreter,
+        build=table["build"],
+        observed=observed,
+        content=Content(findings=findings, origins=origins),
+    )
+
+
+def _url_from_json(url: list[Any]) -> DirectUrl:
+    kind, text, commit, sha256, editable, subdirectory = url
+    return DirectUrl(
+        kind=kind,
+        url=text,
+        commit=commit,
+        sha256=sha256,
+        editable=editable,
+        subdirectory=subdirectory,
+    )

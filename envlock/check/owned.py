@@ -1,0 +1,246 @@
+"""Every file that RECORDs name, against what is there."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from envlock.check.drift import Code, Drift, drift
+from envlock.check.observe import Distribution
+from envlock.io.reading import Unread, Wanted
+from envlock.io.scan import Scan
+from envlock.lock.installed import (
+    NOTE,
+    Note,
+    Record,
+    Row,
+    read_note,
+    read_record,
+    seal,
+    wheel_tags_of,
+)
+
+Reader = Callable[[Iterable[Wanted]], Mapping[tuple[str, str], "bytes | Unread"]]
+"""Reads files; what is known already need not be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """An environment's folders, absolute.
+
+    ``sites`` are where packages are installed to; ``programs`` is the ``bin`` of a virtual
+    environment, None where programs of others lie there, too.
+    """
+
+    prefix: str
+    sites: tuple[str, ...]
+    programs: str | None
+
+    def shown(self, path: str) -> str:
+        """A path as differences name it: below site-packages as RECORD writes it, below the
+        environment with the environment's name, else absolute."""
+        for site in self.sites:
+            if path.startswith(site + "/"):
+                return printable(path[len(site) + 1 :])
+        if path.startswith(self.prefix + "/"):
+            return printable(path[len(os.path.dirname(self.prefix).rstrip("/")) + 1 :])
+        return printable(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A difference, and the normalized name of the package it is of; None for no package."""
+
+    package: str | None
+    drift: Drift
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What an installed distribution says of the file it came from.
+
+    ``note`` is envlock's, where it installed the distribution; ``tags`` are those of WHEEL.
+    """
+
+    name: str
+    note: Note | None
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """A distribution with the rows of its RECORD by absolute path; None: it has no RECORD."""
+
+    distribution: Distribution
+    site: str
+    rows: dict[str, Row] | None
+    trusted: bool
+
+
+def printable(path: str) -> str:
+    """A path that may hold bytes that are no UTF-8, as text that any terminal and file takes."""
+    return path.encode(
+        "utf-8", "backslashreplace" if path.isprintable() else "surrogateescape"
+    ).decode("utf-8", "backslashreplace")
+
+
+def read_installed(
+    distributions: Iterable[Distribution],
+) -> tuple[list[Installed], list[Origin], list[Finding]]:
+    """Each distribution's RECORD, where it came from, and what is wrong with either."""
+    installed, origins, findings = [], [], []
+    for one in distributions:
+        site = str(one.path.parent)
+        if one.path.suffix != ".dist-info":
+            if one.problem is None and one.path.suffix != ".egg-link":
+                findings.append(_finding(one, Code.NO_RECORD, found=one.path.name))
+            installed.append(Installed(distribution=one, site=site, rows=None, trusted=False))
+            continue
+        record, problem = _record(one.path / "RECORD")
+        if record is None:
+            code = Code.NO_RECORD if problem is None else Code.BROKEN_RECORD
+            if one.problem is None:
+                findings.append(_finding(one, code, found=problem))
+            installed.append(Installed(distribution=one, site=site, rows=None, trusted=False))
+            continue
+        if record.problem is not None:
+            findings.append(_finding(one, Code.BROKEN_RECORD, found=record.problem))
+        rows = {_absolute(site, row.path): row for row in record.rows}
+        trusted = record.problem is None
+        installed.append(Installed(distribution=one, site=site, rows=rows, trusted=trusted))
+        note, wrong = _note(one.path / NOTE)
+        if wrong is not None:
+            findings.append(_finding(one, Code.BROKEN_RECORD, found=wrong))
+        elif note is not None and trusted and note.record != seal(record.rows):
+            findings.append(_finding(one, Code.RECORD_EDITED))
+        tags = tuple(sorted(wheel_tags_of(_bytes(one.path / "WHEEL") or b"")))
+        origins.append(Origin(name=one.name, note=note, tags=tags))
+    return installed, origins, findings
+
+
+def _finding(one: Distribution, code: Code, *, found: str | None = None) -> Finding:
+    return Finding(one.name, drift(code, one.name, found=found))
+
+
+def _record(path: Path) -> tuple[Record | None, str | None]:
+    try:
+        if path.exists() and not path.is_file():
+            return None, "no regular file"
+        return read_record(path.read_bytes()), None
+    except FileNotFoundError:
+        return None, None
+    except OSError as error:
+        return None, error.strerror or str(error)
+
+
+def _note(path: Path) -> tuple[Note | None, str | None]:
+    content = _bytes(path)
+    if content is None:
+        return None, None
+    try:
+        return read_note(content), None
+    except ValueError as error:
+        return None, f"{NOTE}: {error}"
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes() if path.is_file() else None
+    except OSError:
+        return None
+
+
+def _absolute(site: str, path: str) -> str:
+    return os.path.normpath(os.path.join(site, path))
+
+
+def compare_owned(
+    place: Place, installed: Iterable[Installed], scan: Scan, reader: Reader
+) -> list[Finding]:
+    """Files that are missing, that say something else than RECORD, or that cannot be read."""
+    found: list[Finding] = []
+    wanted: list[tuple[Installed, str, Row]] = []
+    for one in installed:
+        for path, row in (one.rows or {}).items():
+            if one.distribution.problem is not None and path.startswith(
+                f"{one.distribution.path}/"
+            ):
+                continue  # that its metadata is damaged is told already
+            reason = _missing(scan, path)
+            if reason is None:
+                if row.digest is not None:
+                    wanted.append((one, path, row))
+                elif one.trusted and _has_to_have_one(row):
+                    found.append(_file(place, one, Code.BROKEN_RECORD, path, found="has no digest"))
+            elif row.digest is not None and not path.endswith(".pyc"):
+                found.append(_file(place, one, Code.FILE_MISSING, path, found=reason or None))
+    read = reader(
+        Wanted(path, row.algorithm or "", max(scan.size(scan.place(path) or 0), 0))
+        for _, path, row in wanted
+    )
+    for one, path, row in wanted:
+        answer = read[path, row.algorithm or ""]
+        difference = _difference(place, one, path, row, answer, scan)
+        if difference is not None:
+            found.append(difference)
+    return found
+
+
+def _missing(scan: Scan, path: str) -> str | None:
+    """None where there is something; else "", or what is there in its place."""
+    at = scan.place(path)
+    if at is None or not scan.mode(at):
+        return ""
+    if stat.S_ISLNK(scan.mode(at)):
+        at = scan.place(path + "/")
+        if at is None or not scan.mode(at):
+            return "a link that leads nowhere"
+    return "a folder" if stat.S_ISDIR(scan.mode(at)) else None
+
+
+def _has_to_have_one(row: Row) -> bool:
+    """RECORD itself, its signatures and bytecode need no digest."""
+    return not row.path.endswith(
+        (".pyc", ".dist-info/RECORD", ".dist-info/RECORD.jws", ".dist-info/RECORD.p7s")
+    )
+
+
+def _difference(
+    place: Place, one: Installed, path: str, row: Row, answer: bytes | Unread, scan: Scan
+) -> Finding | None:
+    if isinstance(answer, Unread):
+        gone = answer.startswith("vanished")
+        code = Code.FILE_MISSING if gone else Code.FILE_UNREADABLE
+        return _file(place, one, code, path, found=None if gone else str(answer))
+    if answer != row.digest:
+        return _file(
+            place,
+            one,
+            Code.FILE_MODIFIED,
+            path,
+            expected=f"{row.algorithm}:{(row.digest or b'').hex()}",
+            found=f"{row.algorithm}:{answer.hex()}",
+        )
+    link = scan.place(path + "/")
+    at = scan.place(path) if link is None else link
+    if row.size is not None and at is not None and scan.size(at) != row.size:
+        told = f"says {row.size} bytes, and has the digest of {scan.size(at)}"
+        return _file(place, one, Code.BROKEN_RECORD, path, found=told)
+    return None
+
+
+def _file(
+    place: Place,
+    one: Installed,
+    code: Code,
+    path: str,
+    *,
+    expected: str | None = None,
+    found: str | None = None,
+) -> Finding:
+    return Finding(
+        one.distribution.name, drift(code, place.shown(path), expected=expected, found=found)
+    )

@@ -1,0 +1,174 @@
+"""What files said when they were read last, and the stamps they had: git's index, for any tree.
+
+Kept in the cache folder, one record for each key. A file with the same stamp is not read again.
+A record is of one machine, one start of it and one user, and of this very envlock; it is not
+believed when the clock is behind the time of its making, and nothing is kept of a file that
+changed so shortly before the scan that a later change could have the same stamp (git's "racy"
+rule, as in ``io.unchanged``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import time
+from array import array
+from collections.abc import Mapping
+
+from envlock import __version__
+from envlock.io.cache import DiskCache
+from envlock.io.scan import FIELDS, Scan
+from envlock.io.unchanged import settled
+
+_KIND = "index-1"
+_MTIME, _CTIME = 2, 3
+
+Facts = Mapping[tuple[str, str], bytes]
+"""(path, kind of reading) → what it said."""
+
+
+class Index:
+    """The record of one key.
+
+    ``roots`` and ``others`` are what was scanned for it; ``verdict`` what was made of it then.
+    """
+
+    __slots__ = ("_facts", "_paths", "_stamps", "others", "roots", "verdict", "whole")
+
+    def __init__(self) -> None:
+        self.roots: tuple[str, ...] = ()
+        self.others: tuple[str, ...] = ()
+        self.verdict: object = None
+        self.whole = False
+        self._paths = b""
+        self._stamps = b""
+        self._facts = b""
+
+    def is_of(self, scan: Scan) -> bool:
+        """Whether every file has the stamp it had, none came and none went: ``verdict`` holds."""
+        return (
+            self.whole
+            and not scan.problems
+            and self._stamps == scan.stamps.tobytes()
+            and self._paths == _joined(scan.paths)
+        )
+
+    def facts(self, scan: Scan) -> dict[tuple[str, str], bytes]:
+        """What is still known: the facts of files whose stamp is the same and tells."""
+        if not self._facts:
+            return {}
+        paths = os.fsdecode(self._paths).split("\0")
+        stamps = array("q")
+        stamps.frombytes(self._stamps)
+        found = {}
+        for line in self._facts.split(b"\n"):
+            number, kind, fact = line.split(b" ")
+            old = int(number)
+            place = scan.place(paths[old])
+            if place is not None and scan.stamp(place) == tuple(
+                stamps[old * FIELDS : (old + 1) * FIELDS]
+            ):
+                found[paths[old], kind.decode()] = bytes.fromhex(fact.decode())
+        return found
+
+
+def load(key: str) -> Index:
+    """The record of ``key``, empty when there is none that can be believed."""
+    index = Index()
+    kept = DiskCache(_KIND).get(_full(key))
+    if kept is None:
+        return index
+    try:
+        line, _, body = kept.partition(b"\n")
+        head = json.loads(line)
+        if head["since"] > time.time_ns():
+            return index  # the clock has been set back: stamps do not tell before from after
+        first, second = head["paths"], head["paths"] + head["stamps"]
+        index._paths, index._stamps = body[:first], body[first:second]
+        index._facts = body[second:]
+        index.roots, index.others = tuple(head["roots"]), tuple(head["others"])
+        index.verdict, index.whole = head["verdict"], head["whole"]
+    except (ValueError, KeyError, TypeError):
+        return Index()
+    return index
+
+
+def keep(
+    key: str,
+    scan: Scan,
+    facts: Facts,
+    *,
+    roots: tuple[str, ...],
+    others: tuple[str, ...],
+    verdict: object,
+    since: int,
+    whole: bool,
+) -> None:
+    """Remember what was read.
+
+    Args:
+        key: of the tree.
+        scan: made after ``since`` and before anything was read.
+        facts: what files said.
+        roots: what was walked; ``others`` the single paths.
+        others: see there.
+        verdict: what was made of it, as JSON values.
+        since: when the scan began, nanoseconds since the epoch.
+        whole: False where the verdict depends on something that stamps do not tell.
+    """
+    lines = []
+    for place in range(len(scan.paths)):
+        start = place * FIELDS
+        if not settled(scan.stamps[start + _MTIME], scan.stamps[start + _CTIME], since):
+            whole = False
+    for (path, kind), fact in facts.items():
+        found = scan.place(path)
+        if found is None or stat.S_ISLNK(scan.mode(found)):
+            continue
+        start = found * FIELDS
+        if settled(scan.stamps[start + _MTIME], scan.stamps[start + _CTIME], since):
+            lines.append(f"{found} {kind} {fact.hex()}")
+    paths, stamps = _joined(scan.paths), scan.stamps.tobytes()
+    try:
+        head = json.dumps(
+            {
+                "since": since,
+                "paths": len(paths),
+                "stamps": len(stamps),
+                "roots": roots,
+                "others": others,
+                "verdict": verdict,
+                "whole": whole and not scan.problems,
+            }
+        )
+    except ValueError:
+        return
+    DiskCache(_KIND).put(
+        _full(key), b"\n".join([head.encode(), paths + stamps + "\n".join(lines).encode()])
+    )
+
+
+def _joined(paths: list[str]) -> bytes:
+    return os.fsencode("\0".join(paths))
+
+
+def _full(key: str) -> str:
+    """The key with all that a record must not be carried over."""
+    here = os.stat(__file__)  # another installation may judge otherwise
+    return (
+        "\0".join((key, __version__, f"{here.st_mtime_ns}", *_machine()))
+        .encode("utf-8", "surrogateescape")
+        .hex()
+    )
+
+
+def _machine() -> tuple[str, ...]:
+    """This machine since its last start, this container, this user."""
+    name = os.uname()
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            boot = file.read().strip()
+    except OSError:
+        boot = name.version
+    return (name.nodename, name.machine, boot, str(os.geteuid()))

@@ -1,0 +1,117 @@
+"""Digests of many files at once, on every core: hashlib lets other threads run meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from envlock.io.scan import stamp_of
+
+HEAD = "head"
+"""A kind of reading beside the names of hash functions: the first ``HEAD_SIZE`` bytes as they
+are."""
+HEAD_SIZE = 16
+_BLOCK = 1 << 18
+_FEW = 32
+_MOST = 8
+_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file to read: how (``sha256``, ``sha512``, …, or ``HEAD``), and its size in bytes, which
+    only decides the order."""
+
+    path: str
+    kind: str
+    size: int
+
+
+class Unread(str):
+    """Why a file could not be read."""
+
+    __slots__ = ()
+
+
+def read_all(wanted: Iterable[Wanted]) -> dict[tuple[str, str], bytes | Unread]:
+    """(path, kind) → digest or head, or why there is none. Memory stays the same for any size.
+
+    Only regular files are read: a pipe would never end. One that changes while it is read is read
+    once more, and then given up.
+    """
+    # The largest first, alone: the last ones are small, so that all threads end together.
+    ordered = sorted(wanted, key=lambda one: one.size, reverse=True)
+    large = sum(one.size > _BLOCK for one in ordered)
+    portions = [ordered[place : place + 1] for place in range(large)]
+    portions += [ordered[place : place + _FEW] for place in range(large, len(ordered), _FEW)]
+    portions.reverse()
+    found: dict[tuple[str, str], bytes | Unread] = {}
+
+    def work() -> None:
+        buffer = bytearray(_BLOCK)
+        while True:
+            try:
+                portion = portions.pop()
+            except IndexError:
+                return
+            for one in portion:
+                found[one.path, one.kind] = _read(one, buffer)
+
+    workers = min(_cores(), len(portions))
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(workers - 1)]
+    for thread in threads:
+        thread.start()
+    work()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def _cores() -> int:
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        cores = os.cpu_count() or 1
+    return min(cores, _MOST)
+
+
+def _read(one: Wanted, buffer: bytearray) -> bytes | Unread:
+    for _ in range(2):
+        try:
+            handle = os.open(one.path, _FLAGS)
+        except FileNotFoundError:
+            return Unread("vanished while it was read")
+        except (OSError, ValueError) as error:
+            return Unread(getattr(error, "strerror", None) or str(error))
+        try:
+            before = os.fstat(handle)
+            if not stat.S_ISREG(before.st_mode):
+                return Unread("no regular file")
+            answer = _content(handle, one.kind, before.st_size, buffer)
+            if stamp_of(os.fstat(handle)) == stamp_of(before):
+                return answer
+        except OSError as error:
+            return Unread(error.strerror or str(error))
+        finally:
+            os.close(handle)
+    return Unread("changes while it is read")
+
+
+def _content(handle: int, kind: str, size: int, buffer: bytearray) -> bytes:
+    if kind == HEAD:
+        return os.read(handle, HEAD_SIZE)
+    if size < _BLOCK:
+        data = os.read(handle, _BLOCK)
+        if len(data) == size:
+            return hashlib.new(kind, data, usedforsecurity=False).digest()
+        digest = hashlib.new(kind, data, usedforsecurity=False)
+    else:
+        digest = hashlib.new(kind, usedforsecurity=False)
+    view = memoryview(buffer)
+    while count := os.readv(handle, [buffer]):
+        digest.update(view[:count])
+    return digest.digest()

@@ -1,0 +1,124 @@
+"""envlock's note of where each distribution came from, beside its RECORD and listed in it."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from envlock.io.files import write_atomic
+from envlock.lock.installed import (
+    NOTE,
+    Note,
+    came_from,
+    dump_note,
+    read_note,
+    read_record,
+    seal,
+    wheel_tags_of,
+)
+from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.target import Target
+
+Stamps = Mapping[Path, tuple[int, int, int]]
+
+
+def stamps(infos: Iterable[Path]) -> Stamps:
+    """``*.dist-info`` folder → what tells its RECORD from one that was installed later."""
+    found = {}
+    for info in infos:
+        try:
+            status = (info / "RECORD").stat()
+        except OSError:
+            continue
+        found[info] = (status.st_ino, status.st_ctime_ns, status.st_size)
+    return found
+
+
+def strangers(infos: Mapping[Path, str], packages: Iterable[PythonPackage]) -> tuple[str, ...]:
+    """Packages that are there from a file that is not locked (any more), by their notes.
+
+    Installers take the version for the whole truth; these have to be installed anew.
+
+    Args:
+        infos: ``*.dist-info`` folder → normalized name.
+        packages: what the lock wants.
+    """
+    locked = {
+        package.name: {file.sha256 for file in package.files}
+        | ({package.archive.sha256} if package.archive else set())
+        for package in packages
+    }
+    found = []
+    for info, name in infos.items():
+        try:
+            note = read_note((info / NOTE).read_bytes())
+        except (OSError, ValueError):
+            continue
+        if locked.get(name) and note.sha256 not in locked[name]:
+            found.append(name)
+    return tuple(sorted(found))
+
+
+def write_notes(
+    lock: Lock,
+    target: Target,
+    packages: Iterable[PythonPackage],
+    infos: Mapping[Path, str],
+    before: Stamps,
+) -> None:
+    """Note of each distribution that was installed since ``before`` which locked file it is of.
+
+    Only where that is certain. RECORD is written first: one that names a note that is not there
+    is harmless to those who uninstall, a note that no RECORD names stays behind.
+
+    Args:
+        lock: what was installed.
+        target: for which target.
+        packages: those of the lock that it wants.
+        infos: ``*.dist-info`` folder → normalized name, after the installation.
+        before: ``stamps`` before it.
+
+    Raises:
+        SourceError: the environment cannot be written.
+    """
+    wanted = {package.name: package for package in packages}
+    now = stamps(infos)
+    for info, name in infos.items():
+        if info not in now or now[info] == before.get(info) or name not in wanted:
+            continue
+        tags = wheel_tags_of(_content(info / "WHEEL"))
+        origin = came_from(lock, target, wanted[name], tags)
+        if origin is not None:
+            _write(info, *origin)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _write(info: Path, file: str, sha256: str) -> None:
+    path = info / "RECORD"
+    content = _content(path)
+    record = read_record(content)
+    if record.problem is not None:
+        return  # nobody can rely on it; `check` tells
+    note = dump_note(Note(file=file, sha256=sha256, record=seal(record.rows)))
+    digest = base64.urlsafe_b64encode(hashlib.sha256(note).digest()).rstrip(b"=").decode()
+    name = f"{info.name}/{NOTE}"
+    kept = [
+        line for line in content.splitlines(keepends=True) if not line.startswith(os.fsencode(name))
+    ]
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow([name, f"sha256={digest}", len(note)])
+    if kept and not kept[-1].endswith(b"\n"):
+        kept.append(b"\n")
+    write_atomic(path, b"".join([*kept, line.getvalue().encode()]))
+    write_atomic(info / NOTE, note)
