@@ -24,6 +24,7 @@ from envlock.lock.hashing import (
     python_content,
     toolchain_content,
 )
+from envlock.lock.image import BaseImage, PlatformImage
 from envlock.lock.interpreter import StandalonePython
 from envlock.lock.model import Archive, Artifact, Directory, Lock, PythonPackage, Vcs
 from envlock.lock.os import OsArchive, OsLayer, OsPackage
@@ -183,6 +184,14 @@ BUILDS = (
     ),
     Build(package="attrs", version="23.2.0", sdist="a" * 64, backend=LEGACY_BACKEND),
 )
+IMAGE = BaseImage(
+    reference="docker.io/library/debian:bookworm-slim",
+    digest="sha256:" + "a" * 64,
+    platforms=(
+        PlatformImage(platform="linux/arm64", digest="sha256:" + "c" * 64),
+        PlatformImage(platform="linux/amd64", digest="sha256:" + "b" * 64),
+    ),
+)
 TOOLCHAINS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("nixpkgs", {"nixpkgs": NIXPKGS}),
     ("Guix, with names of its own", {"guix": GUIX}),
@@ -201,6 +210,17 @@ TOOLCHAINS: tuple[tuple[str, dict[str, Any]], ...] = (
                 wheel_and_sdist("tomli", "2.0.1"),
                 PythonPackage(name="attrs", version="23.2.0", sdist=file("attrs.tar.gz", "a")),
             ),
+        },
+    ),
+    ("a base image for two platforms", {"image": IMAGE}),
+    (
+        "a base image that is one manifest",
+        {
+            "image": BaseImage(
+                reference="docker.io/library/debian@sha256:" + "b" * 64,
+                digest="sha256:" + "b" * 64,
+                platforms=(PlatformImage(platform="linux/amd64", digest="sha256:" + "b" * 64),),
+            )
         },
     ),
 )

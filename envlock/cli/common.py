@@ -24,6 +24,7 @@ from envlock.project.load import allows, load_request
 from envlock.project.locate import Project, locate
 
 if TYPE_CHECKING:
+    from envlock.lock.image import BaseImage
     from envlock.lock.model import Lock
     from envlock.lock.os import OsLibrary
 
@@ -116,6 +117,15 @@ def library_json(entry: OsLibrary) -> dict[str, object]:
         "soname": entry.soname,
         "package": entry.package,
         "wheels": list(entry.wheels),
+    }
+
+
+def image_json(image: BaseImage) -> dict[str, object]:
+    """A base image, for ``--json``."""
+    return {
+        "reference": image.reference,
+        "digest": image.digest,
+        "platforms": {one.platform: one.digest for one in image.platforms},
     }
 
 

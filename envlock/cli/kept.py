@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from envlock.lock.builds import Builds
+    from envlock.lock.image import BaseImage
     from envlock.lock.interpreter import StandalonePython
     from envlock.lock.model import Lock
     from envlock.lock.os import OsLayer
@@ -62,6 +63,15 @@ def toolchain(
         None if any(key.startswith("nix") for key in changed) else previous.nixpkgs,
         None if any(key.startswith("guix") for key in changed) else previous.guix,
     )
+
+
+def image(
+    request: Request, previous: Lock | None, date: datetime, *, anew: bool
+) -> BaseImage | None:
+    """The existing base image, where the same one is asked for; platforms may be others."""
+    if previous is None or previous.as_of != date or anew:
+        return None
+    return previous.image if request.image_base == previous.request.image_base else None
 
 
 _WORLD = ("targets", "default-index", "index-urls", "find-links", "no-index", "allow-undated")

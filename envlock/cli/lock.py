@@ -14,6 +14,7 @@ import click
 from envlock.cli import fresh, kept
 from envlock.cli.common import (
     current_request,
+    image_json,
     library_json,
     locate_project,
     name_option,
@@ -243,6 +244,7 @@ def _resolve(
         os_seen=kept.os_seen(previous, date),
         nixpkgs=nixpkgs,
         guix=guix,
+        image=kept.image(request, previous, date, anew=anew),
         builds=kept.builds(
             request,
             previous if same_world else None,
@@ -312,6 +314,7 @@ def _report(
                     library_json(entry) for entry in (lock.os.missing if lock.os else ())
                 ],
                 "builds": len(lock.builds),
+                "image": None if lock.image is None else image_json(lock.image),
                 "interpreters": [
                     {"target": t.key, "provider": provider(lock, t)} for t in sorted(lock.targets)
                 ],
@@ -374,6 +377,8 @@ def _toolchain(lock: Lock) -> list[str]:
         lines.append(f"nixpkgs {pin.branch} {pin.rev[:12]} of {pin.last_modified:%Y-%m-%d}")
     if lock.guix is not None:
         lines.append(f"guix {lock.guix.branch} {lock.guix.commit[:12]}")
+    if lock.image is not None:
+        lines.append(f"base image {lock.image.reference} {lock.image.digest[:19]}")
     return lines
 
 

@@ -9,6 +9,7 @@ know, so ``reader`` checks and takes the values itself. Each error names the pat
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import tomli
@@ -198,6 +199,10 @@ def _tool_table(lock: Lock) -> dict[str, Any]:
         from envlock.lock.toolchain_codec import toolchain_tables
 
         table |= toolchain_tables(lock)
+    if lock.image is not None:
+        from envlock.lock.image_codec import image_table
+
+        table["image"] = image_table(lock.image)
     if lock.builds:
         from envlock.lock.builds_codec import builds_tables
 
@@ -249,6 +254,10 @@ def load(text: str, *, where: str, known_valid: bool = False) -> Lock:
         build_packages=_read_build_packages(reader, tool, known_valid=known_valid),
         standalone=read_standalone(reader, tool),
     )
+    if "image" in tool:
+        from envlock.lock.image_codec import read_image
+
+        lock = replace(lock, image=read_image(reader, tool, lock.targets))
     if not _TOOLCHAIN.isdisjoint([*tool, *tool["request"]]):
         from envlock.lock.toolchain_codec import with_toolchain
 

@@ -93,6 +93,7 @@ def diff(before: Lock, after: Lock) -> LockDiff:
         ("sources", _yes(before.request.sources), _yes(after.request.sources)),
         ("nixpkgs", _nixpkgs(before), _nixpkgs(after)),
         ("guix", _guix(before), _guix(after)),
+        ("image", _image(before), _image(after)),
     )
     return LockDiff(
         before_hash=environment_hash(before).root,
@@ -110,6 +111,14 @@ def _nixpkgs(lock: Lock) -> str:
 def _guix(lock: Lock) -> str:
     pin = lock.guix
     return "none" if pin is None else " ".join([pin.url, pin.commit, *sorted(pin.names)])
+
+
+def _image(lock: Lock) -> str:
+    image = lock.image
+    if image is None:
+        return "none"
+    own = [one.digest for one in sorted(image.platforms)]
+    return " ".join(dict.fromkeys([image.reference, image.digest, *own]))
 
 
 def _interpreter_changes(before: Lock, after: Lock) -> list[Change]:

@@ -98,6 +98,14 @@ def toolchain_content(lock: Lock) -> dict[str, Any]:
         }
     if lock.guix is not None:
         content["guix"] = {"commit": lock.guix.commit, "names": sorted(lock.guix.names)}
+    if lock.image is not None:
+        content["image"] = {
+            "digest": lock.image.digest,
+            "platforms": [
+                {"digest": one.digest, "platform": one.platform}
+                for one in sorted(lock.image.platforms)
+            ],
+        }
     if lock.builds:
         content["builds"] = [
             _build_content(build) for build in sorted(lock.builds, key=lambda b: b.key)

@@ -11,7 +11,7 @@ def provider(lock: Lock, target: Target) -> str | None:
     """What provides the target's Python, as text; None: the machine, the lock does not say.
 
     For example ``debian:bookworm python3.11 3.11.2-6``, ``python-build-standalone
-    3.13.5+20250723``, ``base-image``, ``nixpkgs`` and its revision.
+    3.13.5+20250723``, ``base-image`` and the image, ``nixpkgs`` and its revision.
     """
     build = standalone(lock, target)
     if build is not None:
@@ -22,7 +22,7 @@ def provider(lock: Lock, target: Target) -> str | None:
     if system != "linux":
         return None
     if lock.request.interpreter == "base-image":
-        return "base-image"
+        return "base-image" if lock.image is None else f"base-image {lock.image.reference}"
     if lock.os is not None:
         for package in lock.os.package(f"python{target.series}"):
             if package.architecture == machine:

@@ -212,6 +212,7 @@ class Reader:
             os_ignore_libraries=self.texts(table, "os-ignore-libraries", _REQUEST),
             build_exceptions=self.texts(table, "build-exceptions", _REQUEST),
             interpreter=self._interpreter(table),
+            image_base=self.optional_text(table, "image-base", _REQUEST),
         )
 
     def _interpreter(self, table: Table) -> str | None:

@@ -48,6 +48,7 @@ class Request:
     source needs, too: the source package of every OS package. ``nix`` and ``guix`` are None where
     the project does not ask for them. ``interpreter`` says what provides the Python (a key of
     ``interpreter.PROVIDERS``); None: the OS layer where there is one, else the machine.
+    ``image_base`` is a whole reference to an image (``docker.io/library/debian:bookworm-slim``).
     """
 
     wishes: tuple[Wish, ...] = ()
@@ -80,6 +81,7 @@ class Request:
     nix: NixRequest | None = None
     guix: GuixRequest | None = None
     interpreter: str | None = None
+    image_base: str | None = None
 
     def canonical(self) -> dict[str, Any]:
         """The content that decides the answer, as JSON values: no origins, no order of writing.
@@ -114,6 +116,7 @@ class Request:
             "os-no-libraries": not self.os_libraries,
             "build-exceptions": sorted(set(self.build_exceptions)),
             "interpreter": self.interpreter,
+            "image-base": self.image_base,
         }
         for part in (self.nix, self.guix):
             content |= {} if part is None else part.canonical()

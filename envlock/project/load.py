@@ -109,6 +109,7 @@ def assemble(
         sources=settings.sources,
         nix=settings.nix,
         guix=settings.guix,
+        image_base=settings.image,
         build_exceptions=settings.build_exceptions if settings.sources else (),
         interpreter=_interpreter(settings),
         wishes=part.wishes,

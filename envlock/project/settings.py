@@ -17,6 +17,7 @@ from envlock.lock.toolchain import GuixRequest, NixRequest
 from envlock.project.check_settings import CheckSettings, read_check
 from envlock.project.dates import check_range, parse_absolute
 from envlock.project.document import Document, KeyPath, dotted, nearest
+from envlock.project.image_settings import read_image
 from envlock.project.os_settings import OsWishes, read_os
 from envlock.project.toolchain_settings import read_guix, read_nix
 
@@ -34,9 +35,15 @@ _TEXTS = {
     "targets",
 }
 _FLAGS = {"prereleases", "sources"}
-_Part = OsWishes | NixRequest | GuixRequest | CheckSettings | None
+_Part = OsWishes | NixRequest | GuixRequest | CheckSettings | str | None
 _LAYERS: dict[str, Callable[[Document, KeyPath, Any], _Part]]
-_LAYERS = {"check": read_check, "guix": read_guix, "nix": read_nix, "os": read_os}
+_LAYERS = {
+    "check": read_check,
+    "guix": read_guix,
+    "image": read_image,
+    "nix": read_nix,
+    "os": read_os,
+}
 _KEYS = _TEXTS | _FLAGS | _LAYERS.keys() | {"as-of", "interpreter", "python"}
 _PYTHON = re.compile(r"3\.[0-9]+(\.[0-9]+)?")
 _MACHINES = {"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "darwin": "macos"}
@@ -75,6 +82,7 @@ class Settings:
     nix: NixRequest | None = None
     guix: GuixRequest | None = None
     check: CheckSettings | None = None
+    image: str | None = None
 
     def place(self, key: str, item: str | None = None) -> str:
         """``pyproject.toml:12``: where ``key`` is written, for this environment."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
 
     from envlock.io.http import Http
+    from envlock.lock.image import BaseImage
     from envlock.lock.os import OsLayer
     from envlock.lock.toolchain import GuixChannel, Nixpkgs
     from envlock.resolve.os.libraries.needs import Finder
@@ -50,11 +51,11 @@ class Plan:
     ``as_of`` is UTC, whole seconds. ``dated`` is whether someone fixed that date (then places
     without dates are refused), as opposed to "now". ``pins`` are kept where ``upgrade`` allows,
     with their files where ``keep_files`` says that the request limits files as it did before.
-    ``os_layer``, ``standalone``, ``nixpkgs`` and ``guix`` are the existing lock's, where each
-    answers the same question (but for names) of the same date; ``os_floors``: suite → date of the
-    Release that an earlier lock saw; ``os_seen``: suite → its digest, where that lock is of the
-    same date and saw a live mirror. ``builds`` are the existing lock's that stay as they are where
-    their sdist does.
+    ``os_layer``, ``standalone``, ``nixpkgs``, ``guix`` and ``image`` are the existing lock's, where
+    each answers the same question (but for names and platforms) of the same date; ``os_floors``:
+    suite → date of the Release that an earlier lock saw; ``os_seen``: suite → its digest, where
+    that lock is of the same date and saw a live mirror. ``builds`` are the existing lock's that
+    stay as they are where their sdist does.
     """
 
     root: Path
@@ -70,6 +71,7 @@ class Plan:
     os_seen: Mapping[str, str] = field(default_factory=dict)
     nixpkgs: Nixpkgs | None = None
     guix: GuixChannel | None = None
+    image: BaseImage | None = None
     builds: Builds = field(default_factory=Builds)
     upgrade: Upgrade = NO_UPGRADE
     build: bool = True
@@ -137,6 +139,7 @@ def make_lock(request: Request, plan: Plan, reporter: Reporter) -> Lock:
             standalone=_standalone(request, plan, http, reporter),
             nixpkgs=_nixpkgs(request, plan, http, reporter),
             guix=_guix(request, plan, reporter),
+            image=_image(request, plan, http, reporter),
         )
 
 
@@ -265,6 +268,29 @@ def _guix(request: Request, plan: Plan, reporter: Reporter) -> GuixChannel | Non
     from envlock.resolve.guix import find_guix
 
     return find_guix(request.guix, plan.as_of, reporter=reporter)
+
+
+def _image(request: Request, plan: Plan, http: Http, reporter: Reporter) -> BaseImage | None:
+    if request.image_base is None:
+        return None
+    from envlock.lock.image_codec import linux_platforms
+
+    platforms = linux_platforms(request.targets)
+    if plan.image is not None and tuple(p.platform for p in plan.image.platforms) == platforms:
+        return plan.image
+    from envlock.io.registry import Registry
+    from envlock.resolve.image import find_image, kept_image
+
+    registry = Registry(http)
+    if plan.image is not None:
+        return kept_image(plan.image, platforms, registry=registry, reporter=reporter)
+    return find_image(
+        request.image_base,
+        platforms,
+        not_later_than=plan.as_of if plan.dated or plan.as_of != plan.now else None,
+        registry=registry,
+        reporter=reporter,
+    )
 
 
 def _builds(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from envlock.lock.builds import LEGACY_BACKEND, Build, BuildPin
+from envlock.lock.image import BaseImage, PlatformImage
 from envlock.lock.interpreter import StandalonePython
 from envlock.lock.model import (
     Archive,
@@ -32,6 +33,11 @@ AS_OF = datetime(2024, 6, 1, tzinfo=UTC)
 INDEX = "https://index.example.org/simple"
 
 
+IMAGE = BaseImage(
+    reference="docker.io/library/debian:bookworm-slim",
+    digest="sha256:" + "1" * 64,
+    platforms=(PlatformImage(platform="linux/amd64", digest="sha256:" + "2" * 64),),
+)
 NIXPKGS = Nixpkgs(
     branch="nixos-24.05",
     rev="d" * 40,
@@ -214,6 +220,7 @@ def full_lock() -> Lock:
         os_components=("main",),
         os_recommends=True,
         interpreter="standalone",
+        image_base="docker.io/library/debian:bookworm-slim",
     )
     packages = (
         PythonPackage(
@@ -267,6 +274,7 @@ def full_lock() -> Lock:
         repairs=(Repair(subject="old==1.0", found="pytz (>=2011k)", used="pytz>=2011"),),
         nixpkgs=NIXPKGS,
         guix=GUIX,
+        image=IMAGE,
         builds=full_builds(),
         build_packages=(
             replace(package("hatchling", "1.27.0"), sdist=sdist("hatchling", "1.27.0")),

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from envlock.lock.builds import Build, BuildPin, source_of, wanted_builds
+from envlock.lock.image import BaseImage, PlatformImage
+from envlock.lock.image_codec import linux_platforms
 from envlock.lock.interpreter import PROVIDERS, StandalonePython
 from envlock.lock.model import (
     Archive,
@@ -203,6 +205,22 @@ guix_pins = st.builds(
 )
 
 
+image_digests = sha256s.map("sha256:{}".format)
+
+
+@st.composite
+def base_images(draw: st.DrawFn, targets: tuple[Target, ...]) -> BaseImage | None:
+    """An image for the Linux platforms of the targets."""
+    platforms = linux_platforms(targets)
+    if not platforms:
+        return None
+    own = tuple(PlatformImage(platform=p, digest=draw(image_digests)) for p in platforms)
+    digest = own[0].digest if draw(st.booleans()) else draw(image_digests)
+    suffix = draw(st.sampled_from([":v1.2_x", "", f"@{digest}", f":v1@{digest}"]))
+    name = draw(st.sampled_from(["docker.io/library/debian", "localhost:5000/a/b-c", "[::1]:80/x"]))
+    return BaseImage(reference=name + suffix, digest=digest, platforms=own)
+
+
 def requests() -> st.SearchStrategy[Request]:
     """Requests in the order that the file keeps."""
     return st.builds(
@@ -231,6 +249,7 @@ def requests() -> st.SearchStrategy[Request]:
         os_components=_sorted_texts(hostile_texts),
         os_recommends=st.booleans(),
         interpreter=st.none() | st.sampled_from(sorted(PROVIDERS)),
+        image_base=st.none() | hostile_texts,
     )
 
 
@@ -484,6 +503,7 @@ def locks(draw: st.DrawFn, max_packages: int = 4) -> Lock:
         guix=draw(st.none() | guix_pins),
         builds=builds,
         build_packages=build_packages,
+        image=draw(st.none() | base_images(request.targets)),
         os=draw(st.none() | st.none() | os_layers(sources=request.sources)),
         standalone=tuple(
             draw(standalone_pythons(target)) for target in request.targets if draw(st.booleans())
@@ -536,6 +556,7 @@ def shuffled(draw: st.DrawFn, lock: Lock) -> Lock:
         build_packages=mixed(lock.build_packages),
         os=layer,
         standalone=mixed(lock.standalone),
+        image=lock.image and replace(lock.image, platforms=mixed(lock.image.platforms)),
     )
 
 
@@ -578,6 +599,8 @@ def relocated(draw: st.DrawFn, lock: Lock) -> Lock:
             replace(build, url="https://elsewhere.example.org/x.tar.gz", size=draw(sizes))
             for build in lock.standalone
         ),
+        image=lock.image
+        and replace(lock.image, reference=f"mirror.example.org/x@{lock.image.digest}"),
         as_of=draw(seconds),
         packages=tuple(elsewhere(package) for package in lock.packages),
         nixpkgs=None

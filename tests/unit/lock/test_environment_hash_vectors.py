@@ -72,7 +72,10 @@ def test_the_vectors_cover_each_kind_and_differ() -> None:
         frozenset({"guix"}),
         frozenset({"guix", "nixpkgs"}),
         frozenset({"builds", "build-packages"}),
+        frozenset({"image"}),
     }
+    images = [chain["image"]["platforms"] for chain in chains if "image" in chain]
+    assert {len(platforms) for platforms in images} == {1, 2}
     assert len({vector["root"] for vector in VECTORS}) == len(VECTORS) >= 6
 
 
@@ -162,6 +165,11 @@ def toolchain_of(tool: dict[str, Any]) -> str | None:
         pin = tool["nixpkgs"]
         names = sorted(pin.get("names", []))
         content["nixpkgs"] = {"rev": pin["rev"], "nar-hash": pin["nar-hash"], "names": names}
+    if "image" in tool:
+        pin = tool["image"]
+        own = [{"digest": p["digest"], "platform": p["platform"]} for p in pin["platforms"]]
+        own.sort(key=lambda p: p["platform"])
+        content["image"] = {"digest": pin["digest"], "platforms": own}
     if "guix" in tool:
         pin = tool["guix"]
         content["guix"] = {"commit": pin["commit"], "names": sorted(pin.get("names", []))}
