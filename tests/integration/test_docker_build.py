@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from support.buildah import Buildah, registry
+from support.buildah import Buildah
 from support.index import LoopbackIndex
 from support.project import Project
 from support.real_debs import OLD_STATE, real_debs
+from support.registries import registry
 from support.snapshot import SnapshotServer, flip
 from support.tiny_archive import signer
 from support.tools import run
@@ -27,6 +28,7 @@ pytestmark = [pytest.mark.network, pytest.mark.xdist_group("docker")]
 
 OLD, NEW = "2024-02-01", "2024-06-02"
 WANTED = ("openssl", "python3.11-venv", "xz-utils")
+HOOK_BYTECODE = "__pycache__/beta_hook.cpython-311.pyc"
 NEEDLESS = (
     "/usr/lib/x86_64-linux-gnu/gconv/*",
     "/usr/share/doc/*",
@@ -59,7 +61,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     ):
         index.add("alpha", "1.0", upload_time="2024-01-01", requires=["beta"])
         index.add("beta", "1.5", upload_time="2024-01-01")
-        index.add("beta", "2.0", upload_time="2024-05-01")
+        # What runs whenever Python starts, and bytecode that a wheel brings itself.
+        files = {"beta.pth": "import beta_hook\n", "beta_hook.py": "", HOOK_BYTECODE: b"some"}
+        index.add("beta", "2.0", upload_time="2024-05-01", files=files)
         base = base_image(folder, archive, address)
         old, new = locks(folder / "project", index, archive)
         yield World(archive=archive, base=base, old=old, new=new)
@@ -206,7 +210,11 @@ def test_it_runs_and_holds_what_is_locked(new: Built, world: World) -> None:
     there = installed(new)
     assert {name: there[name] for name in locked(world.new)} == locked(world.new)
     assert new.run("python", VERIFY) == "everything is as locked\n"
-    assert new.run("ls", "-A", "/app").split() == ["src"]
+    assert new.run("find", "/app", "-printf", "%P %m %u\n").splitlines() == [
+        " 755 app",
+        "src 755 app",
+        "src/own.py 644 app",
+    ]
 
 
 def test_the_same_bytes_again(new: Built, world: World, tmp_path: Path) -> None:

@@ -1,20 +1,36 @@
-"""Real buildah without privileges, and Debian's registry on loopback."""
+"""Real buildah, which builds images without a daemon."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import socket
 import subprocess
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-_SETTINGS = {"STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot", "REGISTRY_AUTH_FILE": ""}
+_SETTINGS = {"BUILDAH_ISOLATION": "chroot", "REGISTRY_AUTH_FILE": ""}
+
+
+@cache
+def storage_driver() -> str:
+    """How layers are kept: overlay where the system allows it, else copies of everything."""
+    with tempfile.TemporaryDirectory() as folder:
+        places = ["--root", f"{folder}/store", "--runroot", f"{folder}/run"]
+        for driver in ("overlay", "vfs"):
+            asked = ["buildah", "--storage-driver", driver, *places, "from", "scratch"]
+            if subprocess.run(asked, capture_output=True, check=False).returncode == 0:
+                subprocess.run(
+                    ["buildah", "--storage-driver", driver, *places, "rm", "--all"],
+                    capture_output=True,
+                    check=False,
+                )
+                return driver
+    raise AssertionError("buildah works neither with overlay nor with vfs: is it installed?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +61,8 @@ class Buildah:
             [
                 *through,
                 "buildah",
+                "--storage-driver",
+                storage_driver(),
                 "--root",
                 str(self.folder / "store"),
                 "--runroot",
@@ -75,45 +93,3 @@ class Buildah:
         self.run("rm", "--all", check=False)
         self.run("rmi", "--all", "--force", check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-@contextmanager
-def registry(folder: Path) -> Iterator[str]:
-    """Debian's docker-registry, empty; its address: ``127.0.0.1:PORT``."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    settings = {
-        "version": 0.1,
-        "log": {"level": "error", "accesslog": {"disabled": True}},
-        "storage": {"filesystem": {"rootdirectory": str(folder / "registry")}},
-        "http": {"addr": address},
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "registry.yml").write_text(json.dumps(settings))  # JSON is YAML
-    with (
-        (folder / "registry.log").open("wb") as log,
-        subprocess.Popen(
-            ["docker-registry", "serve", str(folder / "registry.yml")],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        ) as server,
-    ):
-        try:
-            _wait(address, server, folder / "registry.log")
-            yield address
-        finally:
-            server.terminate()
-
-
-def _wait(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    host, _, port = address.partition(":")
-    for _ in range(100):
-        assert server.poll() is None, log.read_text()
-        try:
-            socket.create_connection((host, int(port)), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError(f"the registry does not answer: {log.read_text()}")

@@ -100,7 +100,8 @@ def _python() -> Iterator[str]:
 
 def _files(name: str, found: Distribution) -> Iterator[str]:
     for file in found.files or ():
-        if file.hash is None or file.hash.mode != "sha256":
+        # A few wheels bring bytecode; that of the image was made from their text in the build.
+        if file.hash is None or file.hash.mode != "sha256" or file.suffix == ".pyc":
             continue
         try:
             content = Path(str(file.locate())).read_bytes()
