@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,11 +17,12 @@ from envlock.check.os_compare import compare_os
 from envlock.check.os_observe import distribution, observe_os
 from envlock.check.policy import judge
 from envlock.check.report.outcome import FORMATS, Outcome
-from envlock.cli.check_report import package_lines, tell
+from envlock.cli.check_report import package_lines, tell, write_result
 from envlock.cli.common import (
     current_request,
     json_option,
     locate_project,
+    locked_target,
     name_option,
     read_lock,
     script_option,
@@ -45,6 +47,7 @@ _EPILOG = """\b
 Examples:
   envlock check                   # 0: fine, 1: drift
   envlock check --json
+  envlock check --portable > check.sh           # then, where no envlock is: sh check.sh
   envlock check --format junit -o drift.xml     # or sarif, github, markdown
   envlock check --request-only    # does the lock still answer the project?
   envlock check --python-only     # is the lock installed?
@@ -81,6 +84,12 @@ An unlocked pip, setuptools, wheel or uv is no drift: tools put them into new en
     "-o", "--output", metavar="FILE", help="Write the result there; - is standard output."
 )
 @click.option("--paranoid", is_flag=True, help="Read every file again, touched or not.")
+@click.option(
+    "--portable",
+    is_flag=True,
+    help="Compare nothing; print a shell script that does, without envlock: sha256sum is enough.",
+)
+@click.option("--target", metavar="TARGET", help="With --portable: for linux/amd64@3.11.")
 @name_option
 @script_option
 @json_option
@@ -97,6 +106,8 @@ def command(
     form: str | None,
     output: str | None,
     paranoid: bool,
+    portable: bool,
+    target: str | None,
     name: str | None,
     script: Path | None,
     as_json: bool,
@@ -115,11 +126,18 @@ def command(
             "--root": root is not None,
         },
     )
+    if target is not None and not portable:
+        raise UsageError("--target belongs to --portable")
+    if portable and (only or as_json or form or prefix or python or root):
+        raise UsageError("--portable compares nothing: leave out what says what and how")
     if as_json and form not in (None, "json"):
         raise UsageError(f"--json and --format {form} exclude one another")
     form = "json" if as_json else form or "table"
     project = locate_project(context, name=name, script=script)
     lock = read_lock(project)
+    path = None if output in (None, "-") else context.directory / str(output)
+    if portable:
+        return _portable(project, lock, target, path)
     settings = load_check_settings(project, now=_now())
     found: tuple[Drift, ...] = ()
     if only in (None, "--request-only"):
@@ -142,9 +160,22 @@ def command(
         compared=frozenset(compared),
         lines=package_lines(read_text(project.lock_path)),
     )
-    path = None if output in (None, "-") else context.directory / str(output)
     tell(context, outcome, form, path)
     return 1 if judged.failed else 0
+
+
+def _portable(project: Project, lock: Lock, target: str | None, output: Path | None) -> int:
+    """Print the script that checks without envlock."""
+    from envlock.check.portable import portable
+
+    text = portable(
+        lock,
+        _any_target(lock, None) if target is None else locked_target(lock, target),
+        lock_name=project.lock_path.name,
+        lock_sha256=hashlib.sha256(project.lock_path.read_bytes()).hexdigest(),
+    )
+    write_result(text, output)
+    return 0
 
 
 def _compared(only: str | None, project: Project, lock: Lock, root: Path | None) -> set[Layer]:

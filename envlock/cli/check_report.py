@@ -36,12 +36,17 @@ def tell(context: Context, outcome: Outcome, form: str, output: Path | None) -> 
     text = _tables(context, outcome, coloured=output is None)
     if form != "table":
         text = render(form, outcome)
+    write_result(text, output)
+    if form != "json":
+        _summary(context, outcome)
+
+
+def write_result(text: str, output: Path | None) -> None:
+    """To a file, whole or not at all, or to stdout."""
     if output is not None:
         write_atomic(output, text)
     else:
         click.echo(text, nl=False)
-    if form != "json":
-        _summary(context, outcome)
 
 
 def package_lines(text: str) -> dict[str, int]:

@@ -73,4 +73,4 @@ def test_every_code_and_name_is_there_once() -> None:
     assert set(MEANINGS) == set(Code)
     assert len({meaning.name for meaning in MEANINGS.values()}) == len(MEANINGS)
     assert set(TITLES) == set(Layer)
-    assert set(ORIGINS) <= set(Code)
+    assert set(ORIGINS) == set(Code)
