@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.images import images
 from benchmarks.measure import (
     Contender,
     Timing,
@@ -198,6 +199,7 @@ CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "view": view_against_direct,
     "memory": peak_memory,
     "os": os_packages,
+    "image": images,
     "pip-compile": lock_against_pip_compile,
 }
 """Every case by name, quick ones first."""

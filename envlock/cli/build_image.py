@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from envlock.lock.model import Lock
     from envlock.project.locate import Project
     from envlock.realise.image.build import Built, Wishes
+    from envlock.realise.image.layout import Layout
     from envlock.realise.image.oci import Document
     from envlock.realise.image.parts import Parts
 
@@ -37,7 +39,7 @@ Examples:
   envlock build image --output image         # a folder: an OCI image layout
   envlock build image --output image.tar     # the same as one file: an oci-archive
   envlock build image --only os --output os  # the distribution alone, for a Dockerfile's FROM
-  skopeo copy oci:image containers-storage:localhost/project
+  envlock build image --push registry.example.org/team/app:1 --compression zstd
 
 No daemon, no root, no network once the files are there; the same lock gives the same digest."""
 
@@ -53,6 +55,12 @@ _COMPRESSIONS = ("none", "gzip", "zstd")
     help="Where to: a folder (OCI image layout), or a file that ends in .tar (oci-archive).",
 )
 @click.option(
+    "--push",
+    metavar="REF",
+    help="Send it to a registry, with Docker's credentials: registry.example.org/team/app:1.",
+)
+@click.option("--load", is_flag=True, help="Load it into Podman, else Docker, on this machine.")
+@click.option(
     "--target",
     "targets",
     metavar="TARGET",
@@ -64,6 +72,14 @@ _COMPRESSIONS = ("none", "gzip", "zstd")
     "--only",
     type=click.Choice(["os"]),
     help="Only the distribution's packages: no Python environment, no project, no user.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["unpack", "scripts"]),
+    default="unpack",
+    show_default=True,
+    help="unpack: run nothing of the packages, on any system, and refuse those that need it."
+    " scripts: install them with their maintainer scripts (Linux, mmdebstrap).",
 )
 @click.option(
     "--compression",
@@ -93,8 +109,11 @@ _COMPRESSIONS = ("none", "gzip", "zstd")
 def image(
     context: Context,
     output: Path | None,
+    push: str | None,
+    load: bool,
     targets: tuple[str, ...],
     only: str | None,
+    mode: str,
     compression: str,
     user: str,
     with_project: bool,
@@ -103,6 +122,7 @@ def image(
     as_json: bool,
 ) -> None:
     """Build an OCI image: the locked packages, their Python, and the project; no daemon."""
+    from envlock.export.labels import labels
     from envlock.lock.hashing import environment_hash
     from envlock.realise.image.build import Wishes
     from envlock.realise.image.layout import Layout
@@ -110,26 +130,31 @@ def image(
     from envlock.realise.image.parts import choose_parts, choose_targets
     from envlock.realise.image.project import project_files
 
-    if output is None:
-        raise UsageError("say where the image goes", remedy="--output DIR, or --output FILE.tar")
+    if output is None and push is None and not load:
+        raise UsageError(
+            "say where the image goes", remedy="--output DIR, --output FILE.tar, --push or --load"
+        )
     _check_user(user)
+    if push is not None:
+        from envlock.io.reference import parse_reference
+
+        parse_reference(push)  # a typing error is to be told before any work
     project = locate_project(context, name=name, script=script)
     lock = read_lock(project)
     chosen = choose_targets(lock, tuple(locked_target(lock, text) for text in targets))
     parts = [choose_parts(lock, target, only_os=only == "os") for target in chosen]
     own = project_files(project.root) if with_project and only is None else None
-    wishes = Wishes(compression=compression, user=user, project=own)
-    annotations = _annotations(lock, project)
+    wishes = Wishes(compression=compression, user=user, project=own, scripts=mode == "scripts")
+    annotations = labels(lock)
     with reporting(context, in_bytes=True) as reporter:
         built = _build(lock, project, parts, wishes, annotations, reporter)
         images = tuple(entry.image for entry in built)
         top = images[0].manifest if len(images) == 1 else make_index(images, annotations)
-        reporter.step("writing")
-        layout, path = Layout(images, top), (context.directory / output).absolute()
-        if path.suffix == ".tar":
-            layout.write_archive(path)
-        else:
-            layout.write_folder(path)
+        layout = Layout(images, top)
+        if output is not None:
+            _write(layout, (context.directory / output).absolute(), reporter)
+        pushed = _push(layout, push, reporter) if push is not None else None
+        loaded = _load(layout, project, reporter) if load else None
     if as_json:
         result_json(
             {
@@ -137,14 +162,43 @@ def image(
                 "digest": f"sha256:{top.digest}",
                 "environment-hash": environment_hash(lock).root,
                 "images": [_image_json(entry) for entry in built],
+                "loaded": loaded,
                 "lock": project.lock_path.name,
                 "media-type": top.media_type,
-                "output": str(output),
+                "mode": mode,
+                "output": None if output is None else str(output),
+                "pushed": pushed,
             }
         )
     else:
         result(f"sha256:{top.digest}")
-        _report(context, built, top, output)
+        places = [str(place) for place in (output, pushed, loaded) if place is not None]
+        _report(context, built, top, places)
+
+
+def _write(layout: Layout, path: Path, reporter: Reporter) -> None:
+    reporter.step("writing")
+    if path.suffix == ".tar":
+        layout.write_archive(path)
+    else:
+        layout.write_folder(path)
+
+
+def _push(layout: Layout, reference: str, reporter: Reporter) -> str:
+    from envlock.realise.image.send import push
+
+    reporter.step("pushing")
+    return push(layout, reference, reporter)
+
+
+def _load(layout: Layout, project: Project, reporter: Reporter) -> str:
+    from envlock.realise.image.send import load
+
+    plain = re.sub(r"[^a-z0-9]+", "-", (project.name or project.root.name).lower()).strip("-")
+    name = f"localhost/{plain or 'project'}:latest"
+    reporter.step("loading")
+    load(layout, name)
+    return name
 
 
 def _check_user(user: str) -> None:
@@ -153,15 +207,6 @@ def _check_user(user: str) -> None:
         len(names) <= 2 and all(part.isascii() and part.isdigit() for part in names)
     ):
         raise UsageError(f"{user!r} is no user", remedy="app, root, or numbers: 1000, 1000:1000")
-
-
-def _annotations(lock: Lock, project: Project) -> dict[str, str]:
-    from envlock.lock.hashing import environment_hash
-
-    return {
-        "org.envlock.environment": environment_hash(lock).root,
-        "org.opencontainers.image.created": lock.as_of.strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
 
 
 def _build(
@@ -223,11 +268,12 @@ def _image_json(entry: Built) -> dict[str, object]:
     }
 
 
-def _report(context: Context, built: list[Built], top: Document, output: Path) -> None:
+def _report(context: Context, built: list[Built], top: Document, places: list[str]) -> None:
     for entry in built:
         if len(built) > 1:
             say(context, f"  {entry.image.platform}")
         for layer in entry.image.layers:
             state = "cached" if layer.digest in entry.cached else "made"
             say(context, f"  {layer.size / 1e6:9.1f} MB  {state:<6}  {layer.title}")
-    say(context, f"{output} holds sha256:{top.digest[:12]}")
+    for place in places:
+        say(context, f"{place} holds sha256:{top.digest[:12]}")

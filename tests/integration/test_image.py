@@ -8,102 +8,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support import images
-from support.index import LoopbackIndex
+from support.image_world import World
 from support.project import Project
-from support.real_debs import RealDebs, real_debs
-from support.snapshot import SnapshotServer
-from support.tiny_archive import signer
 from support.tools import run
 
 pytestmark = [pytest.mark.network, pytest.mark.xdist_group("image")]
 
-PACKAGES = ("ca-certificates", "libgomp1", "tzdata")
-NATIVE = b"\x7fELF, or so it says"
-HELLO = """\
-import sys
 
-def main():
-    print("hello from", sys.prefix, "on", sys.base_prefix)
-"""
-
-
-@pytest.fixture(scope="session")
-def debs(tmp_path_factory: pytest.TempPathFactory) -> RealDebs:
-    return real_debs(tmp_path_factory.mktemp("image-debs"), (*PACKAGES, "python3.11"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """A project whose files are in a cache, its lock, and the image that was built of it."""
-
-    project: Project
-    image: Path
-    told: dict[str, Any]
-    root: Path
-    servers: tuple[Any, ...] = field(default=())
-
-    def build(self, *arguments: str, **variables: Any) -> dict[str, Any]:
-        """``envlock build image``, which must succeed."""
-        done = self.project.run("build", "image", "--json", *arguments, **variables)
-        assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
-
-
-@pytest.fixture(scope="module")
-def world(debs: RealDebs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Locked, fetched, built and unpacked, once; nothing is changed by a test."""
-    folder = tmp_path_factory.mktemp("image")
-    root = folder / "project"
-    root.mkdir()
-    with SnapshotServer(debs.states(signer())) as archive, LoopbackIndex("json") as index:
-        index.add(
-            "hello",
-            "1",
-            "2024-01-01",
-            requires=["native"],
-            files={
-                "hello/cli.py": HELLO,
-                "hello-1.dist-info/entry_points.txt": "[console_scripts]\nhello = hello.cli:main\n",
-                "hello-1.data/scripts/old": "#!python\nprint('old')\n",
-                "hello-1.data/data/share/hello.txt": "data\n",
-            },
-        )
-        for tag in ("cp311-cp311-manylinux_2_17_x86_64", "cp311-cp311-manylinux_2_39_x86_64"):
-            index.add("native", "2", "2024-01-01", tag=tag, files={f"native/{tag}.so": NATIVE})
-        project = Project(root, index, {"ENVLOCK_CACHE_DIR": str(folder / "cache")})
-        (root / "archive.pgp").write_bytes(signer().public)
-        os_settings = {
-            "base": "debian:bookworm",
-            "packages": list(PACKAGES),
-            "keyring": "archive.pgp",
-            "mirrors": [archive.template],
-        }
-        project.write(
-            "hello", settings={"targets": ["linux/amd64"], "python": "3.11", "os": os_settings}
-        )
-        (root / "tool.py").write_text("print('the project')\n")
-        (root / "secret.env").write_text("PASSWORD=x\n")
-        (root / "pack").mkdir()
-        (root / "pack" / "run.sh").write_text("#!/bin/sh\necho run\n")
-        (root / "pack" / "run.sh").chmod(0o755)
-        (root / "link").symlink_to("pack/run.sh")
-        run(["git", "init", "-q"], cwd=root)
-        run(["git", "add", "tool.py", "pack", "link", "pyproject.toml"], cwd=root)
-        project.lock(as_of="2024-06-02")
-        done = project.run("build", "image", "--output", "image", "--json")
-        assert done.returncode == 0, done.stderr
-        unpacked = images.unpack(root / "image", folder / "root")
-        yield World(
-            project=project, image=root / "image", told=json.loads(done.stdout), root=unpacked
-        )
+@pytest.fixture
+def world(built_world: World) -> World:
+    return built_world
 
 
 # --- read by other tools ---

@@ -61,10 +61,12 @@ class Project:
         (self.root / "pyproject.toml").write_text(tomli_w.dumps(tables), encoding="utf-8")
         return self
 
-    def start(self, *arguments: str, **variables: Any) -> subprocess.Popen[str]:
-        """Start envlock and do not wait for it."""
+    def start(
+        self, *arguments: str, through: Sequence[str] = (), **variables: Any
+    ) -> subprocess.Popen[str]:
+        """Start envlock and do not wait for it; ``through`` as for ``run``."""
         return subprocess.Popen(
-            [*ENVLOCK, *arguments],
+            [*through, *ENVLOCK, *arguments],
             cwd=self.root,
             env=self.environment(variables),
             stdin=subprocess.DEVNULL,

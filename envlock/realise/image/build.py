@@ -31,11 +31,13 @@ class Wishes:
         compression: of layers, a key of ``layer.MEDIA_TYPES``.
         user: of containers: ``app``, ``root``, or numbers (``1000:1000``).
         project: the project's own files; None where they do not go in.
+        scripts: run the packages' maintainer scripts, by mmdebstrap.
     """
 
     compression: str
     user: str
     project: tuple[ProjectFile, ...] | None = None
+    scripts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +106,7 @@ def build(
     Raises:
         EnvlockError: see ``packages``, ``wheels``, ``project`` and ``realise.fetch``.
     """
-    system = Unpacked(parts, wishes.compression, reporter)
+    system = _system(parts, wishes, as_of, reporter)
     below = _python_steps(parts, wishes, reporter)
     above = _own_steps(parts, wishes, system)
     steps: list[_Step] = [system, *below, *above]
@@ -126,6 +128,14 @@ def build(
         ),
         cached=frozenset(digest for step in steps for digest in step.cached),
     )
+
+
+def _system(parts: Parts, wishes: Wishes, as_of: datetime, reporter: Reporter) -> System:
+    if wishes.scripts:
+        from envlock.realise.image.bootstrap import Bootstrapped
+
+        return Bootstrapped(parts, wishes.compression, as_of, reporter)
+    return Unpacked(parts, wishes.compression, reporter)
 
 
 def _all_files(needs: Sequence[UsedFiles]) -> UsedFiles:

@@ -196,7 +196,7 @@ def _paragraph(control: bytes, name: str) -> dict[str, str]:
             if not colon:
                 raise odd_file("its control file is damaged", name)
             last = key.strip()
-            fields[last] = value.strip(" \t")
+            fields[last] = value.lstrip(" \t")
     if not {"Package", "Version", "Architecture"} <= fields.keys():
         raise odd_file("its control file lacks Package, Version or Architecture", name)
     return fields

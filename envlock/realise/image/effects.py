@@ -3,7 +3,7 @@
 Each function says what one package's scripts do at a first installation on Debian 12; what a
 package ships itself is never replaced. Left out on purpose: .pyc files, the loader's cache, links
 that start services, debconf's answers, and links by hash in /etc/ssl/certs: OpenSSL finds the
-bundle by its other default name, ``cert.pem``.
+bundle by its other default name, ``cert.pem``, a link that the package openssl brings.
 """
 
 from __future__ import annotations
@@ -29,9 +29,6 @@ class Root(Protocol):
 
     def captured_below(self, folder: str) -> Mapping[str, bytes]:
         """All such files below a folder, by path, sorted."""
-
-    def has(self, path: str) -> bool:
-        """Whether something is there."""
 
     def add_folder(self, path: str, mode: int = 0o755, gid: int = 0) -> None:
         """A folder."""
@@ -181,8 +178,6 @@ def _ca_certificates(root: Root) -> None:
         root.add_link(f"etc/ssl/certs/{plain}.pem", f"/{folder}/{name}")
         bundle += content if content.endswith(b"\n") else content + b"\n"
     root.add_file("etc/ssl/certs/ca-certificates.crt", bundle)
-    if root.has("usr/lib/ssl"):
-        root.add_link("usr/lib/ssl/cert.pem", "/etc/ssl/certs/ca-certificates.crt")
 
 
 _PAM_TYPES = {

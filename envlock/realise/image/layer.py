@@ -187,6 +187,14 @@ class LayerWriter:
             self._stream(path, content, info.size)
         self._write(bytes(-info.size % tarfile.BLOCKSIZE))
 
+    def member(self, info: tarfile.TarInfo, content: IO[bytes] | None, size: int) -> None:
+        """Any member as ``info`` says, which the caller has made; ``content`` of a regular file."""
+        info.size = size if content is not None else 0
+        self._header(info)
+        if content is not None:
+            self._stream(info.name, content, size)
+            self._write(bytes(-size % tarfile.BLOCKSIZE))
+
     def settle(self) -> Layer:
         """End the archive and put it into the store."""
         self._write(bytes(2 * tarfile.BLOCKSIZE))

@@ -31,8 +31,9 @@ class Layout:
     """An image's blobs: ``top`` is the manifest, or the index of several platforms."""
 
     def __init__(self, images: tuple[Image, ...], top: Document) -> None:
-        self._top = top
-        documents = [top, *(d for image in images for d in (image.config, image.manifest))]
+        self.top = top
+        self._manifests = [image.manifest for image in images if image.manifest is not top]
+        documents = [top, *self._manifests, *(image.config for image in images)]
         self._documents = {document.digest: document.content for document in documents}
         self._layers = {layer.digest: layer.size for image in images for layer in image.layers}
 
@@ -41,11 +42,8 @@ class Layout:
         """Bytes of all blobs."""
         return sum(map(len, self._documents.values())) + sum(self._layers.values())
 
-    def _index(self) -> bytes:
-        entry: Mapping[str, object] = {
-            **descriptor(self._top),
-            "annotations": {_NAME: TAG},
-        }
+    def _index(self, tag: str = TAG) -> bytes:
+        entry: Mapping[str, object] = {**descriptor(self.top), "annotations": {_NAME: tag}}
         return encode({"manifests": [entry], "schemaVersion": 2})
 
     def write_folder(self, folder: Path) -> None:
@@ -73,8 +71,8 @@ class Layout:
                 if path.name not in self._documents and path.name not in self._layers:
                     path.unlink()
 
-    def write_archive(self, path: Path) -> None:
-        """Replace the file by the image's archive, whole or not at all.
+    def write_archive(self, path: Path, *, tag: str = TAG) -> None:
+        """Replace the file by the image's archive, whole or not at all; ``tag`` names the image.
 
         Raises:
             UsageError: it is a folder.
@@ -89,7 +87,7 @@ class Layout:
                 with tarfile.TarFile(
                     fileobj=file, mode="w", format=tarfile.PAX_FORMAT, copybufsize=1 << 20
                 ) as archive:
-                    self._add_all(archive)
+                    self._add_all(archive, tag)
                 file.flush()
                 os.fsync(file.fileno())
             mask = os.umask(0)
@@ -103,7 +101,7 @@ class Layout:
             if temporary is not None:
                 Path(temporary).unlink(missing_ok=True)
 
-    def _add_all(self, archive: tarfile.TarFile) -> None:
+    def _add_all(self, archive: tarfile.TarFile, tag: str) -> None:
         for folder in ("blobs", "blobs/sha256"):
             info = tarfile.TarInfo(folder)
             info.type, info.mode, info.mtime = tarfile.DIRTYPE, 0o755, EARLIEST
@@ -118,16 +116,24 @@ class Layout:
                 info.size = self._layers[digest]
                 with stored(digest).open("rb") as content:
                     archive.addfile(info, content)
-        for name, data in (("index.json", self._index()), ("oci-layout", _LAYOUT)):
+        for name, data in (("index.json", self._index(tag)), ("oci-layout", _LAYOUT)):
             info = tarfile.TarInfo(name)
             info.size, info.mtime = len(data), EARLIEST
             archive.addfile(info, io.BytesIO(data))
 
     def blobs(self) -> Iterator[tuple[str, bytes | Path]]:
-        """Digest, and content or file, of everything but the manifests: what a push sends first."""
+        """Layers and configurations, by digest: their file or bytes."""
         for digest in self._layers:
             yield digest, stored(digest)
-        yield from self._documents.items()
+        listed = {document.digest for document in self.manifests()}
+        for digest, content in self._documents.items():
+            if digest not in listed:
+                yield digest, content
+
+    def manifests(self) -> Iterator[Document]:
+        """The manifests of several platforms, then ``top``."""
+        yield from self._manifests
+        yield self.top
 
 
 def _write(path: Path, content: bytes) -> None:
