@@ -98,6 +98,9 @@ def test_the_environment_runs_as_its_user(world: World) -> None:
     assert script.startswith("#!/opt/venv/bin/python\n")
     code = "import hello.cli, native, ssl, sqlite3, ctypes, getpass; print(getpass.getuser())"
     assert images.inside(world.root, "python", "-c", code, user="app:app") == "app\n"
+    (world.root / "dev" / "null").touch()  # a file will do
+    code = "from ctypes.util import find_library as f; print(f('c'), f('gomp'), f('ssl'))"
+    assert images.inside(world.root, "python", "-c", code) == "libc.so.6 libgomp.so.1 libssl.so.3\n"
     code = "import ssl; print(len(ssl.create_default_context().get_ca_certs()) > 100)"
     assert images.inside(world.root, "python", "-c", code) == "True\n"
     assert images.inside(world.root, "date", "+%Z") == "UTC\n"

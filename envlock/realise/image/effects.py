@@ -1,8 +1,8 @@
 """What the maintainer scripts of ``scripts.KNOWN`` leave behind, made by envlock.
 
 Each function says what one package's scripts do at a first installation on Debian 12; what a
-package ships itself is never replaced. Left out on purpose: .pyc files, the loader's cache, links
-that start services, debconf's answers, and links by hash in /etc/ssl/certs: OpenSSL finds the
+package ships itself is never replaced. Left out on purpose: .pyc files, links that
+start services, debconf's answers, and links by hash in /etc/ssl/certs: OpenSSL finds the
 bundle by its other default name, ``cert.pem``, a link that the package openssl brings.
 """
 
@@ -15,6 +15,7 @@ from typing import Protocol
 CAPTURED = re.compile(
     r"usr/share/(base-files|base-passwd|debianutils|pam|pam-configs|ca-certificates)/.*"
     r"|usr/share/(libc-bin/nsswitch\.conf|readline/inputrc)"
+    r"|etc/ld\.so\.conf\.d/.*\.conf"
 )
 """Files of packages whose content is looked at."""
 

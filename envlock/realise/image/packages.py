@@ -25,8 +25,10 @@ from envlock.realise.image import dpkg
 from envlock.realise.image.deb import Deb, read_control, unpacked_data
 from envlock.realise.image.effects import CAPTURED, EFFECTS
 from envlock.realise.image.layer import Layer, LayerWriter
+from envlock.realise.image.ldcache import LIBRARY, TRIPLETS, cache, fits, folders
 from envlock.realise.image.scripts import Alternative, judge
 from envlock.realise.image.tree import ALIASES, Node, Tree, odd_file, outside, unknown_kind
+from envlock.resolve.os.libraries.elf import read_elf
 
 SETUID = frozenset(
     {
@@ -47,28 +49,38 @@ _PRIVILEGE = 0o6000
 
 @dataclass(slots=True)
 class Root:
-    """What the layers of a root have so far: shared by the base's and those on top of it."""
+    """What the layers of a root have so far: shared by the base's and those on top of it.
+
+    ``sonames`` are the shared libraries by path; ``""`` for one that does not say its name.
+    """
 
     base: str
+    architecture: str
     tree: Tree = field(default_factory=lambda: Tree(aliases=ALIASES))
     installed: list[dpkg.Installed] = field(default_factory=list)
     alternatives: dict[str, list[Alternative]] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
+    sonames: dict[str, str] = field(default_factory=dict)
 
     def state(self) -> dict[str, object]:
         """What ``restore`` needs beside the packages themselves, as JSON has it."""
         return {
             "contents": {path: data.decode("latin-1") for path, data in self.contents.items()},
+            "sonames": self.sonames,
             "md5": {p.deb.package: dict(p.md5) for p in self.installed},
             "paths": {p.deb.package: list(p.paths) for p in self.installed},
             "tree": self.tree.rows(),
         }
 
     @classmethod
-    def restore(cls, base: str, packages: Sequence[OsPackage], state: dict[str, Any]) -> Root:
+    def restore(
+        cls, base: str, architecture: str, packages: Sequence[OsPackage], state: dict[str, Any]
+    ) -> Root:
         """A root as it was after these packages, which the store has."""
-        root = cls(base=base, tree=Tree(aliases=ALIASES, rows=state["tree"]))
+        tree = Tree(aliases=ALIASES, rows=state["tree"])
+        root = cls(base=base, architecture=architecture, tree=tree)
         root.contents = {path: text.encode("latin-1") for path, text in state["contents"].items()}
+        root.sonames = dict(state["sonames"])
         for package in _ordered(packages):
             deb = _control(package)
             root.installed.append(
@@ -238,8 +250,16 @@ class _Unpacking:
                 raise odd_file(f"{path} ends before its own size says", deb.name)
             if CAPTURED.fullmatch(path):
                 self._root.contents[path] = kept
+        elif LIBRARY.fullmatch(path.rpartition("/")[2]):
+            self._note_library(path, stream)
         self._writer.file(path, content, size=member.size, mode=mode, mtime=mtime, uid=uid, gid=gid)
         return kept
+
+    def _note_library(self, path: str, stream: IO[bytes]) -> None:
+        found = read_elf(stream)
+        stream.seek(0)
+        if found is not None and fits(found.bits, found.machine, self._root.architecture):
+            self._root.sonames[path] = found.soname or ""
 
     def _claim(self, path: str, node: Node) -> bool:
         for folder in self._tree.missing_folders(path):
@@ -280,6 +300,7 @@ class _Unpacking:
                 if name in names:
                     effect(self)
         self._add_alternatives(alternatives)
+        self._add_loader_cache()
         self._add_database(names)
 
     def _add_alternatives(self, alternatives: Iterable[Alternative]) -> None:
@@ -298,6 +319,25 @@ class _Unpacking:
                 self.add_link(place, f"/etc/alternatives/{link_name}")
                 self._set_link(f"etc/alternatives/{link_name}", path)
             self._set_file(f"{dpkg.FOLDER}/alternatives/{name}", dpkg.alternatives_file(group))
+
+    def _add_loader_cache(self) -> None:
+        """What ldconfig would write: for each of its folders the libraries by their sonames."""
+        if not self.has("etc/ld.so.conf") or self._root.architecture not in TRIPLETS:
+            return
+        entries: list[tuple[str, str]] = []
+        seen = set()
+        for folder in folders(self.captured_below("etc/ld.so.conf.d"), self._root.architecture):
+            place = self._tree.place(folder.lstrip("/"), "ldconfig")
+            if place in seen:
+                continue  # /usr/lib, after /lib that is a link to it
+            seen.add(place)
+            for path in self._tree.below(place):
+                name = path.rpartition("/")[2]
+                file = self._tree.follow(path) if LIBRARY.fullmatch(name) else None
+                soname = self._root.sonames.get(file or "")
+                if soname is not None and (soname in ("", name) or name.endswith(".so")):
+                    entries.append((name, f"{folder}/{name}"))
+        self._set_file("etc/ld.so.cache", cache(entries, self._root.architecture))
 
     def _add_database(self, new: set[str]) -> None:
         installed = self._root.installed

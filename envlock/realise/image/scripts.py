@@ -40,7 +40,7 @@ KNOWN: dict[str, str] = {
     "init-system-helpers": _UPGRADE,
     "less": "an alternative (pager)",
     "libblas3": "an alternative; else " + _UPGRADE,
-    "libc-bin": f"{_BY_US}: /etc/nsswitch.conf, and the loader's cache is left out",
+    "libc-bin": f"{_BY_US}: /etc/nsswitch.conf, the loader's cache",
     "libc6": "restarts services " + _UPGRADE,
     "libgcrypt20": _UPGRADE,
     "libgssapi-krb5-2": _UPGRADE,
@@ -74,7 +74,7 @@ _HARMLESS = {
     "dh_installmenu": "menus of window managers",
     "dh_installsystemd": "starts services",
     "dh_installsystemduser": "starts services",
-    "dh_makeshlibs": "the loader's cache, which is left out",
+    "dh_makeshlibs": "the loader's cache, which envlock writes",
     "dh_python3": _PYC,
 }
 """debhelper's sections, and what they do that an image does not need."""

@@ -93,7 +93,12 @@ class Unpacked:
         for _title, packages in self._groups[: len(layers)]:
             below = (*below, *packages)
         state = kept_state(self._key(len(layers))) if layers else None
-        root = Root(base=self._base) if state is None else Root.restore(self._base, below, state)
+        own = (self._base, self._architecture)
+        root = (
+            Root(base=own[0], architecture=own[1])
+            if state is None
+            else Root.restore(*own, below, state)
+        )
         for count in range(len(layers) + 1, len(self._groups) + 1):
             title, packages = self._groups[count - 1]
             self._reporter.step(f"unpacking {len(packages)} packages")

@@ -101,6 +101,13 @@ class Tree:
         """What is there."""
         return self._nodes.get(path)
 
+    def below(self, folder: str) -> list[str]:
+        """The paths right in a folder, sorted."""
+        start = folder + "/"
+        return sorted(
+            path for path in self._nodes if path.startswith(start) and "/" not in path[len(start) :]
+        )
+
     def missing_folders(self, path: str) -> list[str]:
         """The folders above a path that nobody has put there, topmost first."""
         missing = []

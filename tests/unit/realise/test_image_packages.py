@@ -99,13 +99,20 @@ def base_passwd(folder: Path) -> OsPackage:
 
 
 def layer(*packages: OsPackage, base: str = "debian:bookworm") -> dict[str, tarfile.TarInfo]:
-    made = write_layer(Root(base=base), packages, title="test", compression="none")
+    made = write_layer(
+        Root(base=base, architecture="amd64"), packages, title="test", compression="none"
+    )
     with tarfile.open(stored(made.digest)) as archive:
         return {info.name: info for info in archive}
 
 
 def text(*packages: OsPackage, path: str) -> str:
-    made = write_layer(Root(base="debian:bookworm"), packages, title="test", compression="none")
+    made = write_layer(
+        Root(base="debian:bookworm", architecture="amd64"),
+        packages,
+        title="test",
+        compression="none",
+    )
     with tarfile.open(stored(made.digest)) as archive:
         content = archive.extractfile(path)
         assert content is not None
@@ -247,7 +254,7 @@ def test_configuration_files_are_known_with_their_digest(tmp_path: Path) -> None
 def test_the_order_of_packages_does_not_matter(tmp_path: Path) -> None:
     one, two = package(tmp_path, "a", entry("./usr/a")), package(tmp_path, "b", entry("./usr/b"))
     first, second = (
-        write_layer(Root(base="x"), order, title="", compression="none")
+        write_layer(Root(base="x", architecture="amd64"), order, title="", compression="none")
         for order in ((one, two), (two, one))
     )
     assert first == second
