@@ -145,7 +145,9 @@ def image(
     parts = [choose_parts(lock, target, only_os=only == "os") for target in chosen]
     own = project_files(project.root) if with_project and only is None else None
     wishes = Wishes(compression=compression, user=user, project=own, scripts=mode == "scripts")
-    annotations = labels(lock)
+    # The image is made from packages, not on the lock's base image, so it must not name that.
+    base = "org.opencontainers.image.base."
+    annotations = {key: text for key, text in labels(lock).items() if not key.startswith(base)}
     with reporting(context, in_bytes=True) as reporter:
         built = _build(lock, project, parts, wishes, annotations, reporter)
         images = tuple(entry.image for entry in built)

@@ -188,6 +188,8 @@ class Fresh:
         """
         final = stored(sha256)
         try:
+            self.file.flush()
+            os.fsync(self.file.fileno())
             self.file.close()
             final.parent.mkdir(parents=True, exist_ok=True)
             self.path.chmod(0o444)

@@ -27,7 +27,7 @@ from installer.scripts import Script
 from installer.sources import WheelFile
 from installer.utils import Scheme, construct_record_file, fix_shebang
 
-from envlock.errors import EnvlockError, UsageError
+from envlock.errors import EnvlockError
 from envlock.realise.image.deb import IN_MEMORY
 from envlock.realise.image.layer import Layer, LayerWriter
 from envlock.realise.image.parts import PREFIX
@@ -167,7 +167,7 @@ class _Place(WheelDestination):
         self, scheme: Scheme, path: object, stream: BinaryIO, is_executable: bool
     ) -> RecordEntry:
         if scheme == "scripts":
-            with fix_shebang(_seekable(stream), self._python) as fixed:
+            with fix_shebang(stream, self._python) as fixed:
                 return self._write(scheme, str(path), fixed, executable=True)
         return self._write(scheme, str(path), stream, executable=is_executable)
 
@@ -230,10 +230,3 @@ class _Place(WheelDestination):
         for folder in self._tree.missing_folders(path):
             self._tree.claim(folder, Node(kind="folder", owner=self._owner))
             self._writer.folder(folder)
-
-
-def _seekable(stream: BinaryIO) -> BinaryIO:
-    content = stream.read(IN_MEMORY + 1)
-    if len(content) > IN_MEMORY:
-        raise UsageError(f"a script of more than {IN_MEMORY} bytes")
-    return io.BytesIO(content)

@@ -90,6 +90,12 @@ def test_what_is_no_wheel_is_said(tmp_path: Path, content: bytes) -> None:
     assert error.exit_code == 2
 
 
+def test_a_program_among_the_scripts_stays_as_it_is(tmp_path: Path) -> None:
+    found = layer(wheel(tmp_path, **{"thing-1.data|scripts|tool": "\x7fELF" + "x" * 9_000_000}))
+    assert found["opt/venv/bin/tool"].size == 9_000_004
+    assert found["opt/venv/bin/tool"].mode == 0o755
+
+
 def test_no_compiled_modules(tmp_path: Path) -> None:
     found = layer(wheel(tmp_path, **{"thing|__pycache__|x.cpython-311.pyc": "evil"}))
     assert not [name for name in found if "__pycache__" in name]
