@@ -56,7 +56,7 @@ set -e
 rm -rf root.tar site peer storage
 mmdebstrap --quiet --mode=root --variant=essential --include="$1" "" root.tar \
     "deb [trusted=yes] copy:$PWD/archive ./" 2>mmdebstrap.log
-uv pip install --quiet --offline --no-deps --target site --python-version 3.11 \
+"$2" pip install --quiet --offline --no-deps --target site --python-version 3.11 \
     --python-platform x86_64-unknown-linux-gnu wheels/*.whl
 export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
 buildah="buildah --root $PWD/storage --runroot $PWD/storage/run"
@@ -87,7 +87,7 @@ def images(bench: Bench) -> Iterator[Row]:
     first = _envlock(folder, *build)
     peer = Contender(
         name="mmdebstrap + buildah",
-        argv=("sh", "-c", _PEER, "sh", ",".join(names)),
+        argv=("sh", "-c", _PEER, "sh", ",".join(names), str(BIN / "uv")),
         folder=folder,
     )
     bench.say("images: against mmdebstrap and buildah")
