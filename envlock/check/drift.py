@@ -18,6 +18,7 @@ class Layer(StrEnum):
     PYTHON = "python"
     OS = "os"
     NIX = "nix"
+    IMAGE = "image"
 
 
 class Code(StrEnum):
@@ -50,6 +51,8 @@ class Code(StrEnum):
     OS_STATE = "OS003"
     NIX_OTHER_LOCK = "NX001"
     NIX_CONTENT = "NX002"
+    IMAGE_OTHER_LOCK = "IM001"
+    IMAGE_OTHER_BASE = "IM002"
 
 
 class Severity(StrEnum):
@@ -243,6 +246,18 @@ MEANINGS: dict[Code, Meaning] = {
         name="nix-other-lock",
         summary="What Nix built last was built from another lock.",
         remedy="envlock build nix",
+    ),
+    Code.IMAGE_OTHER_LOCK: Meaning(
+        layer=Layer.IMAGE,
+        name="image-other-lock",
+        summary="An image says that it was made from another lock.",
+        remedy="make the image anew from this lock",
+    ),
+    Code.IMAGE_OTHER_BASE: Meaning(
+        layer=Layer.IMAGE,
+        name="image-other-base",
+        summary="An image says that it was built on another base image than the locked one.",
+        remedy="make the image anew from this lock",
     ),
 }
 """Every code's meaning, the most important first."""

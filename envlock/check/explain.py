@@ -10,6 +10,7 @@ TITLES = {
     Layer.PYTHON: "Python environment and lock",
     Layer.OS: "OS packages and lock",
     Layer.NIX: "What Nix built",
+    Layer.IMAGE: "Images",
 }
 
 ORIGINS: dict[Code, str] = {
@@ -56,6 +57,8 @@ ORIGINS: dict[Code, str] = {
     Code.OS_STATE: "dpkg was interrupted, or a maintainer script failed.",
     Code.NIX_CONTENT: "A file in the store was edited, or the disk damaged it.",
     Code.NIX_OTHER_LOCK: "The lock changed after `envlock build nix`.",
+    Code.IMAGE_OTHER_LOCK: "The lock changed after the image was made, or it is another project's.",
+    Code.IMAGE_OTHER_BASE: "The base image was locked again, or its tag was used in its place.",
 }
 """How each comes about."""
 

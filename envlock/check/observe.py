@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from envlock.io.interpreters import Interpreter
@@ -124,14 +124,41 @@ def _dist_info(path: Path) -> Distribution:
     if found.problem is not None:
         return found
     try:
-        direct_url = _direct_url(path / "direct_url.json")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        return _broken(path, ".dist-info", f"direct_url.json cannot be read: {error}")
+        content = (path / "direct_url.json").read_bytes()
+    except FileNotFoundError:
+        return found
     except OSError as error:
         return _broken(path, ".dist-info", f"direct_url.json: {error.strerror}")
-    if direct_url is None:
+    return _from(found, content, ".dist-info")
+
+
+def described(
+    path: Path, name: str, metadata: bytes | None, suffix: str, *, direct_url: bytes | None = None
+) -> Distribution:
+    """The package of a metadata folder at ``path`` whose content is at hand.
+
+    Args:
+        path: the folder (``….dist-info``), for the result and its problems.
+        name: the metadata file's, ``METADATA`` or ``PKG-INFO``.
+        metadata: its content; None where there is none.
+        suffix: ``.dist-info`` or ``.egg-info``.
+        direct_url: the content of ``direct_url.json``, where there is one.
+    """
+    if metadata is None:
+        return _broken(path, suffix, f"{name} is not there")
+    found = _parsed(path, name, _header(metadata), suffix)
+    if found.problem is not None or direct_url is None:
         return found
-    return Distribution(name=found.name, version=found.version, path=path, direct_url=direct_url)
+    return _from(found, direct_url, suffix)
+
+
+def _from(found: Distribution, content: bytes, suffix: str) -> Distribution:
+    """The package with what its ``direct_url.json`` says."""
+    try:
+        url = _direct_url(content)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return _broken(found.path, suffix, f"direct_url.json cannot be read: {error}")
+    return replace(found, direct_url=url)
 
 
 def _read(path: Path, metadata: Path, suffix: str) -> Distribution:
@@ -139,13 +166,17 @@ def _read(path: Path, metadata: Path, suffix: str) -> Distribution:
         head = _head(metadata)
     except OSError as error:
         return _broken(path, suffix, f"{metadata.name}: {error.strerror}")
+    return _parsed(path, metadata.name, head, suffix)
+
+
+def _parsed(path: Path, file: str, head: bytes, suffix: str) -> Distribution:
     name, version = _NAME.search(head), _VERSION.search(head)
     if name is None or version is None:
         missing = "Name" if name is None else "Version"
-        return _broken(path, suffix, f"{metadata.name} has no {missing}")
+        return _broken(path, suffix, f"{file} has no {missing}")
     text = name[1].decode("utf-8", "replace").strip()
     if not _PROPER.fullmatch(text):
-        return _broken(path, suffix, f"{metadata.name} has an improper Name: {text!r}")
+        return _broken(path, suffix, f"{file} has an improper Name: {text!r}")
     return Distribution(
         name=_normalized(text), version=version[1].decode("utf-8", "replace").strip(), path=path
     )
@@ -158,8 +189,12 @@ def _head(path: Path) -> bytes:
         end = re.search(rb"\r?\n\r?\n", head)
         if end is None and len(head) == _HEAD:
             head += file.readall() or b""
-            end = re.search(rb"\r?\n\r?\n", head)
-    return head if end is None else head[: end.start()]
+    return _header(head)
+
+
+def _header(content: bytes) -> bytes:
+    end = re.search(rb"\r?\n\r?\n", content)
+    return content if end is None else content[: end.start()]
 
 
 def _egg_link(path: Path) -> Distribution:
@@ -178,11 +213,7 @@ def _egg_link(path: Path) -> Distribution:
     return Distribution(name=found.name, version=found.version, path=path, direct_url=url)
 
 
-def _direct_url(path: Path) -> DirectUrl | None:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return None
+def _direct_url(content: bytes) -> DirectUrl:
     table = json.loads(content)
     url, subdirectory = str(table["url"]), table.get("subdirectory")
     if "vcs_info" in table:

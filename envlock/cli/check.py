@@ -51,6 +51,7 @@ Examples:
   envlock check --format junit -o drift.xml     # or sarif, github, markdown
   envlock check --request-only    # does the lock still answer the project?
   envlock check --python-only     # is the lock installed?
+  envlock check --image app.tar   # what is in an image, without running it
   envlock check --nix-only        # is what Nix built still that, and of this lock?
 
 An unlocked pip, setuptools, wheel or uv is no drift: tools put them into new environments."""
@@ -69,6 +70,11 @@ An unlocked pip, setuptools, wheel or uv is no drift: tools put them into new en
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="The system whose OS packages to compare. Default: this one, if it is the lock's base.",
+)
+@click.option(
+    "--image",
+    metavar="REF|TAR|DIR",
+    help="A container image instead: in a registry, an archive of one, or an OCI image layout.",
 )
 @click.option("--request-only", is_flag=True, help="Compare only the project with the lock.")
 @click.option("--python-only", is_flag=True, help="Compare only the environment with the lock.")
@@ -99,6 +105,7 @@ def command(
     prefix: Path | None,
     python: str | None,
     root: Path | None,
+    image: str | None,
     request_only: bool,
     python_only: bool,
     os_only: bool,
@@ -130,6 +137,8 @@ def command(
         raise UsageError("--target belongs to --portable")
     if portable and (only or as_json or form or prefix or python or root):
         raise UsageError("--portable compares nothing: leave out what says what and how")
+    if image is not None and (portable or only or prefix or python or root or paranoid):
+        raise UsageError("--image goes with no other option that says what is compared")
     if as_json and form not in (None, "json"):
         raise UsageError(f"--json and --format {form} exclude one another")
     form = "json" if as_json else form or "table"
@@ -139,18 +148,12 @@ def command(
     if portable:
         return _portable(project, lock, target, path)
     settings = load_check_settings(project, now=_now())
-    found: tuple[Drift, ...] = ()
-    if only in (None, "--request-only"):
-        found += _request_drift(project, lock)
-    if only in (None, "--python-only"):
-        found += _python_drift(
-            context, project, lock, prefix=prefix, python=python, paranoid=paranoid
-        )
-    if only in (None, "--os-only"):
-        found += _os_drift(context, lock, root, required=only is not None or root is not None)
-    if only in (None, "--nix-only"):
-        found += _nix_drift(project, lock, required=only is not None)
-    compared = _compared(only, project, lock, root)
+    if image is not None:
+        from envlock.cli.check_image import image_drift
+
+        found, compared = image_drift(context, lock, image)
+    else:
+        found, compared = _compare(context, project, lock, only, prefix, python, root, paranoid)
     judged = judge(found, settings, compared)
     outcome = Outcome(
         lock=_shown(project.lock_path, context.directory),
@@ -176,6 +179,31 @@ def _portable(project: Project, lock: Lock, target: str | None, output: Path | N
     )
     write_result(text, output)
     return 0
+
+
+def _compare(
+    context: Context,
+    project: Project,
+    lock: Lock,
+    only: str | None,
+    prefix: Path | None,
+    python: str | None,
+    root: Path | None,
+    paranoid: bool,
+) -> tuple[tuple[Drift, ...], set[Layer]]:
+    """The differences of what is asked for, and the layers that were compared."""
+    found: tuple[Drift, ...] = ()
+    if only in (None, "--request-only"):
+        found += _request_drift(project, lock)
+    if only in (None, "--python-only"):
+        found += _python_drift(
+            context, project, lock, prefix=prefix, python=python, paranoid=paranoid
+        )
+    if only in (None, "--os-only"):
+        found += _os_drift(context, lock, root, required=only is not None or root is not None)
+    if only in (None, "--nix-only"):
+        found += _nix_drift(project, lock, required=only is not None)
+    return found, _compared(only, project, lock, root)
 
 
 def _compared(only: str | None, project: Project, lock: Lock, root: Path | None) -> set[Layer]:

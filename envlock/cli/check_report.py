@@ -23,6 +23,7 @@ _TITLES = {
     Layer.PYTHON: "the environment is not what the lock says",
     Layer.OS: "the system's packages are not what the lock says",
     Layer.NIX: "what Nix built is not what the lock says",
+    Layer.IMAGE: "the image is not of this lock",
 }
 
 

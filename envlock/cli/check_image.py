@@ -1,0 +1,47 @@
+"""``envlock check --image``: an image against the lock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from envlock.check.drift import Drift, Layer
+from envlock.check.image_compare import compare_image
+from envlock.check.image_observe import observe_image
+from envlock.cli.context import Context
+from envlock.cli.output import reporting, say
+from envlock.errors import UsageError
+from envlock.io.machine import machine_platform
+from envlock.io.oci_source import open_image
+from envlock.io.registry import Registry
+from envlock.lock.image_codec import linux_platforms
+from envlock.lock.model import Lock
+from envlock.lock.selection import select_target
+
+
+def image_drift(context: Context, lock: Lock, text: str) -> tuple[tuple[Drift, ...], set[Layer]]:
+    """The differences, and the layers that were compared.
+
+    Raises:
+        UsageError: the lock or the image is for no platform of the other.
+        SourceError: the image cannot be had.
+        VerificationError: it is damaged or hostile.
+    """
+    platforms = linux_platforms(lock.targets)
+    if not platforms:
+        raise UsageError("the lock has no Linux target, and images are for Linux")
+    own = machine_platform()
+    ordered = tuple(sorted(platforms, key=lambda platform: (platform != own, platform)))
+    with Registry() as registry, reporting(context) as reporter:
+        source = open_image(text, context.directory, registry)
+        image = observe_image(source, ordered, reporter)
+    version = image.python.version or None
+    try:
+        target = select_target(lock, image.platform, version)
+    except UsageError:
+        target = select_target(lock, image.platform)
+    if not image.python.distributions and not version:
+        # No Python package at all: which Python it would be is not known either.
+        image = replace(image, python=replace(image.python, version=target.python))
+    say(context, f"image {image.digest} for {image.platform}, {image.layers} layers")
+    compared = {Layer.IMAGE, Layer.PYTHON} | ({Layer.OS} if lock.os is not None else set())
+    return compare_image(lock, target, image), compared
