@@ -111,7 +111,7 @@ def observe(
             sorted(p for p in files.removed if place.of(p) is Place.WORK and not still_there(p))
         ),
         programs=tuple(sorted(programs)),
-        libraries=tuple(sorted(libraries)),
+        libraries=tuple(sorted(libraries - programs)),
         environment=tuple(sorted(environment - libraries - programs)),
         network=tuple(sorted(trace.connections)),
     )

@@ -4,6 +4,12 @@
 - ``model``      what comes out: plain values
 - ``child``      the steps between fork and exec
 - ``signals``    what this process is sent is passed on
+- ``tracer``     tracing set up and brought to its end
+- ``filter``     which system calls stop (BPF); ``abi`` has their numbers
+- ``listener``   receives and answers them, whoever is killed
+- ``recorder``   makes events of them, with ``memory``, ``paths``, ``network`` and ``maps``
+
+docs/tracing.md says what is seen and what is not.
 """
 
 from envlock.io.trace.child import StartError

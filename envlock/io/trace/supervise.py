@@ -13,9 +13,9 @@ from pathlib import Path
 from envlock.io.trace.child import Command, failure, start
 from envlock.io.trace.model import Method, Supervised, Trace, Usage
 from envlock.io.trace.signals import Signals
+from envlock.io.trace.tracer import Tracer
 
 Watch = Mapping[int, Callable[[], bool]]
-_NOT_ASKED = Trace(method=Method.NONE, complete=False, gaps=("tracing was switched off",))
 
 
 def supervise(
@@ -58,14 +58,27 @@ def supervise(
 def _run(
     command: Command, signals: Signals, watch: dict[int, Callable[[], bool]], *, trace: bool
 ) -> Supervised:
+    tracer, why = _tracer() if trace else (None, "tracing was switched off")
+
+    def before() -> None:
+        signals.release()
+        if tracer is not None:
+            tracer.attach()
+
     begun = time.monotonic()
-    pid, told = start(command, before=signals.release)
+    pid, told = start(command, before=before)
     signals.started(pid)
+    if tracer is not None:
+        tracer.attached()
     ended = _exit_descriptor(pid)
-    said = _serve(ended, told, signals, watch)
+    said = _serve(ended, told, signals, watch, tracer)
     _, status, used = os.wait4(pid, 0)
     wall = time.monotonic() - begun
     os.close(ended)
+    if tracer is None:
+        seen, running = Trace(method=Method.NONE, complete=False, gaps=(why,)), None
+    else:
+        seen, running = tracer.finish()
     if said:
         raise failure(command, said)
     code = os.waitstatus_to_exitcode(status)
@@ -81,24 +94,42 @@ def _run(
             blocks_read=used.ru_inblock,
             blocks_written=used.ru_oublock,
         ),
-        trace=_NOT_ASKED,
-        left_running=None,
+        trace=seen,
+        left_running=running,
     )
 
 
-def _serve(ended: int, told: int, signals: Signals, watch: dict[int, Callable[[], bool]]) -> bytes:
+def _tracer() -> tuple[Tracer | None, str]:
+    try:
+        return Tracer(), ""
+    except OSError as error:
+        return None, str(error)
+
+
+def _serve(
+    ended: int,
+    told: int,
+    signals: Signals,
+    watch: dict[int, Callable[[], bool]],
+    tracer: Tracer | None,
+) -> bytes:
     """Attend to everything until the process has ended; what ``told`` said of a failed start."""
     said = b""
     poll = select.poll()
-    for fd in (ended, told, *watch, *(() if signals.fd is None else (signals.fd,))):
-        poll.register(fd, select.POLLIN)
+    listener = None if tracer is None else tracer.fd
+    for fd in (ended, told, listener, signals.fd, *watch):
+        if fd is not None:
+            poll.register(fd, select.POLLIN)
     timeout: int | None = None
     while True:
-        ready = [fd for fd, _ in poll.poll(timeout)]
-        if timeout == 0 and not set(ready) - {ended}:
+        ready = poll.poll(timeout)
+        if timeout == 0 and not {fd for fd, _ in ready} - {ended, listener}:
             return said
-        for fd in ready:
-            if fd == ended:
+        for fd, what in ready:
+            if fd == listener and tracer is not None:
+                if not what & select.POLLIN or not tracer.serve():
+                    poll.unregister(fd)
+            elif fd == ended:
                 # What it wrote before it ended is still read: until nothing waits.
                 timeout = 0
             elif fd == told:

@@ -1,0 +1,141 @@
+"""Traces one process and all that it starts, where the system lets it."""
+
+from __future__ import annotations
+
+import array  # noqa: F401 - socket.send_fds imports it, which a traced child must not have to
+import contextlib
+import ctypes
+import errno
+import os
+import re
+import select
+import socket
+import sys
+import time
+from pathlib import Path
+
+from envlock.io.trace.abi import SYS_SECCOMP
+from envlock.io.trace.filter import Filter
+from envlock.io.trace.listener import Keeper, Mailbox
+from envlock.io.trace.memory import Memory
+from envlock.io.trace.model import Method, Trace
+from envlock.io.trace.recorder import Recorder
+
+_OLDEST = (5, 9)  # the first Linux whose listener says that nobody is left
+# Seconds for helpers that end on their own when the command has ended (multiprocessing's tracker).
+_GRACE = 0.25
+_YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+class Tracer:
+    """``attach`` in the child, then ``attached`` here; ``serve`` when ``fd`` can be read."""
+
+    def __init__(self) -> None:
+        """Get ready.
+
+        Raises:
+            OSError: it cannot be done here; the text says why.
+        """
+        self._machine = os.uname().machine
+        _check(self._machine)
+        self._filter = Filter(self._machine)
+        self._mailbox = Mailbox()
+        self._keeper = Keeper(self._mailbox)
+        self._ours, self._theirs = socket.socketpair()
+        self._recorder: Recorder | None = None
+        self._why = ""
+        self._method = Method.NONE
+        self.fd: int | None = None
+
+    def attach(self) -> None:
+        """In the child: from here on every watched call waits for an answer."""
+        try:
+            listener, bare = self._filter.install()
+        except OSError as error:
+            self._theirs.send(b"%d" % (error.errno or errno.EINVAL))
+            return
+        socket.send_fds(self._theirs, [b"bare" if bare else b"full"], [listener])
+        os.close(listener)
+
+    def attached(self) -> None:
+        """In the parent, after the fork: know what came of it."""
+        self._theirs.close()
+        said, fds, _, _ = socket.recv_fds(self._ours, 16, 1, socket.MSG_CMSG_CLOEXEC)
+        self._ours.close()
+        if fds:
+            self.fd = fds[0]
+            self._keeper.give(self.fd)
+            self._mailbox.hasten(self.fd)
+            self._recorder = Recorder(self._machine, bare=said == b"bare")
+            return
+        self._keeper.dismiss()
+        number = int(said or errno.ECANCELED)
+        if number == errno.EBUSY:
+            self._method = Method.PARENT
+            self._why = "it was started by a traced process, whose trace has what this one did"
+        else:
+            self._why = f"the system refuses to trace: {os.strerror(number)}"
+
+    def serve(self) -> bool:
+        """Answer one call; False when no process is left."""
+        assert self.fd is not None  # noqa: S101 - narrows the type
+        assert self._recorder is not None  # noqa: S101 - the same
+        return self._mailbox.one(self.fd, self._recorder.see)
+
+    def finish(self) -> tuple[Trace, bool | None]:
+        """The main process has ended: what was seen, and whether others run on."""
+        if self.fd is None or self._recorder is None:
+            return Trace(method=self._method, complete=False, gaps=(self._why,)), None
+        running = not self._gone()
+        seen = self._recorder
+        if running:
+            seen.gap("processes ran on when the command had ended; what they did then is not here")
+            self._keeper.leave()
+        else:
+            self._keeper.dismiss()
+        os.close(self.fd)
+        trace = Trace(
+            method=Method.SECCOMP,
+            complete=not seen.gaps,
+            gaps=tuple(seen.gaps),
+            events=tuple(seen.events),
+            libraries=tuple(sorted(seen.libraries)),
+            connections=tuple(sorted(seen.connections)),
+            notifications=seen.notifications,
+            processes=seen.processes,
+        )
+        return trace, running
+
+    def _gone(self) -> bool:
+        """Whether all processes are; those that are about to end get the time for it."""
+        assert self.fd is not None  # noqa: S101 - narrows the type
+        poll = select.poll()
+        poll.register(self.fd, select.POLLIN)
+        end = time.monotonic() + _GRACE
+        while ready := poll.poll(max(0, int((end - time.monotonic()) * 1000))):
+            if not ready[0][1] & select.POLLIN or not self.serve():
+                return True
+            if time.monotonic() > end:
+                break
+        return False
+
+
+def _check(machine: str) -> None:
+    if sys.platform != "linux":
+        raise OSError(f"no tracing on {sys.platform} yet")
+    if machine not in SYS_SECCOMP or sys.maxsize < 2**32:
+        raise OSError(f"no tracing on {machine} yet")
+    found = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    if found is None or (int(found[1]), int(found[2])) < _OLDEST:
+        raise OSError(f"Linux {os.uname().release} cannot: it takes 5.9")
+    here = ctypes.create_string_buffer(b"x")
+    try:
+        Memory().read(os.getpid(), ctypes.addressof(here), 1)
+        os.stat("/proc/self/maps")
+    except OSError as error:
+        raise OSError(f"processes cannot be looked into here: {error.strerror}") from None
+    with contextlib.suppress(OSError, ValueError):
+        if int(_YAMA.read_text()) and os.geteuid():
+            # Only descendants may be looked into: those that lose their parent become this one's.
+            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -1,0 +1,77 @@
+"""Runs commands supervised, as envlock does, and gives back what was seen of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+SUPERVISE = textwrap.dedent("""
+    import dataclasses, json, os, sys
+    from envlock.io.trace import StartError, supervise
+    trace = os.environ.get("TEST_TRACE") != "no"
+    try:
+        done = supervise(sys.argv[2:], trace=trace)
+    except StartError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+    with open(sys.argv[1], "w") as file:
+        json.dump(dataclasses.asdict(done), file)
+    sys.exit(done.code if done.signal is None else 128 + done.signal)
+""")
+
+
+def argv(report: Path, *command: str | Path) -> list[str]:
+    """The command that runs ``command`` supervised and writes what came of it to ``report``."""
+    return [sys.executable, "-c", SUPERVISE, str(report), *map(str, command)]
+
+
+class Seen:
+    """A report, with the questions that tests ask."""
+
+    def __init__(self, report: Path) -> None:
+        self.all: dict[str, Any] = json.loads(report.read_text())
+        self.trace: dict[str, Any] = self.all["trace"]
+
+    def paths(self, action: str, below: Path | str = "/") -> set[bytes]:
+        """Where an event of this kind happened, as bytes relative to ``below``."""
+        start = os.fsencode(below).rstrip(b"/") + b"/"
+        found = (os.fsencode(e["path"]) for e in self.trace["events"] if e["action"] == action)
+        return {path[len(start) :] for path in found if path.startswith(start)}
+
+    def moves(self, action: str, below: Path) -> list[tuple[str, str]]:
+        """The pairs of paths of events with two, relative to ``below``."""
+        return [
+            (os.path.relpath(e["path"], below), os.path.relpath(e["target"], below))
+            for e in self.trace["events"]
+            if e["action"] == action
+        ]
+
+
+def run(
+    folder: Path, *command: str | Path, env: Mapping[str, str] | None = None, code: int = 0
+) -> Seen:
+    """Run ``command`` in ``folder``, traced; it must end with ``code``."""
+    report = folder.parent / f"{folder.name}.report"
+    done = subprocess.run(
+        argv(report, *command),
+        cwd=folder,
+        env=os.environ | dict(env or {}),
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+    )
+    assert done.returncode == code
+    return Seen(report)
+
+
+def compile_c(source: str, program: Path, *options: str) -> Path:
+    """A C program; ``options`` are gcc's."""
+    code = program.with_suffix(".c")
+    code.write_text(textwrap.dedent(source))
+    subprocess.run(["gcc", "-O1", *options, "-o", program, code], check=True, timeout=60)
+    return program
