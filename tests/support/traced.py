@@ -12,14 +12,32 @@ from pathlib import Path
 from typing import Any
 
 SUPERVISE = textwrap.dedent("""
-    import dataclasses, json, os, sys
+    import dataclasses, json, os, signal, sys
     from envlock.io.trace import StartError, supervise
-    trace = os.environ.get("TEST_TRACE") != "no"
+    from envlock.io.trace.between import Between
+    how = os.environ.get("TEST_TRACE", "seccomp")
+    argv = sys.argv[2:]
     try:
-        done = supervise(sys.argv[2:], trace=trace)
+        if how == "between":
+            # As a caller that works meanwhile: it passes signals on, but for the terminal's keys.
+            passed = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, passed)
+            child = Between(argv, os.environ, stdio=(None, None, None), mask=mask)
+            while not (waited := os.waitpid(child.pid, os.WNOHANG))[0]:
+                info = signal.sigwaitinfo(passed)
+                if info.si_signo != signal.SIGCHLD and info.si_code <= 0:
+                    os.kill(child.pid, info.si_signo)
+            done = child.result()
+            ended = os.waitstatus_to_exitcode(waited[1])
+            assert ended == (done.code if done.signal is None else -done.signal)
+        else:
+            done = supervise(argv, trace=how != "none")
     except StartError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        print(f"{argv[0]}: {error}", file=sys.stderr)
+        sys.exit(127 if isinstance(error, FileNotFoundError) else 126)
     with open(sys.argv[1], "w") as file:
         json.dump(dataclasses.asdict(done), file)
     sys.exit(done.code if done.signal is None else 128 + done.signal)

@@ -3,6 +3,7 @@
 - ``supervise``  the one entrance: run a program to its end, everything passed through
 - ``model``      what comes out: plain values
 - ``child``      the steps between fork and exec
+- ``between``    the same in a process of its own, for a caller that works meanwhile
 - ``signals``    what this process is sent is passed on
 - ``tracer``     tracing set up and brought to its end
 - ``filter``     which system calls stop (BPF); ``abi`` has their numbers

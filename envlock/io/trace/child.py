@@ -24,6 +24,8 @@ class StartError(EnvlockError):
     """
 
     exit_code = 126
+    number = errno.EINVAL
+    """``errno`` of the refusal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +80,16 @@ def failure(command: Command, said: bytes) -> StartError:
     number = int(said)
     cwd = command.cwd
     if cwd is not None and not cwd.is_dir():
-        return StartError(f"cannot start {command.argv[0]} there: no such folder", where=str(cwd))
-    if number in _NOT_FOUND:
+        error = StartError(f"cannot start {command.argv[0]} there: no such folder", where=str(cwd))
+    elif number in _NOT_FOUND:
         error = StartError(
             f"no such program: {command.argv[0]}", remedy="check its name and the PATH"
         )
         error.exit_code = 127
-        return error
-    return StartError(f"cannot start {command.argv[0]}: {os.strerror(number)}")
+    else:
+        error = StartError(f"cannot start {command.argv[0]}: {os.strerror(number)}")
+    error.number = number
+    return error
 
 
 def _become(command: Command, paths: Sequence[str], before: Callable[[], None]) -> NoReturn:

@@ -21,6 +21,8 @@ PASSED = (
     signal.SIGTERM,
     signal.SIGUSR1,
     signal.SIGUSR2,
+    signal.SIGALRM,
+    signal.SIGXCPU,
 )
 _FROM_KERNEL = 0x80  # SI_KERNEL
 _SIGNALFD_CLOEXEC_NONBLOCK = os.O_CLOEXEC | os.O_NONBLOCK if hasattr(os, "O_CLOEXEC") else 0
@@ -33,17 +35,23 @@ class Signals:
 
     ``fd`` becomes readable when one arrived (Linux); elsewhere it is None and handlers do the work.
     Outside the main thread nothing is held back: Python delivers signals to the main one.
+
+    Args:
+        mask: the signals that the program shall find blocked; None: those that are blocked now.
+        only_from: the process whose signals are passed on; None: whoever sends them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, mask: set[int] | None = None, only_from: int | None = None) -> None:
         self.fd: int | None = None
         self._mask: set[int] | None = None
+        self._only_from = only_from
         self._handlers: dict[int, object] = {}
         self._pid: int | None = None
         if threading.current_thread() is not threading.main_thread():
             return
         if sys.platform == "linux":
-            self._mask = {int(s) for s in signal.pthread_sigmask(signal.SIG_BLOCK, PASSED)}
+            now = {int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, PASSED)}
+            self._mask = now if mask is None else mask
             self.fd = _signalfd(set(PASSED) - self._mask)
             if self.fd is None:
                 self.release()
@@ -76,8 +84,8 @@ class Signals:
                 info = os.read(self.fd, _INFO_SIZE)
             except BlockingIOError:
                 return
-            number, _, origin = struct.unpack_from("=Iii", info)
-            if origin != _FROM_KERNEL:
+            number, _, origin, sender = struct.unpack_from("=IiiI", info)
+            if origin != _FROM_KERNEL and self._only_from in (None, sender):
                 self._send(number)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:

@@ -15,8 +15,6 @@ from envlock.io.trace.model import Method, Supervised, Trace, Usage
 from envlock.io.trace.signals import Signals
 from envlock.io.trace.tracer import Tracer
 
-Watch = Mapping[int, Callable[[], bool]]
-
 
 def supervise(
     argv: Sequence[str],
@@ -24,23 +22,26 @@ def supervise(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     stdio: tuple[int | None, int | None, int | None] = (None, None, None),
-    watch: Watch | None = None,
     trace: bool = True,
+    signals: Signals | None = None,
+    started: Callable[[], None] | None = None,
 ) -> Supervised:
     """Run ``argv`` to its end as if a shell had started it, and say what it did.
 
     It keeps this process's terminal, process group, descriptors and, unless ``stdio`` says
     otherwise, standard streams. Signals sent to this process reach it. Call this from the main
-    thread, before other threads are started (it forks); ``watch`` serves instead of threads.
+    thread, before other threads are started: it forks, and other work would keep the program
+    waiting. ``between.Between`` is for callers that have other work.
 
     Args:
         argv: program and arguments; the program is looked for in the ``PATH`` of ``env``.
         cwd: working directory.
         env: the whole environment; None inherits this process's.
         stdio: descriptors for standard input, output and error; None inherits.
-        watch: descriptor → what to do when it can be read or has ended; False ends the watching.
         trace: watch files, programs and connections, too. Where that cannot be done the result's
             ``trace`` says why; the program runs all the same.
+        signals: what holds back signals already; closed at the end.
+        started: called when the program has become itself.
 
     Raises:
         StartError: the program cannot be started (exit code 126 or 127, as shells give).
@@ -48,15 +49,19 @@ def supervise(
     command = Command(
         argv=tuple(argv), cwd=cwd, env=dict(os.environ if env is None else env), stdio=stdio
     )
-    signals = Signals()
+    signals = signals or Signals()
     try:
-        return _run(command, signals, dict(watch or {}), trace=trace)
+        return _run(command, signals, started or _nothing, trace=trace)
     finally:
         signals.close()
 
 
+def _nothing() -> None:
+    pass
+
+
 def _run(
-    command: Command, signals: Signals, watch: dict[int, Callable[[], bool]], *, trace: bool
+    command: Command, signals: Signals, started: Callable[[], None], *, trace: bool
 ) -> Supervised:
     tracer, why = _tracer() if trace else (None, "tracing was switched off")
 
@@ -71,7 +76,7 @@ def _run(
     if tracer is not None:
         tracer.attached()
     ended = _exit_descriptor(pid)
-    said = _serve(ended, told, signals, watch, tracer)
+    said = _serve(ended, told, signals, started, tracer)
     _, status, used = os.wait4(pid, 0)
     wall = time.monotonic() - begun
     os.close(ended)
@@ -110,36 +115,33 @@ def _serve(
     ended: int,
     told: int,
     signals: Signals,
-    watch: dict[int, Callable[[], bool]],
+    started: Callable[[], None],
     tracer: Tracer | None,
 ) -> bytes:
     """Attend to everything until the process has ended; what ``told`` said of a failed start."""
     said = b""
     poll = select.poll()
     listener = None if tracer is None else tracer.fd
-    for fd in (ended, told, listener, signals.fd, *watch):
+    for fd in (ended, told, listener, signals.fd):
         if fd is not None:
             poll.register(fd, select.POLLIN)
-    timeout: int | None = None
     while True:
-        ready = poll.poll(timeout)
-        if timeout == 0 and not {fd for fd, _ in ready} - {ended, listener}:
-            return said
+        ready = poll.poll()
         for fd, what in ready:
             if fd == listener and tracer is not None:
                 if not what & select.POLLIN or not tracer.serve():
                     poll.unregister(fd)
-            elif fd == ended:
-                # What it wrote before it ended is still read: until nothing waits.
-                timeout = 0
             elif fd == told:
                 said = os.read(told, 64)
                 poll.unregister(told)
                 os.close(told)
+                if not said:
+                    started()
             elif fd == signals.fd:
                 signals.deliver()
-            elif not watch[fd]():
-                poll.unregister(fd)
+        # A daemon may go on asking: that is for the end to settle.
+        if ended in (quiet := {fd for fd, _ in ready} - {listener}) and len(quiet) == 1:
+            return said
 
 
 def _exit_descriptor(pid: int) -> int:

@@ -1,0 +1,97 @@
+"""Tracing by a process between this one and the program, which answers while this one works.
+
+A caller that has threads, or much to do meanwhile, would keep every watched call of the program
+waiting for its interpreter lock. The process between has nothing else to do, and stands above the
+program, as looking into it demands.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import resource
+import signal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NoReturn
+
+from envlock.io.trace.child import StartError
+from envlock.io.trace.model import Supervised
+from envlock.io.trace.signals import Signals
+from envlock.io.trace.supervise import supervise
+
+Stdio = tuple[int | None, int | None, int | None]
+
+
+class Between:
+    """A started program and the process that traces it.
+
+    ``pid`` is that process: wait for it and send it what is for the program; it ends as the program
+    ends, by the same signal or with the same exit code. Closed by ``result``.
+    """
+
+    def __init__(
+        self, argv: Sequence[str], env: Mapping[str, str], *, stdio: Stdio, mask: Iterable[int]
+    ) -> None:
+        """Start; call it before any thread is started (it forks).
+
+        Args:
+            argv: program and arguments.
+            env: the program's whole environment.
+            stdio: as for ``supervise``.
+            mask: the signals that the program shall find blocked.
+
+        Raises:
+            OSError: the program cannot be started.
+        """
+        self._report = os.memfd_create("trace")
+        told, tell = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _trace(argv, env, stdio, set(mask), tell, self._report)
+        os.close(tell)
+        said = os.read(told, 16)
+        os.close(told)
+        if said:
+            os.close(self._report)
+            os.waitpid(self.pid, 0)
+            raise OSError(int(said), os.strerror(int(said)))
+
+    def result(self) -> Supervised | None:
+        """What came of it, once ``pid`` has ended; None where that process was killed."""
+        with open(self._report, "rb") as file:
+            file.seek(0)
+            data = file.read()
+        # What another process of this program wrote into memory that nobody else can name.
+        return pickle.loads(data) if data else None  # noqa: S301
+
+
+def _trace(
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    stdio: Stdio,
+    mask: set[int],
+    tell: int,
+    report: int,
+) -> NoReturn:
+    """Be the process between. Signals count when its parent sends them: the others it has, too."""
+    try:
+        signals = Signals(mask=mask, only_from=os.getppid())
+        done = supervise(
+            argv, env=env, stdio=stdio, signals=signals, started=lambda: os.close(tell)
+        )
+    except StartError as error:
+        os.write(tell, b"%d" % error.number)
+        os._exit(error.exit_code)
+    except BaseException:
+        os._exit(125)
+    with open(report, "wb") as file:
+        pickle.dump(done, file)
+    if done.signal is None:
+        os._exit(done.code or 0)
+    # No core is written for this process.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    if done.signal not in (signal.SIGKILL, signal.SIGSTOP):
+        signal.signal(done.signal, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (done.signal,))
+    os.kill(os.getpid(), done.signal)
+    os._exit(128 + done.signal)
