@@ -27,6 +27,7 @@ SEVERAL = {
 }
 """Options that may be repeated."""
 CAPTURE = ("auto", "always", "never")
+TRACE = ("auto", "never")
 _QUIET = ("-q", "--quiet")
 
 
@@ -92,6 +93,8 @@ def _take_value(values: dict[str, Any], option: str, rest: list[str]) -> bool:
         values[SEVERAL[name]].append(value)
     elif name == "--capture" and value in CAPTURE:
         values["capture"] = value
+    elif name == "--trace" and value in TRACE:
+        values["trace"] = value
     else:
         return False
     return True

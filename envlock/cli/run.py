@@ -7,7 +7,7 @@ import os
 import click
 
 from envlock.cli.context import Context
-from envlock.cli.quick_run import CAPTURE, execute
+from envlock.cli.quick_run import CAPTURE, TRACE, execute
 
 _EPILOG = """\b
 Examples:
@@ -44,6 +44,12 @@ ENVLOCK {"loss": 0.25} is kept as a metric. ENVLOCK_RUN and ENVLOCK_HASH tell it
     default="auto",
     help="Which output is kept: all, none, or what does not go to a terminal (auto).",
 )
+@click.option(
+    "--trace",
+    type=click.Choice(TRACE),
+    default="auto",
+    help="Whether to see which files it uses: where the system can (auto), or not.",
+)
 @click.argument("command_line", metavar="[--] COMMAND...", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def command(
@@ -59,6 +65,7 @@ def command(
     output: tuple[str, ...],
     strict: bool,
     capture: str,
+    trace: str,
     command_line: tuple[str, ...],
 ) -> int:
     """Run a program unchanged, and keep a record that leads back to all that it was made from."""
@@ -70,6 +77,6 @@ def command(
     order.why, order.name, order.group = message, name, group
     order.params, order.params_files, order.metrics_files = list(param), list(params), list(metrics)
     order.tags, order.inputs, order.outputs = list(tag), list(input), list(output)
-    order.strict, order.capture = strict, capture
+    order.strict, order.capture, order.trace = strict, capture, trace
     os.chdir(context.directory)
     return execute(order, quiet=context.quiet)

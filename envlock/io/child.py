@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from resource import struct_rusage
 
+    from envlock.io.trace.between import Between
+    from envlock.io.trace.model import Supervised
+
 PASSED = (
     signal.SIGHUP,
     signal.SIGINT,
@@ -86,23 +89,27 @@ def _catches(fd: int, capture: str) -> bool:
 
 
 class Child:
-    """A started program.
+    """A started program; ``trace`` has it watched by a process between.
 
     Raises:
         OSError: it cannot be started (on creation).
     """
 
-    def __init__(self, argv: list[str], env: Mapping[str, str], passing: Sequence[Stream]) -> None:
+    def __init__(
+        self,
+        argv: list[str],
+        env: Mapping[str, str],
+        passing: Sequence[Stream],
+        *,
+        trace: bool = False,
+    ) -> None:
         self._streams = passing
+        self._trace = trace
+        self._between: Between | None = None
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, nobody learns how it ended
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*PASSED, signal.SIGCHLD))
-        actions = [
-            (os.POSIX_SPAWN_DUP2, stream.writing, {"stdout": 1, "stderr": 2}[name])
-            for stream in passing
-            for name in stream.names
-        ]
         try:
-            self.pid = self._spawn(argv, env, actions)
+            self.pid = self._spawn(argv, env)
         except BaseException:
             self.release()
             raise
@@ -115,18 +122,25 @@ class Child:
             self._pumped.acquire()
             _thread.start_new_thread(self._pump, ())
 
-    def _spawn(
-        self,
-        argv: list[str],
-        env: Mapping[str, str],
-        actions: Sequence[tuple[int, int, int]],
-    ) -> int:
+    def _spawn(self, argv: list[str], env: Mapping[str, str]) -> int:
+        targets = {
+            {"stdout": 1, "stderr": 2}[name]: stream.writing
+            for stream in self._streams
+            for name in stream.names
+        }
+
         def spawn(program: str, arguments: list[str]) -> int:
+            if self._trace:
+                from envlock.io.trace.between import Between
+
+                stdio = (None, targets.get(1), targets.get(2))
+                self._between = Between(program, arguments, env, stdio=stdio, mask=self._mask)
+                return self._between.pid
             return os.posix_spawnp(
                 program,
                 arguments,
                 env,
-                file_actions=actions,
+                file_actions=[(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in targets.items()],
                 setsigmask=self._mask,
                 setsigdef=_DEFAULT,
             )
@@ -174,6 +188,10 @@ class Child:
             os.kill(self.pid, number)
         except ProcessLookupError:
             return
+
+    def traced(self) -> Supervised | None:
+        """What was seen of a traced program that ended; None where its watcher was killed."""
+        return None if self._between is None else self._between.result()
 
     def forget_signals(self) -> None:
         """What arrived while the program ended was for the program."""

@@ -24,15 +24,20 @@ _KERNEL = ("/dev/", "/proc/", "/run/", "/sys/")
 _PYTHON = re.compile(r"/lib(?:64)?/(?:python3\.\d+t?|pypy3\.\d+)/|/pyvenv\.cfg$|\._pth$")
 # Compiled code that Python keeps, and version control's own files.
 _OF_TOOLS = re.compile(r"/__pycache__/|\.pyc$|/\.(?:git|hg|svn)/")
+_COMPILED = re.compile(r"(.*/)__pycache__/([^/.]+)\.[^/]+\.pyc", re.DOTALL)
+_VENV = "/pyvenv.cfg"
 _LIBRARY = re.compile(r"\.(?:so(?:\.[0-9.]+)?|dylib)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Input:
-    """A file that was there before the run; ``seen`` is its state when it was first opened."""
+    """A file that was there before the run; ``seen`` is its state when it was first opened.
+
+    None: a module whose compiled form was read in its place.
+    """
 
     path: str
-    seen: FileState = field(compare=False)
+    seen: FileState | None = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +67,7 @@ class Observed:
 class _File:
     seen: FileState | None = None
     written: bool = False
+    compiled: bool = False
 
 
 def observe(
@@ -76,7 +82,8 @@ def observe(
     Args:
         trace: what the processes did, in order.
         still_there: whether a path exists now (a link that leads nowhere does).
-        work: folders whose files are the user's even where the system keeps its own: the project.
+        work: folders whose files are the user's even where the system keeps its own, programs and
+            libraries, too: the project.
         aside: further folders whose files are not listed: the user's caches, envlock's own records.
     """
     files = _Files()
@@ -88,19 +95,21 @@ def observe(
             programs.add(event.path)
         elif event.action is Action.READ and event.before and _LIBRARY.search(event.path):
             libraries.add(event.path)
-    place = _Places(work, aside)
+    files.add_modules()
+    code = libraries | programs
+    place = _Places(work, aside, files.known, code)
     environment: set[str] = set()
     inputs: list[Input] = []
     outputs: list[str] = []
     for path, file in files.known.items():
-        match place.of(path):
-            case Place.ENVIRONMENT:
-                environment.add(path)
-            case Place.WORK:
-                if file.seen is not None:
-                    inputs.append(Input(path=path, seen=file.seen))
-                if file.written and still_there(path):
-                    outputs.append(path)
+        where = place.of(path)
+        if where is Place.ENVIRONMENT:
+            environment.add(path)
+        elif where is Place.WORK:
+            if file.seen is not None or (file.compiled and still_there(path)):
+                inputs.append(Input(path=path, seen=file.seen))
+            if file.written and still_there(path):
+                outputs.append(path)
     return Observed(
         method=trace.method,
         complete=trace.complete,
@@ -112,7 +121,7 @@ def observe(
         ),
         programs=tuple(sorted(programs)),
         libraries=tuple(sorted(libraries - programs)),
-        environment=tuple(sorted(environment - libraries - programs)),
+        environment=tuple(sorted(environment - code)),
         network=tuple(sorted(trace.connections)),
     )
 
@@ -126,16 +135,24 @@ class Place(Enum):
 
 
 class _Places:
-    def __init__(self, work: Iterable[str], aside: Iterable[str]) -> None:
+    def __init__(
+        self, work: Iterable[str], aside: Iterable[str], known: Iterable[str], code: set[str]
+    ) -> None:
         self._work = _below(work)
         self._aside = _below(aside)
+        # A virtual environment says what it is when its Python starts.
+        self._environments = _below(p.removesuffix(_VENV) for p in known if p.endswith(_VENV))
+        self._code = code
 
     def of(self, path: str) -> Place:
         if path.startswith(_KERNEL + self._aside) or _OF_TOOLS.search(path):
             return Place.NOISE
-        if _PYTHON.search(path) or (path.startswith(_SYSTEM) and not path.startswith(self._work)):
+        if _PYTHON.search(path) or path.startswith(self._environments):
             return Place.ENVIRONMENT
-        return Place.WORK
+        if path.startswith(self._work):
+            return Place.WORK
+        outside = path.startswith(_SYSTEM) or path in self._code
+        return Place.ENVIRONMENT if outside else Place.WORK
 
 
 def _below(folders: Iterable[str]) -> tuple[str, ...]:
@@ -171,6 +188,13 @@ class _Files:
                 self._move(event.target, path)
                 self._move("\0", event.target)
                 self._file(path).written = self._file(event.target).written = True
+
+    def add_modules(self) -> None:
+        """The modules whose compiled code (PEP 3147) was there and was read in their place."""
+        for path, file in list(self.known.items()):
+            module = _COMPILED.fullmatch(path)
+            if module is not None and file.seen is not None:
+                self._file(f"{module[1]}{module[2]}.py").compiled = True
 
     def _file(self, path: str) -> _File:
         return self.known.setdefault(path, _File())

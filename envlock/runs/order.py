@@ -13,7 +13,7 @@ class Order:
 
     ``argv`` is the program and its arguments; ``name`` the named environment; ``params`` are
     ``name=value``, ``params_files`` and ``metrics_files`` paths, as are ``inputs`` and ``outputs``.
-    ``capture`` is ``auto``, ``always`` or ``never``.
+    ``capture`` is ``auto``, ``always`` or ``never``, ``trace`` is ``auto`` or ``never``.
     """
 
     def __init__(self, argv: list[str]) -> None:
@@ -22,6 +22,7 @@ class Order:
         self.name: str | None = None
         self.group: str | None = None
         self.capture = "auto"
+        self.trace = "auto"
         self.strict = False
         self.params: list[str] = []
         self.params_files: list[str] = []

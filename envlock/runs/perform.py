@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from envlock.io.trace.model import Supervised
+
 FORMAT = 1
 """Another number when a record means something else; new keys alone do not change it."""
 
@@ -87,6 +89,7 @@ class _Run:
         self.parent = parent if is_id(parent) else None
         self.before = Clocks()
         self.id = new_id(self.before.day)
+        self.traced = order.trace == "auto" and sys.platform == "linux"
         self.metrics = Metrics()
         self.listeners: dict[str, Listener] = {}
         self.store = self._begin()
@@ -177,7 +180,7 @@ class _Run:
         if self.lock.environment_hash is not None:
             variables["ENVLOCK_HASH"] = self.lock.environment_hash
         try:
-            child = Child(self.order.argv, variables, passing)
+            child = Child(self.order.argv, variables, passing, trace=self.traced)
         except (OSError, ValueError) as error:
             return self._not_started(error)
         done = _thread.allocate_lock()
@@ -190,9 +193,10 @@ class _Run:
         facts = self._first() | elapsed(self.before, after) | self.gathered
         facts["state"] = "finished"
         facts["exit"] = exit_facts(status)
-        facts["resources"] = resource_facts(usage)
+        seen = child.traced()
+        facts["resources"] = resource_facts(seen.usage if seen else usage)
         facts["output"] = self._output(passing)
-        facts |= self._data(child)
+        facts |= self._data(child, seen)
         self._finish(facts)
         return status
 
@@ -281,7 +285,7 @@ class _Run:
                 facts.setdefault(name, {"not-kept": why})
         return facts
 
-    def _data(self, child: Child) -> dict[str, Any]:
+    def _data(self, child: Child, seen: Supervised | None) -> dict[str, Any]:
         """Digests take their time: Ctrl-C ends that, and the record is written without them."""
         facts: dict[str, Any] = {}
         child.forget_signals()
@@ -290,6 +294,7 @@ class _Run:
             root = self.place.root
             facts["inputs"] = self.inputs.facts(root, inputs=True)
             facts["outputs"] = self.outputs.facts(root, inputs=False)
+            self._add_used(facts, seen)
             for path in self.order.metrics_files:
                 self._read_metrics(path)
         except KeyboardInterrupt:
@@ -300,6 +305,31 @@ class _Run:
             if "problem" in fact:
                 self.hooks.say(f"note: output {fact['path']}: {fact['problem']}")
         return facts
+
+    def _add_used(self, facts: dict[str, Any], seen: Supervised | None) -> None:
+        if seen is None:
+            facts["trace"] = {"method": "none", "complete": False, "gaps": [self._untraced()]}
+            return
+        from envlock.runs.used import used_facts
+
+        declared = (*self.inputs.paths, *self.outputs.paths)
+        try:
+            used = used_facts(
+                seen, root=self.place.root, declared=declared, records=self.place.records
+            )
+        except OSError as error:
+            self.problems.append(f"what it used: {_told(error)}")
+            return
+        facts["inputs"] += used["inputs"]
+        facts["outputs"] += used["outputs"]
+        facts["trace"] = used["trace"]
+
+    def _untraced(self) -> str:
+        if self.traced:
+            return "the process that watched it was killed"
+        if self.order.trace == "never":
+            return "tracing was switched off"
+        return f"no tracing on {sys.platform} yet"
 
     def _read_metrics(self, path: str) -> None:
         try:

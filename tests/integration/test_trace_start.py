@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -139,12 +138,11 @@ def test_ignored_and_blocked_signals_are_what_they_were(tmp_path: Path, how: str
 @HOW
 def test_resources(tmp_path: Path, how: str) -> None:
     busy = "import time\nwhile time.process_time() < 0.3: pass\nx = b'x' * 100_000_000"
-    started = time.monotonic()
     subprocess.run(argv(tmp_path / "r", sys.executable, "-c", busy), env=env(how), check=True)
-    usage = json.loads((tmp_path / "r").read_text())["usage"]
-    assert 0.25 < usage["user"] + usage["system"] < usage["wall"] + 0.1
-    assert usage["wall"] <= time.monotonic() - started
-    assert 100_000_000 < usage["peak_memory"] < 200_000_000
+    user, system, kilobytes = json.loads((tmp_path / "r").read_text())["usage"][:3]
+    # What the supervisor itself uses is not in it.
+    assert 0.25 < user + system < 0.45
+    assert 100_000 < kilobytes < 200_000
 
 
 def test_without_tracing(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 SUPERVISE = textwrap.dedent("""
     import dataclasses, json, os, signal, sys
-    from envlock.io.trace import StartError, supervise
+    from envlock.io.trace.child import StartError
+    from envlock.io.trace.supervise import supervise
     from envlock.io.trace.between import Between
     how = os.environ.get("TEST_TRACE", "seccomp")
     argv = sys.argv[2:]
@@ -22,7 +23,7 @@ SUPERVISE = textwrap.dedent("""
             # As a caller that works meanwhile: it passes signals on, but for the terminal's keys.
             passed = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, passed)
-            child = Between(argv, os.environ, stdio=(None, None, None), mask=mask)
+            child = Between(argv[0], argv, os.environ, stdio=(None, None, None), mask=mask)
             while not (waited := os.waitpid(child.pid, os.WNOHANG))[0]:
                 info = signal.sigwaitinfo(passed)
                 if info.si_signo != signal.SIGCHLD and info.si_code <= 0:

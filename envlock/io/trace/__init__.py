@@ -12,31 +12,3 @@
 
 docs/tracing.md says what is seen and what is not.
 """
-
-from envlock.io.trace.child import StartError
-from envlock.io.trace.model import (
-    Action,
-    Connection,
-    Contact,
-    Event,
-    FileState,
-    Method,
-    Supervised,
-    Trace,
-    Usage,
-)
-from envlock.io.trace.supervise import supervise
-
-__all__ = [
-    "Action",
-    "Connection",
-    "Contact",
-    "Event",
-    "FileState",
-    "Method",
-    "StartError",
-    "Supervised",
-    "Trace",
-    "Usage",
-    "supervise",
-]

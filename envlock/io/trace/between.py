@@ -1,5 +1,8 @@
 """Tracing by a process between this one and the program, which answers while this one works.
 
+Light on purpose, as its caller stands before every program that is run: what tracing needs is
+loaded by the process between, while the caller does its work.
+
 A caller that has threads, or much to do meanwhile, would keep every watched call of the program
 waiting for its interpreter lock. The process between has nothing else to do, and stands above the
 program, as looking into it demands.
@@ -8,18 +11,15 @@ program, as looking into it demands.
 from __future__ import annotations
 
 import os
-import pickle
-import resource
-import signal
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NoReturn
 
-from envlock.io.trace.child import StartError
-from envlock.io.trace.model import Supervised
-from envlock.io.trace.signals import Signals
-from envlock.io.trace.supervise import supervise
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import NoReturn
 
-Stdio = tuple[int | None, int | None, int | None]
+    from envlock.io.trace.model import Supervised
+
+    Stdio = tuple[int | None, int | None, int | None]
 
 
 class Between:
@@ -30,12 +30,19 @@ class Between:
     """
 
     def __init__(
-        self, argv: Sequence[str], env: Mapping[str, str], *, stdio: Stdio, mask: Iterable[int]
+        self,
+        program: str,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        *,
+        stdio: Stdio,
+        mask: Iterable[int],
     ) -> None:
         """Start; call it before any thread is started (it forks).
 
         Args:
-            argv: program and arguments.
+            program: its path, or its name, looked for in the ``PATH`` of ``env``.
+            argv: what it is called and its arguments.
             env: the program's whole environment.
             stdio: as for ``supervise``.
             mask: the signals that the program shall find blocked.
@@ -47,7 +54,7 @@ class Between:
         told, tell = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            _trace(argv, env, stdio, set(mask), tell, self._report)
+            _trace(program, argv, env, stdio, set(mask), tell, self._report)
         os.close(tell)
         said = os.read(told, 16)
         os.close(told)
@@ -58,6 +65,8 @@ class Between:
 
     def result(self) -> Supervised | None:
         """What came of it, once ``pid`` has ended; None where that process was killed."""
+        import pickle
+
         with open(self._report, "rb") as file:
             file.seek(0)
             data = file.read()
@@ -66,6 +75,7 @@ class Between:
 
 
 def _trace(
+    program: str,
     argv: Sequence[str],
     env: Mapping[str, str],
     stdio: Stdio,
@@ -75,23 +85,44 @@ def _trace(
 ) -> NoReturn:
     """Be the process between. Signals count when its parent sends them: the others it has, too."""
     try:
+        _close_but({tell, report, *stdio})
+        from envlock.io.trace.child import StartError
+        from envlock.io.trace.signals import Signals
+        from envlock.io.trace.supervise import supervise
+
         signals = Signals(mask=mask, only_from=os.getppid())
         done = supervise(
-            argv, env=env, stdio=stdio, signals=signals, started=lambda: os.close(tell)
+            argv,
+            program=program,
+            env=env,
+            stdio=stdio,
+            signals=signals,
+            started=lambda: os.close(tell),
         )
     except StartError as error:
         os.write(tell, b"%d" % error.number)
         os._exit(error.exit_code)
     except BaseException:
         os._exit(125)
+    import pickle
+
     with open(report, "wb") as file:
         pickle.dump(done, file)
     if done.signal is None:
         os._exit(done.code or 0)
-    # No core is written for this process.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    if done.signal not in (signal.SIGKILL, signal.SIGSTOP):
-        signal.signal(done.signal, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (done.signal,))
-    os.kill(os.getpid(), done.signal)
+    from envlock.io.child import die_of
+
+    die_of(done.signal)
     os._exit(128 + done.signal)
+
+
+def _close_but(kept: set[int | None]) -> None:
+    """Close what is the caller's own: who has the other end of a pipe waits for the last one."""
+    for name in os.listdir("/proc/self/fd"):
+        fd = int(name)
+        try:
+            if fd > 2 and fd not in kept and not os.get_inheritable(fd):
+                os.close(fd)
+        except OSError:
+            # The descriptor that read the list.
+            continue

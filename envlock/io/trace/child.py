@@ -36,6 +36,7 @@ class Command:
     other inheritable descriptors stay open, as if a shell had started the program itself.
     """
 
+    program: str
     argv: tuple[str, ...]
     cwd: Path | None
     env: Mapping[str, str]
@@ -43,8 +44,8 @@ class Command:
 
 
 def candidates(command: Command) -> tuple[str, ...]:
-    """The files to try for ``argv[0]``, by the ``PATH`` of the program's own environment."""
-    name = command.argv[0]
+    """The files to try for the program, by the ``PATH`` of the program's own environment."""
+    name = command.program
     if "/" in name:
         return (name,)
     folders = command.env.get("PATH", os.defpath).split(os.pathsep)
@@ -80,14 +81,14 @@ def failure(command: Command, said: bytes) -> StartError:
     number = int(said)
     cwd = command.cwd
     if cwd is not None and not cwd.is_dir():
-        error = StartError(f"cannot start {command.argv[0]} there: no such folder", where=str(cwd))
+        error = StartError(f"cannot start {command.program} there: no such folder", where=str(cwd))
     elif number in _NOT_FOUND:
         error = StartError(
-            f"no such program: {command.argv[0]}", remedy="check its name and the PATH"
+            f"no such program: {command.program}", remedy="check its name and the PATH"
         )
         error.exit_code = 127
     else:
-        error = StartError(f"cannot start {command.argv[0]}: {os.strerror(number)}")
+        error = StartError(f"cannot start {command.program}: {os.strerror(number)}")
     error.number = number
     return error
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from resource import struct_rusage
 
 
 class Method(StrEnum):
@@ -108,25 +109,10 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """Resources of a process and the descendants it waited for (``getrusage(2)``).
-
-    Seconds of wall clock and CPU, bytes of the largest resident set of any one process, and blocks
-    of 512 bytes read from and written to disks.
-    """
-
-    wall: float
-    user: float
-    system: float
-    peak_memory: int
-    blocks_read: int
-    blocks_written: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Supervised:
     """A process that ended: ``code`` is its exit code, or None where ``signal`` ended it.
 
+    ``usage`` is of the process and the descendants that it waited for.
     ``left_running``: descendants live on (None: unknown, as it was not traced). They run
     undisturbed, and what they do from now on is not in ``trace``.
     """
@@ -134,6 +120,6 @@ class Supervised:
     pid: int
     code: int | None
     signal: int | None
-    usage: Usage
+    usage: struct_rusage
     trace: Trace
     left_running: bool | None

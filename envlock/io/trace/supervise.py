@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import select
-import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from envlock.io.trace.child import Command, failure, start
-from envlock.io.trace.model import Method, Supervised, Trace, Usage
+from envlock.io.trace.model import Method, Supervised, Trace
 from envlock.io.trace.signals import Signals
 from envlock.io.trace.tracer import Tracer
 
@@ -19,6 +17,7 @@ from envlock.io.trace.tracer import Tracer
 def supervise(
     argv: Sequence[str],
     *,
+    program: str | None = None,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     stdio: tuple[int | None, int | None, int | None] = (None, None, None),
@@ -35,6 +34,7 @@ def supervise(
 
     Args:
         argv: program and arguments; the program is looked for in the ``PATH`` of ``env``.
+        program: the file to run where it is not what ``argv`` says.
         cwd: working directory.
         env: the whole environment; None inherits this process's.
         stdio: descriptors for standard input, output and error; None inherits.
@@ -47,7 +47,11 @@ def supervise(
         StartError: the program cannot be started (exit code 126 or 127, as shells give).
     """
     command = Command(
-        argv=tuple(argv), cwd=cwd, env=dict(os.environ if env is None else env), stdio=stdio
+        program=program or argv[0],
+        argv=tuple(argv),
+        cwd=cwd,
+        env=dict(os.environ if env is None else env),
+        stdio=stdio,
     )
     signals = signals or Signals()
     try:
@@ -70,7 +74,6 @@ def _run(
         if tracer is not None:
             tracer.attach()
 
-    begun = time.monotonic()
     pid, told = start(command, before=before)
     signals.started(pid)
     if tracer is not None:
@@ -78,7 +81,6 @@ def _run(
     ended = _exit_descriptor(pid)
     said = _serve(ended, told, signals, started, tracer)
     _, status, used = os.wait4(pid, 0)
-    wall = time.monotonic() - begun
     os.close(ended)
     if tracer is None:
         seen, running = Trace(method=Method.NONE, complete=False, gaps=(why,)), None
@@ -91,14 +93,7 @@ def _run(
         pid=pid,
         code=code if code >= 0 else None,
         signal=-code if code < 0 else None,
-        usage=Usage(
-            wall=wall,
-            user=used.ru_utime,
-            system=used.ru_stime,
-            peak_memory=used.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
-            blocks_read=used.ru_inblock,
-            blocks_written=used.ru_oublock,
-        ),
+        usage=used,
         trace=seen,
         left_running=running,
     )

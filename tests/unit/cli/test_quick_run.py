@@ -8,10 +8,10 @@ from typing import Any
 import click
 import pytest
 
-from envlock.cli.quick_run import CAPTURE, SEVERAL, SINGLE, parse
+from envlock.cli.quick_run import CAPTURE, SEVERAL, SINGLE, TRACE, parse
 
 command = importlib.import_module("envlock.cli.run").command
-WITH_VALUE = {*SINGLE, *SEVERAL, "--capture"}
+WITH_VALUE = {*SINGLE, *SEVERAL, "--capture", "--trace"}
 
 
 def test_both_know_the_same_options() -> None:
@@ -19,8 +19,8 @@ def test_both_know_the_same_options() -> None:
     named = {name for option in options for name in option.opts}
     assert named == {*WITH_VALUE, "--strict"}
     assert {n for o in options if o.multiple for n in o.opts} == set(SEVERAL)
-    [choice] = [o.type for o in options if isinstance(o.type, click.Choice)]
-    assert tuple(choice.choices) == CAPTURE
+    choices = [o.type for o in options if isinstance(o.type, click.Choice)]
+    assert [tuple(choice.choices) for choice in choices] == [CAPTURE, TRACE]
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_both_know_the_same_options() -> None:
         "run -m why --tag=a --tag b --param k=v=w --strict -- cmd",
         "run --capture never --input a --output=b --params p --metrics m --group g --name n cmd",
         "run --message=why -- -- cmd",
-        "run --tag= cmd",
+        "run --tag= --trace never cmd",
     ],
 )
 def test_both_read_a_line_alike(line: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,12 +115,30 @@ def test_the_project_is_the_users_wherever_it_is() -> None:
 
 def test_programs_and_libraries_are_told_apart_from_other_files() -> None:
     seen = folded(
+        event(Action.EXECUTE, "/home/u/.local/bin/helper"),
         event(Action.EXECUTE, "/usr/bin/awk"),
         event(Action.EXECUTE, "/w/tool"),
         event(Action.READ, "/usr/lib/libm.so.6"),
         event(Action.READ, "/usr/share/awk/x"),
+        work=("/w",),
     )
-    assert seen.programs == ("/usr/bin/awk", "/w/tool")
+    assert seen.programs == ("/home/u/.local/bin/helper", "/usr/bin/awk", "/w/tool")
     assert [i.path for i in seen.inputs] == ["/w/tool"]
     assert seen.libraries == ("/usr/lib/libm.so.6",)
     assert seen.environment == ("/usr/share/awk/x",)
+
+
+def test_a_virtual_environment_in_the_project_is_environment() -> None:
+    paths = ("/w/.venv/bin/activate", "/w/.venv/pyvenv.cfg")
+    seen = folded(*(event(Action.READ, p) for p in paths), work=("/w",))
+    assert (seen.inputs, seen.environment) == ((), paths)
+
+
+def test_a_module_read_as_compiled_code_stands_for_itself() -> None:
+    seen = folded(
+        event(Action.READ, "/w/__pycache__/mine.cpython-311.pyc"),
+        event(Action.READ, "/usr/lib/python3/dist-packages/x/__pycache__/y.cpython-311.pyc"),
+        event(Action.WRITE, "/w/__pycache__/other.cpython-311.pyc", new=True),
+    )
+    assert [(i.path, i.seen) for i in seen.inputs] == [("/w/mine.py", None)]
+    assert seen.environment == ("/usr/lib/python3/dist-packages/x/y.py",)

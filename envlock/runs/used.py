@@ -1,0 +1,107 @@
+"""What a traced run used, for its record: inputs and outputs by digest, and what they belong to."""
+
+from __future__ import annotations
+
+import os
+
+from envlock.io import digests
+from envlock.io.owners import distributions, packages
+from envlock.io.paths import cache_folder
+from envlock.runs.data import shown_path
+from envlock.runs.observed import observe
+
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from envlock.io.trace.model import Supervised
+    from envlock.runs.observed import Input, Observed
+
+Facts = dict[str, "Any"]
+
+
+def used_facts(seen: Supervised, *, root: str, declared: Sequence[str], records: str) -> Facts:
+    """``inputs``, ``outputs`` and ``trace`` of a record.
+
+    Args:
+        seen: what the tracer saw.
+        root: the project; paths below are relative to it.
+        declared: paths that the record has already, folders with all that is in them.
+        records: where records are kept, which is no output.
+    """
+    observed = observe(
+        seen.trace,
+        still_there=os.path.lexists,
+        work=(root,),
+        aside=(cache_folder(), os.path.expanduser("~/.cache"), records),
+    )
+    known = tuple(os.path.realpath(path) for path in declared)
+    inputs = [i for i in observed.inputs if not _within(i.path, known)]
+    outputs = [path for path in observed.outputs if not _within(path, known)]
+    return {
+        "inputs": [_input(one, root, set(observed.outputs)) for one in inputs],
+        "outputs": [_output(path, root) for path in outputs],
+        "trace": _trace(observed, root),
+    }
+
+
+def _within(path: str, known: tuple[str, ...]) -> bool:
+    return any(path == one or path.startswith(one + os.sep) for one in known)
+
+
+def _input(one: Input, root: str, outputs: set[str]) -> Facts:
+    fact: Facts = {"path": shown_path(one.path, root), "found": "traced"}
+    now = digests.state(one.path)
+    if one.seen is not None:
+        first = (one.seen.size, one.seen.modified, one.seen.inode)
+        if one.path in outputs or now is None or first != (now[0], now[1], now[3]):
+            fact["changed-during-run"] = True
+    return _content(fact, one.path)
+
+
+def _output(path: str, root: str) -> Facts:
+    fact: Facts = {"path": shown_path(path, root), "found": "traced", "written": True}
+    return _content(fact, path)
+
+
+def _content(fact: Facts, path: str) -> Facts:
+    try:
+        if os.path.islink(path):
+            fact |= {"kind": "link", "target": _text(os.readlink(path))}
+        elif os.path.isfile(path):
+            fact |= {"kind": "file", "sha256": digests.digest(path), "size": os.stat(path).st_size}
+        else:
+            fact["problem"] = "missing" if not os.path.exists(path) else "no regular file"
+    except OSError as error:
+        fact["problem"] = str(error.strerror)
+    return fact
+
+
+def _text(path: str) -> str:
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
+def _trace(observed: Observed, root: str) -> Facts:
+    """Libraries and modules by what brought them; by name only those that nothing did."""
+    code = (*observed.libraries, *observed.programs)
+    system = packages(code)
+    python = distributions((*observed.libraries, *observed.environment))
+    facts: Facts = {"method": observed.method.value, "complete": observed.complete}
+    lists = {
+        "gaps": list(observed.gaps),
+        "removed": [shown_path(path, root) for path in observed.removed],
+        "programs": [shown_path(path, root) for path in observed.programs],
+        "packages": sorted(set(system.values())),
+        "distributions": sorted(set(python.values())),
+        "libraries": [
+            shown_path(path, root)
+            for path in observed.libraries
+            if path not in system and path not in python
+        ],
+        "network": [
+            {"contact": c.contact.value, "family": c.family, "address": c.address, "port": c.port}
+            for c in observed.network
+        ],
+    }
+    return facts | {name: values for name, values in lists.items() if values}

@@ -1,0 +1,138 @@
+"""The record of a run has what it used, without being told."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.runs import PY, Folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    root = tmp_path / "work"
+    (root / ".envlock").mkdir(parents=True)
+    return Folder(root)
+
+
+def by_path(files: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {file["path"]: file for file in files}
+
+
+def sha256sum(path: Path) -> str:
+    return subprocess.run(["sha256sum", path], capture_output=True, text=True).stdout.split()[0]
+
+
+def test_inputs_and_outputs_with_their_digests(folder: Folder, tmp_path: Path) -> None:
+    (folder.root / "in").write_text("b\na\n")
+    (tmp_path / "elsewhere").write_text("c\n")
+    (folder.root / "old").write_text("")
+    done = folder.run(
+        "sh", "-c", "sort in ../elsewhere > part; mv part out; ln -s out link; rm old; cat out"
+    )
+    assert done.stdout == b"a\nb\nc\n"
+    record = folder.last()
+    inputs, outputs = by_path(record["inputs"]), by_path(record["outputs"])
+    outside = str(tmp_path / "elsewhere")
+    assert set(inputs) == {"in", outside}
+    assert inputs["in"] == {
+        "path": "in",
+        "found": "traced",
+        "kind": "file",
+        "size": 4,
+        "sha256": sha256sum(folder.root / "in"),
+    }
+    assert set(outputs) == {"out", "link"}
+    assert outputs["out"]["sha256"] == sha256sum(folder.root / "out")
+    assert (outputs["link"]["kind"], outputs["link"]["target"]) == ("link", "out")
+    trace = record["trace"]
+    assert (trace["method"], trace["complete"]) == ("seccomp", True)
+    assert trace["removed"] == ["old"]
+    # dpkg's own answer to whose the programs are.
+    files = [os.path.realpath(f"/usr/bin/{name}") for name in ("sh", "sort", "mv")]
+    owners = [subprocess.run(["dpkg", "-S", f], capture_output=True, text=True) for f in files]
+    assert {o.stdout.split(":")[0] for o in owners if o.returncode == 0} <= set(trace["packages"])
+
+
+def test_an_input_that_changes_meanwhile_is_marked(folder: Folder) -> None:
+    for name in ("same", "replaced", "own", "gone"):
+        (folder.root / name).write_text("1")
+    folder.run(
+        "sh",
+        "-c",
+        "cat same replaced own gone; touch ready; while [ ! -e changed ]; do sleep 0.01; done;"
+        "echo 2 > own; rm gone",
+        through=("sh", "-c", "(until [ -e ready ]; do sleep 0.01; done;"
+                 'echo 22 > replaced; touch changed) & exec "$@"', "sh"),
+    )  # fmt: skip
+    inputs = by_path(folder.last()["inputs"])
+    changed = {path for path, file in inputs.items() if file.get("changed-during-run")}
+    assert changed == {"replaced", "own", "gone"}
+    assert inputs["gone"]["problem"] == "missing"
+    assert "sha256" in inputs["same"]
+
+
+def test_declared_files_are_listed_once(folder: Folder) -> None:
+    data = folder.root / "data"
+    data.mkdir()
+    (data / "a").write_text("1")
+    options = ("--input", "data", "--output", "out")
+    folder.run("sh", "-c", "cat data/a > out; : > more", options=options)
+    record = folder.last()
+    assert [(f["path"], f["found"]) for f in record["inputs"]] == [("data", "declared")]
+    assert {f["path"]: f["found"] for f in record["outputs"]} == {
+        "out": "declared",
+        "more": "traced",
+    }
+
+
+def test_distributions_really_used(folder: Folder) -> None:
+    for how in ((), ("-B",)):
+        folder.run(sys.executable, *how, "-c", "import packaging.version")
+        trace = folder.last()["trace"]
+        assert any(name.startswith("packaging ") for name in trace["distributions"])
+        assert not any(name.startswith("click ") for name in trace["distributions"])
+
+
+def test_a_module_of_the_project_is_an_input_also_when_compiled(folder: Folder) -> None:
+    (folder.root / "mine.py").write_text("x = 1\n")
+    (folder.root / "main.py").write_text("import mine\n")
+    for _ in range(2):
+        folder.run(sys.executable, "main.py")
+        inputs = by_path(folder.last()["inputs"])
+        assert set(inputs) == {"main.py", "mine.py"}
+        assert inputs["mine.py"]["sha256"] == hashlib.sha256(b"x = 1\n").hexdigest()
+        assert folder.last()["outputs"] == []
+
+
+def test_tracing_can_be_left_out(folder: Folder) -> None:
+    (folder.root / "in").write_text("1")
+    folder.run("cat", "in", options=("--trace", "never"))
+    record = folder.last()
+    assert (record["inputs"], record["trace"]["method"]) == ([], "none")
+    assert record["trace"]["gaps"] == ["tracing was switched off"]
+
+
+def test_a_run_within_a_run_refers_to_it(folder: Folder) -> None:
+    inner = folder.root.parent / "inner"
+    (inner / ".envlock").mkdir(parents=True)
+    script = f"cd {inner} && envlock run -- sh -c ': > made'"
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    folder.run("sh", "-c", script, variables={"PATH": path})
+    nested = Folder(inner).last()
+    assert nested["trace"]["method"] == "parent"
+    assert nested["parent"] == folder.last()["id"]
+    assert str(inner / "made") in by_path(folder.last()["outputs"])
+
+
+def test_what_the_tracer_uses_is_not_the_programs(folder: Folder) -> None:
+    folder.run(*PY, "for n in range(3000): open('f', 'w').close()")
+    traced = folder.last()["resources"]
+    folder.run(*PY, "for n in range(3000): open('f', 'w').close()", options=("--trace", "never"))
+    alone = folder.last()["resources"]
+    assert traced["cpu-user"] < alone["cpu-user"] + 0.15
