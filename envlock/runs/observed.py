@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from envlock.io.trace.model import Action, Connection, Event, FileState, Method, Trace
+from envlock.io.trace.kinds import Action, Method
+from envlock.io.trace.model import Connection, Event, FileState, Trace
 
 # The file system hierarchy's places of packages, then those of the kernel.
 _SYSTEM = (

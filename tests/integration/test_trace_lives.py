@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from support.traced import Seen, argv, compile_c, run
 
-from envlock.io.trace.model import Method
+from envlock.io.trace.kinds import Method
 
 # Opens, renames, removes and runs things for a while, and says how it went.
 BUSY = textwrap.dedent("""

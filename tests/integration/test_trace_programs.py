@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.traced import Seen, argv, compile_c, run
 
-from envlock.io.trace.model import Method
+from envlock.io.trace.kinds import Method
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@
 - ``signals``    what this process is sent is passed on
 - ``tracer``     tracing set up and brought to its end
 - ``filter``     which system calls stop (BPF); ``abi`` has their numbers
+- ``descriptors`` hands descriptors from process to process
 - ``listener``   receives and answers them, whoever is killed
 - ``recorder``   makes events of them, with ``memory``, ``paths``, ``network`` and ``maps``
 

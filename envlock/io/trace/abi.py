@@ -6,8 +6,9 @@ From the kernel's ``arch/*/entry/syscalls/*.tbl``, ``include/uapi/asm-generic/un
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    from typing import Final
 
 # AUDIT_ARCH_*
 X86_64: Final = 0xC000003E
@@ -55,35 +56,28 @@ _ARM = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenFlags:
-    """Bits of ``open(2)`` that differ between architectures."""
-
-    create: int = 0o100
-    truncate: int = 0o1000
-    directory: int = 0o200000
-    path: int = 0o10000000
-
-    @property
-    def creat(self) -> int:
-        """What ``creat(2)`` stands for: write only, create, truncate."""
-        return 1 | self.create | self.truncate
+O_CREAT: Final = 0o100
+O_EXCL: Final = 0o200
+O_TRUNC: Final = 0o1000
+O_PATH: Final = 0o10000000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Interface:
-    """One calling convention: its ``AUDIT_ARCH``, its numbers, bits of its flags.
+    """One calling convention: its ``AUDIT_ARCH``, its numbers and its ``O_DIRECTORY``.
 
     ``bits`` are those that all its numbers have set (x32 shares its architecture with x86_64).
     """
 
-    arch: int
-    numbers: dict[str, int]
-    flags: OpenFlags = OpenFlags()
-    bits: int = 0
+    def __init__(
+        self, *, arch: int, numbers: dict[str, int], directory: int = 0o200000, bits: int = 0
+    ) -> None:
+        self.arch = arch
+        self.numbers = numbers
+        self.directory = directory
+        self.bits = bits
 
 
-_ARM_FLAGS = OpenFlags(directory=0o40000)
+_ARM_DIRECTORY = 0o40000
 INTERFACES: Final[dict[str, tuple[Interface, ...]]] = {
     "x86_64": (
         Interface(arch=X86_64, numbers=_X86_64),
@@ -91,8 +85,8 @@ INTERFACES: Final[dict[str, tuple[Interface, ...]]] = {
         Interface(arch=I386, numbers=_I386),
     ),
     "aarch64": (
-        Interface(arch=AARCH64, numbers=_AARCH64, flags=_ARM_FLAGS),
-        Interface(arch=ARM, numbers=_ARM, flags=_ARM_FLAGS),
+        Interface(arch=AARCH64, numbers=_AARCH64, directory=_ARM_DIRECTORY),
+        Interface(arch=ARM, numbers=_ARM, directory=_ARM_DIRECTORY),
     ),
 }
 SYS_SECCOMP: Final = {"x86_64": 317, "aarch64": 277}

@@ -65,13 +65,14 @@ class Between:
 
     def result(self) -> Supervised | None:
         """What came of it, once ``pid`` has ended; None where that process was killed."""
-        import pickle
+        import json
+
+        from envlock.io.trace.model import supervised
 
         with open(self._report, "rb") as file:
             file.seek(0)
             data = file.read()
-        # What another process of this program wrote into memory that nobody else can name.
-        return pickle.loads(data) if data else None  # noqa: S301
+        return supervised(json.loads(data)) if data else None
 
 
 def _trace(
@@ -86,34 +87,28 @@ def _trace(
     """Be the process between. Signals count when its parent sends them: the others it has, too."""
     try:
         _close_but({tell, report, *stdio})
-        from envlock.io.trace.child import StartError
+        from envlock.io.trace.child import Command, StartError
         from envlock.io.trace.signals import Signals
-        from envlock.io.trace.supervise import supervise
+        from envlock.io.trace.supervise import report as run
 
         signals = Signals(mask=mask, only_from=os.getppid())
-        done = supervise(
-            argv,
-            program=program,
-            env=env,
-            stdio=stdio,
-            signals=signals,
-            started=lambda: os.close(tell),
-        )
+        command = Command(program=program, argv=argv, cwd=None, env=env, stdio=stdio)
+        done = run(command, signals, started=lambda: os.close(tell))
     except StartError as error:
         os.write(tell, b"%d" % error.number)
         os._exit(error.exit_code)
     except BaseException:
         os._exit(125)
-    import pickle
+    import json
 
-    with open(report, "wb") as file:
-        pickle.dump(done, file)
-    if done.signal is None:
-        os._exit(done.code or 0)
-    from envlock.io.child import die_of
+    with open(report, "w") as file:
+        json.dump(done, file)
+    code = os.waitstatus_to_exitcode(done["status"])
+    if code < 0:
+        from envlock.io.child import die_of
 
-    die_of(done.signal)
-    os._exit(128 + done.signal)
+        die_of(-code)
+    os._exit(abs(code))
 
 
 def _close_but(kept: set[int | None]) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import NoReturn
 
 from envlock.errors import EnvlockError
+
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+    from typing import NoReturn
 
 _NOT_FOUND = (errno.ENOENT, errno.ENOTDIR)
 # What Python ignores for itself and a program does not expect to find ignored.
@@ -28,7 +30,6 @@ class StartError(EnvlockError):
     """``errno`` of the refusal."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """A program to start, as ``execve(2)`` wants it, and where.
 
@@ -36,11 +37,20 @@ class Command:
     other inheritable descriptors stay open, as if a shell had started the program itself.
     """
 
-    program: str
-    argv: tuple[str, ...]
-    cwd: Path | None
-    env: Mapping[str, str]
-    stdio: tuple[int | None, int | None, int | None]
+    def __init__(
+        self,
+        *,
+        program: str,
+        argv: Sequence[str],
+        cwd: Path | None,
+        env: Mapping[str, str],
+        stdio: tuple[int | None, int | None, int | None],
+    ) -> None:
+        self.program = program
+        self.argv = tuple(argv)
+        self.cwd = cwd
+        self.env = env
+        self.stdio = stdio
 
 
 def candidates(command: Command) -> tuple[str, ...]:

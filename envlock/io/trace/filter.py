@@ -11,9 +11,8 @@ import ctypes
 import errno
 import os
 import struct
-from collections import defaultdict
 
-from envlock.io.trace.abi import AT_REMOVEDIR, INTERFACES, SYS_SECCOMP, Interface
+from envlock.io.trace.abi import AT_REMOVEDIR, INTERFACES, O_PATH, SYS_SECCOMP, Interface
 
 _LOAD, _JUMP, _EQUAL, _ANY_BIT, _RETURN = 0x20, 0x05, 0x15, 0x45, 0x06
 _ALLOW, _NOTIFY = 0x7FFF0000, 0x7FC00000
@@ -32,11 +31,13 @@ _Code = list[tuple[int, int, int, int]]
 
 def program(machine: str) -> bytes:
     """The filter for ``machine`` (as ``os.uname`` names it), as ``struct sock_filter`` entries."""
-    by_arch: dict[int, _Code] = defaultdict(list)
+    by_arch: dict[int, _Code] = {}
     for interface in INTERFACES[machine]:
         for name, number in interface.numbers.items():
             body = _rule(name, interface)
-            by_arch[interface.arch] += [(_EQUAL, 0, len(body), number | interface.bits), *body]
+            by_arch.setdefault(interface.arch, []).extend(
+                [(_EQUAL, 0, len(body), number | interface.bits), *body]
+            )
     code: _Code = []
     for arch, block in by_arch.items():
         block = [_load(_NUMBER), *block, (_RETURN, 0, 0, _ALLOW)]
@@ -50,7 +51,7 @@ def _rule(name: str, interface: Interface) -> _Code:
     notify, allow = (_RETURN, 0, 0, _NOTIFY), (_RETURN, 0, 0, _ALLOW)
     # A folder is listed, or a place is held without being read (O_TMPFILE is a folder's flag, too:
     # such a file is seen when it gets a name).
-    passing = interface.flags.directory | interface.flags.path
+    passing = interface.directory | O_PATH
     match name:
         case "open":
             return [_argument(1), (_ANY_BIT, 0, 1, passing), allow, notify]

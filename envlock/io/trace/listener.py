@@ -14,10 +14,16 @@ import mmap
 import os
 import select
 import signal
-import socket
 import struct
-from collections.abc import Callable
-from typing import NoReturn
+
+from envlock.io.trace.descriptors import Socket, receive, send, socketpair
+
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+    See = Callable[[int, int, int, tuple[int, ...]], None]
 
 _RECEIVE, _SEND, _SET_FLAGS = 0xC0502100, 0xC0182101, 0x40082104
 _SYNCHRONOUS = 1  # the woken process runs on this CPU, at once (Linux 6.6)
@@ -25,8 +31,6 @@ _CONTINUE = 1
 _CALL = struct.Struct("=QIIiIQ6Q")  # struct seccomp_notif
 _ANSWER = struct.Struct("=QqiI")  # struct seccomp_notif_resp
 _AGAIN = (errno.EINTR, errno.ENOENT)
-
-See = Callable[[int, int, int, tuple[int, ...]], None]
 
 
 class Mailbox:
@@ -70,7 +74,7 @@ class Keeper:
     """The process that answers when the supervisor has ended."""
 
     def __init__(self, mailbox: Mailbox) -> None:
-        self._line, theirs = socket.socketpair()
+        self._line, theirs = socketpair()
         self._pid = os.fork()
         if self._pid == 0:
             try:
@@ -81,7 +85,7 @@ class Keeper:
 
     def give(self, listener: int) -> None:
         """Hand it the listener."""
-        socket.send_fds(self._line, [b"l"], [listener])
+        send(self._line, b"l", listener)
 
     def dismiss(self) -> None:
         """The tree is gone, or was never traced: end it."""
@@ -95,7 +99,7 @@ class Keeper:
         self._line.close()
 
 
-def _keep(mailbox: Mailbox, line: socket.socket) -> NoReturn:
+def _keep(mailbox: Mailbox, line: Socket) -> NoReturn:
     """Wait for the supervisor's end, then answer until nobody can ask."""
     # Not a part of the terminal's work, nor one that keeps pipes, folders or mounts busy.
     os.setsid()
@@ -108,11 +112,10 @@ def _keep(mailbox: Mailbox, line: socket.socket) -> NoReturn:
         os.dup2(nothing, fd)
     os.dup2(line_fd, 3)
     os.closerange(4, os.sysconf("SC_OPEN_MAX"))
-    line = socket.socket(fileno=3)
-    _, fds, _, _ = socket.recv_fds(line, 1, 1)
-    if not fds or line.recv(1):
+    line = Socket(fileno=3)
+    _, listener = receive(line)
+    if listener is None or line.recv(1):
         os._exit(0)
-    listener = fds[0]
     mailbox.finish(listener)
     poll = select.poll()
     poll.register(listener, select.POLLIN)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 
-_CODE = re.compile(rb"^\S+ ..x. \S+ \S+ \S+ +(/.*)$", re.MULTILINE)
 _GONE = b" (deleted)"
 
 
 def mapped_code(maps: bytes) -> set[str]:
     """Paths of executables and shared libraries; files that are gone by now are left out."""
-    paths = {path for path in _CODE.findall(maps) if not path.endswith(_GONE)}
-    # The kernel writes a newline in a name as \012, and nothing else so.
-    return {os.fsdecode(path.replace(b"\\012", b"\n")) for path in paths}
+    paths = set()
+    for line in maps.split(b"\n"):
+        # address, permissions, offset, device, inode, path
+        fields = line.split(maxsplit=5)
+        if len(fields) == 6 and fields[1][2:3] == b"x" and fields[5][:1] == b"/":
+            paths.add(fields[5])
+    # The kernel writes a newline in a name as \\012, and nothing else so.
+    return {os.fsdecode(p.replace(b"\\012", b"\n")) for p in paths if not p.endswith(_GONE)}
 
 
 def read_maps(pid: int) -> set[str]:

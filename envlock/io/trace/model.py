@@ -6,41 +6,13 @@ Paths are absolute texts as ``os.fsdecode`` makes them: bytes that are no UTF-8 
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from resource import struct_rusage
+from typing import Any
 
-
-class Method(StrEnum):
-    """How a run was watched.
-
-    ``SECCOMP``: every file, program and connection was seen in the kernel (Linux).
-    ``PARENT``: a supervised process started it, and that one's supervisor sees it, not this one.
-    ``NONE``: it was not watched.
-    """
-
-    SECCOMP = "seccomp"
-    PARENT = "parent"
-    NONE = "none"
-
-
-class Action(StrEnum):
-    """What was about to be done to a path.
-
-    ``READ`` and ``WRITE`` are opens for reading and writing (both: two events), ``UPDATE`` is an
-    open for writing that keeps what is there without reading it (append, write in place).
-    ``RENAME``, ``EXCHANGE``, ``LINK`` and ``SYMLINK`` have a second path, where it gets to.
-    """
-
-    READ = "read"
-    WRITE = "write"
-    UPDATE = "update"
-    REMOVE = "remove"
-    RENAME = "rename"
-    EXCHANGE = "exchange"
-    LINK = "link"
-    SYMLINK = "symlink"
-    EXECUTE = "execute"
+from envlock.io.trace.kinds import Action, Contact, Method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +38,6 @@ class Event:
     path: str
     target: str | None = None
     before: FileState | None = None
-
-
-class Contact(StrEnum):
-    """What was done with a network address."""
-
-    CONNECT = "connect"
-    SEND = "send"
-    BIND = "bind"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -123,3 +87,45 @@ class Supervised:
     usage: struct_rusage
     trace: Trace
     left_running: bool | None
+
+
+Report = dict[str, Any]
+"""What ``supervise.report`` gives: plain values, which need no class to be loaded."""
+
+
+def supervised(report: Report) -> Supervised:
+    """The values of a report."""
+    seen = report["trace"]
+    events = tuple(
+        Event(action=Action(action), path=path, target=target, before=_state(before))
+        for action, path, target, before in seen.get("events", ())
+    )
+    connections = tuple(
+        Connection(contact=Contact(contact), family=family, address=address, port=port)
+        for contact, family, address, port in sorted(seen.get("connections", ()))
+    )
+    code = os.waitstatus_to_exitcode(report["status"])
+    return Supervised(
+        pid=report["pid"],
+        code=code if code >= 0 else None,
+        signal=-code if code < 0 else None,
+        usage=struct_rusage(report["usage"]),
+        trace=Trace(
+            method=Method(seen["method"]),
+            complete=not seen["gaps"],
+            gaps=tuple(seen["gaps"]),
+            events=events,
+            libraries=tuple(sorted(seen.get("libraries", ()))),
+            connections=connections,
+            notifications=seen.get("notifications", 0),
+            processes=seen.get("processes", 0),
+        ),
+        left_running=report["left_running"],
+    )
+
+
+def _state(given: Sequence[int] | None) -> FileState | None:
+    if given is None:
+        return None
+    size, modified, inode, device = given
+    return FileState(size=size, modified=modified, inode=inode, device=device)

@@ -6,7 +6,11 @@ import os
 import stat
 
 from envlock.io.trace.abi import AT_FDCWD
-from envlock.io.trace.model import FileState
+
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    State = tuple[int, int, int, int]
+    """Size, last change, inode and device of a regular file."""
 
 _OWN_DESCRIPTORS = {b"/dev/stdin": b"0", b"/dev/stdout": b"1", b"/dev/stderr": b"2"}
 _KERNEL = (b"/proc/", b"/sys/", b"/dev/")
@@ -81,7 +85,7 @@ class Paths:
         return target if plain else None
 
 
-def state(name: bytes, *, follow: bool) -> tuple[os.stat_result | None, FileState | None]:
+def state(name: bytes, *, follow: bool) -> tuple[os.stat_result | None, State | None]:
     """What is at ``name`` now, and the state of it where it is a regular file."""
     try:
         found = os.stat(name, follow_symlinks=follow)
@@ -89,12 +93,7 @@ def state(name: bytes, *, follow: bool) -> tuple[os.stat_result | None, FileStat
         return None, None
     if not stat.S_ISREG(found.st_mode):
         return found, None
-    return found, FileState(
-        size=found.st_size,
-        modified=found.st_mtime_ns,
-        inode=found.st_ino,
-        device=found.st_dev,
-    )
+    return found, (found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev)
 
 
 def _link(path: str) -> bytes:

@@ -6,18 +6,25 @@ import ctypes
 import os
 import stat
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass
 
-from envlock.io.trace.abi import AT_FDCWD, INTERFACES, Interface
+from envlock.io.trace.abi import AT_FDCWD, INTERFACES, O_CREAT, O_EXCL, O_TRUNC
+from envlock.io.trace.kinds import Action, Contact
 from envlock.io.trace.maps import read_maps
 from envlock.io.trace.memory import Memory
-from envlock.io.trace.model import Action, Connection, Contact, Event, FileState
-from envlock.io.trace.network import LONGEST_ADDRESS, connection
+from envlock.io.trace.network import LONGEST_ADDRESS, address
 from envlock.io.trace.paths import Paths, Unnamed, state
 
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from envlock.io.trace.network import Address
+    from envlock.io.trace.paths import State
+
+    Event = tuple[Action, str, str | None, State | None]
+
 _ACCESS, _READ_ONLY, _READ_WRITE = 3, 0, 2
-_EXCLUSIVE = 0o200
+_CREAT = 1 | O_CREAT | O_TRUNC  # what creat(2) stands for
 _EXCHANGE = 2
 _SOCKETCALL = {2: "bind", 3: "connect", 11: "sendto"}
 _SETUID = stat.S_ISUID | stat.S_ISGID
@@ -35,14 +42,15 @@ _UNSEEN = {
 }
 
 
-@dataclass(frozen=True, slots=True)
 class Call:
-    """A system call of thread ``pid``: its name, six arguments and the interface it came by."""
+    """A system call of thread ``pid``: its name and six arguments."""
 
-    pid: int
-    name: str
-    arguments: tuple[int, ...]
-    interface: Interface
+    __slots__ = ("arguments", "name", "pid")
+
+    def __init__(self, pid: int, name: str, arguments: tuple[int, ...]) -> None:
+        self.pid = pid
+        self.name = name
+        self.arguments = arguments
 
 
 class Recorder:
@@ -55,13 +63,13 @@ class Recorder:
     def __init__(self, machine: str, *, bare: bool) -> None:
         self.events: list[Event] = []
         self.libraries: set[str] = set()
-        self.connections: set[Connection] = set()
+        self.connections: set[tuple[Contact, *Address]] = set()
         self.gaps: dict[str, None] = {}
         self.processes = 0
         self.notifications = 0
         self._bare = bare
         self._calls = {
-            (interface.arch, number | interface.bits): (name, interface)
+            (interface.arch, number | interface.bits): name
             for interface in INTERFACES[machine]
             for name, number in interface.numbers.items()
         }
@@ -74,7 +82,7 @@ class Recorder:
             "open": lambda c: self._open(c, AT_FDCWD, c.arguments[0], c.arguments[1]),
             "openat": lambda c: self._open(c, _fd(c, 0), c.arguments[1], c.arguments[2]),
             "openat2": self._openat2,
-            "creat": lambda c: self._open(c, AT_FDCWD, c.arguments[0], c.interface.flags.creat),
+            "creat": lambda c: self._open(c, AT_FDCWD, c.arguments[0], _CREAT),
             "mknod": lambda c: self._made(c, Action.WRITE, AT_FDCWD, 0),
             "mknodat": lambda c: self._made(c, Action.WRITE, _fd(c, 0), 1),
             "symlink": lambda c: self._made(c, Action.SYMLINK, AT_FDCWD, 1),
@@ -100,8 +108,8 @@ class Recorder:
     def see(self, pid: int, arch: int, number: int, arguments: tuple[int, ...]) -> None:
         """One call that is about to be made; never raises for what a process can do."""
         self.notifications += 1
-        name, interface = self._calls[arch, number & 0xFFFFFFFF]
-        call = Call(pid, name, arguments, interface)
+        name = self._calls[arch, number & 0xFFFFFFFF]
+        call = Call(pid, name, arguments)
         try:
             if self._fresh and pid in self._fresh and not name.startswith("execve"):
                 self._running(pid)
@@ -136,20 +144,19 @@ class Recorder:
         self._open(call, _fd(call, 0), call.arguments[1], struct.unpack("<Q", flags)[0])
 
     def _open(self, call: Call, folder: int, address: int, flags: int) -> None:
-        names = call.interface.flags
-        kind = flags & (_ACCESS | names.create | names.truncate | _EXCLUSIVE)
+        kind = flags & (_ACCESS | O_CREAT | O_TRUNC | O_EXCL)
         name = self._name(call, folder, address)
         if name is None or (kind, name) in self._asked:
             return
         path, found, before = self._follow(name)
-        creates = bool(flags & names.create)
+        creates = bool(flags & O_CREAT)
         if before is None and (found is not None or not creates):
             return
-        if before is not None and creates and flags & _EXCLUSIVE:
+        if before is not None and creates and flags & O_EXCL:
             return
         self._asked.add((kind, name))
         access = flags & _ACCESS
-        fresh = before is None or bool(flags & names.truncate)
+        fresh = before is None or bool(flags & O_TRUNC)
         if fresh:
             self._add(Action.WRITE, path, before)
         if access == _READ_ONLY or (access == _READ_WRITE and not fresh):
@@ -241,7 +248,7 @@ class Recorder:
         name = self._memory.path(call.pid, address)
         return self._paths.absolute(call.pid, folder, name)
 
-    def _follow(self, name: bytes) -> tuple[bytes, os.stat_result | None, FileState | None]:
+    def _follow(self, name: bytes) -> tuple[bytes, os.stat_result | None, State | None]:
         """A name with all links followed, and what is there."""
         path = self._paths.real(name)
         found, before = state(path, follow=False)
@@ -254,16 +261,12 @@ class Recorder:
         self._asked.clear()
         self._paths.forget()
 
-    def _add(
-        self, action: Action, path: bytes, before: FileState | None, target: bytes = b""
-    ) -> None:
+    def _add(self, action: Action, path: bytes, before: State | None, target: bytes = b"") -> None:
         key = (action, path, target)
         if key not in self._done:
             self._done.add(key)
             second = os.fsdecode(target) if target else None
-            self.events.append(
-                Event(action=action, path=os.fsdecode(path), target=second, before=before)
-            )
+            self.events.append((action, os.fsdecode(path), second, before))
 
     # Addresses
 
@@ -271,13 +274,13 @@ class Recorder:
         data = self._memory.read(call.pid, call.arguments[1], 24).ljust(24, b"\0")
         name, given = _SOCKETCALL[call.arguments[0]], struct.unpack("<6I", data)
         if name != "sendto" or given[4]:
-            self._handlers[name](Call(call.pid, name, given, call.interface))
+            self._handlers[name](Call(call.pid, name, given))
 
-    def _contact(self, call: Call, contact: Contact, address: int, size: int) -> None:
-        data = self._memory.read(call.pid, address, min(size & 0xFFFFFFFF, LONGEST_ADDRESS))
-        found = connection(contact, data)
+    def _contact(self, call: Call, contact: Contact, where: int, size: int) -> None:
+        data = self._memory.read(call.pid, where, min(size & 0xFFFFFFFF, LONGEST_ADDRESS))
+        found = address(data)
         if found is not None:
-            self.connections.add(found)
+            self.connections.add((contact, *found))
 
 
 def _fd(call: Call, index: int) -> int:

@@ -11,8 +11,10 @@ import os
 import signal
 import struct
 import sys
-import threading
-from types import FrameType
+
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    from types import FrameType
 
 PASSED = (
     signal.SIGHUP,
@@ -34,7 +36,7 @@ class Signals:
     """Holds back the signals in ``PASSED`` while it is open; a child calls ``release``.
 
     ``fd`` becomes readable when one arrived (Linux); elsewhere it is None and handlers do the work.
-    Outside the main thread nothing is held back: Python delivers signals to the main one.
+    It belongs into the main thread, to which Python delivers signals.
 
     Args:
         mask: the signals that the program shall find blocked; None: those that are blocked now.
@@ -47,8 +49,6 @@ class Signals:
         self._only_from = only_from
         self._handlers: dict[int, object] = {}
         self._pid: int | None = None
-        if threading.current_thread() is not threading.main_thread():
-            return
         if sys.platform == "linux":
             now = {int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, PASSED)}
             self._mask = now if mask is None else mask

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import select
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from envlock.io.trace.child import Command, failure, start
-from envlock.io.trace.model import Method, Supervised, Trace
+from envlock.io.trace.kinds import Method
 from envlock.io.trace.signals import Signals
 from envlock.io.trace.tracer import Tracer
+
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from envlock.io.trace.model import Supervised
 
 
 def supervise(
@@ -22,8 +27,6 @@ def supervise(
     env: Mapping[str, str] | None = None,
     stdio: tuple[int | None, int | None, int | None] = (None, None, None),
     trace: bool = True,
-    signals: Signals | None = None,
-    started: Callable[[], None] | None = None,
 ) -> Supervised:
     """Run ``argv`` to its end as if a shell had started it, and say what it did.
 
@@ -40,20 +43,42 @@ def supervise(
         stdio: descriptors for standard input, output and error; None inherits.
         trace: watch files, programs and connections, too. Where that cannot be done the result's
             ``trace`` says why; the program runs all the same.
-        signals: what holds back signals already; closed at the end.
-        started: called when the program has become itself.
 
     Raises:
         StartError: the program cannot be started (exit code 126 or 127, as shells give).
     """
-    command = Command(
-        program=program or argv[0],
-        argv=tuple(argv),
-        cwd=cwd,
-        env=dict(os.environ if env is None else env),
-        stdio=stdio,
+    from envlock.io.trace.model import supervised
+
+    return supervised(
+        report(
+            Command(
+                program=program or argv[0],
+                argv=argv,
+                cwd=cwd,
+                env=os.environ if env is None else env,
+                stdio=stdio,
+            ),
+            Signals(),
+            trace=trace,
+        )
     )
-    signals = signals or Signals()
+
+
+def report(
+    command: Command,
+    signals: Signals,
+    *,
+    trace: bool = True,
+    started: Callable[[], None] | None = None,
+) -> dict[str, Any]:
+    """As ``supervise``, with plain values: ``model.Report``.
+
+    Args:
+        command: what to run.
+        signals: what holds back signals already; closed at the end.
+        trace: as for ``supervise``.
+        started: called when the program has become itself.
+    """
     try:
         return _run(command, signals, started or _nothing, trace=trace)
     finally:
@@ -66,7 +91,7 @@ def _nothing() -> None:
 
 def _run(
     command: Command, signals: Signals, started: Callable[[], None], *, trace: bool
-) -> Supervised:
+) -> dict[str, Any]:
     tracer, why = _tracer() if trace else (None, "tracing was switched off")
 
     def before() -> None:
@@ -82,21 +107,19 @@ def _run(
     said = _serve(ended, told, signals, started, tracer)
     _, status, used = os.wait4(pid, 0)
     os.close(ended)
-    if tracer is None:
-        seen, running = Trace(method=Method.NONE, complete=False, gaps=(why,)), None
-    else:
+    seen: dict[str, Any] = {"method": Method.NONE, "gaps": [why]}
+    running: bool | None = None
+    if tracer is not None:
         seen, running = tracer.finish()
     if said:
         raise failure(command, said)
-    code = os.waitstatus_to_exitcode(status)
-    return Supervised(
-        pid=pid,
-        code=code if code >= 0 else None,
-        signal=-code if code < 0 else None,
-        usage=used,
-        trace=seen,
-        left_running=running,
-    )
+    return {
+        "pid": pid,
+        "status": status,
+        "usage": list(used),
+        "trace": seen,
+        "left_running": running,
+    }
 
 
 def _tracer() -> tuple[Tracer | None, str]:
@@ -147,6 +170,8 @@ def _exit_descriptor(pid: int) -> int:
         except OSError:
             # Linux before 5.3, or a profile that refuses it.
             pass
+    import threading
+
     reads, writes = os.pipe()
 
     def wait() -> None:

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import array  # noqa: F401 - socket.send_fds imports it, which a traced child must not have to
 import contextlib
 import ctypes
 import errno
 import os
-import re
 import select
-import socket
 import sys
 import time
-from pathlib import Path
 
 from envlock.io.trace.abi import SYS_SECCOMP
+from envlock.io.trace.descriptors import receive, send, socketpair
 from envlock.io.trace.filter import Filter
+from envlock.io.trace.kinds import Method
 from envlock.io.trace.listener import Keeper, Mailbox
 from envlock.io.trace.memory import Memory
-from envlock.io.trace.model import Method, Trace
 from envlock.io.trace.recorder import Recorder
+
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    from typing import Any
 
 _OLDEST = (5, 9)  # the first Linux whose listener says that nobody is left
 # Seconds for helpers that end on their own when the command has ended (multiprocessing's tracker).
 _GRACE = 0.25
-_YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
+_YAMA = "/proc/sys/kernel/yama/ptrace_scope"
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -42,7 +43,7 @@ class Tracer:
         self._filter = Filter(self._machine)
         self._mailbox = Mailbox()
         self._keeper = Keeper(self._mailbox)
-        self._ours, self._theirs = socket.socketpair()
+        self._ours, self._theirs = socketpair()
         self._recorder: Recorder | None = None
         self._why = ""
         self._method = Method.NONE
@@ -55,16 +56,15 @@ class Tracer:
         except OSError as error:
             self._theirs.send(b"%d" % (error.errno or errno.EINVAL))
             return
-        socket.send_fds(self._theirs, [b"bare" if bare else b"full"], [listener])
+        send(self._theirs, b"bare" if bare else b"full", listener)
         os.close(listener)
 
     def attached(self) -> None:
         """In the parent, after the fork: know what came of it."""
         self._theirs.close()
-        said, fds, _, _ = socket.recv_fds(self._ours, 16, 1, socket.MSG_CMSG_CLOEXEC)
+        said, self.fd = receive(self._ours)
         self._ours.close()
-        if fds:
-            self.fd = fds[0]
+        if self.fd is not None:
             self._keeper.give(self.fd)
             self._mailbox.hasten(self.fd)
             self._recorder = Recorder(self._machine, bare=said == b"bare")
@@ -83,10 +83,10 @@ class Tracer:
         assert self._recorder is not None  # noqa: S101 - the same
         return self._mailbox.one(self.fd, self._recorder.see)
 
-    def finish(self) -> tuple[Trace, bool | None]:
-        """The main process has ended: what was seen, and whether others run on."""
+    def finish(self) -> tuple[dict[str, Any], bool | None]:
+        """The main process has ended: what was seen (``model.Report``), and whether others run."""
         if self.fd is None or self._recorder is None:
-            return Trace(method=self._method, complete=False, gaps=(self._why,)), None
+            return {"method": self._method, "gaps": [self._why]}, None
         running = not self._gone()
         seen = self._recorder
         if running:
@@ -95,16 +95,15 @@ class Tracer:
         else:
             self._keeper.dismiss()
         os.close(self.fd)
-        trace = Trace(
-            method=Method.SECCOMP,
-            complete=not seen.gaps,
-            gaps=tuple(seen.gaps),
-            events=tuple(seen.events),
-            libraries=tuple(sorted(seen.libraries)),
-            connections=tuple(sorted(seen.connections)),
-            notifications=seen.notifications,
-            processes=seen.processes,
-        )
+        trace = {
+            "method": Method.SECCOMP,
+            "gaps": list(seen.gaps),
+            "events": seen.events,
+            "libraries": list(seen.libraries),
+            "connections": list(seen.connections),
+            "notifications": seen.notifications,
+            "processes": seen.processes,
+        }
         return trace, running
 
     def _gone(self) -> bool:
@@ -126,8 +125,8 @@ def _check(machine: str) -> None:
         raise OSError(f"no tracing on {sys.platform} yet")
     if machine not in SYS_SECCOMP or sys.maxsize < 2**32:
         raise OSError(f"no tracing on {machine} yet")
-    found = re.match(r"(\d+)\.(\d+)", os.uname().release)
-    if found is None or (int(found[1]), int(found[2])) < _OLDEST:
+    major, minor = os.uname().release.split(".")[:2]
+    if (int(major), int(minor.partition("-")[0])) < _OLDEST:
         raise OSError(f"Linux {os.uname().release} cannot: it takes 5.9")
     here = ctypes.create_string_buffer(b"x")
     try:
@@ -135,7 +134,7 @@ def _check(machine: str) -> None:
         os.stat("/proc/self/maps")
     except OSError as error:
         raise OSError(f"processes cannot be looked into here: {error.strerror}") from None
-    with contextlib.suppress(OSError, ValueError):
-        if int(_YAMA.read_text()) and os.geteuid():
+    with contextlib.suppress(OSError, ValueError), open(_YAMA) as file:
+        if int(file.read()) and os.geteuid():
             # Only descendants may be looked into: those that lose their parent become this one's.
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

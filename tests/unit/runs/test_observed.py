@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from envlock.io.trace.model import Action, Event, FileState, Method, Trace
+from envlock.io.trace.kinds import Action, Method
+from envlock.io.trace.model import Event, FileState, Trace
 from envlock.runs.observed import Observed, observe
 
 STATE = FileState(size=1, modified=2, inode=3, device=4)
