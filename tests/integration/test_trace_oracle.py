@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from support.traced import run
 
+from envlock.io.trace.abi import INTERFACES
+
 _OPEN = re.compile(rb'openat\([^,]*, "[^"]*", ([A-Z_|]+)[^)]*\) += \d+<([^>]*)>')
 _CREAT = re.compile(rb"creat\([^)]*\) += \d+<([^>]*)>")
 _RUN = re.compile(rb'execve\("([^"]*)", .* += 0$', re.MULTILINE)
@@ -82,3 +84,29 @@ def test_strace_sees_the_same(tmp_path: Path, name: str) -> None:
     programs = {os.path.realpath(os.path.join(here, p)) for p in _RUN.findall(said)}
     ours = {os.path.realpath(b"/" + p) for p in seen.paths("execute")}
     assert same(programs) == same(ours)
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="these headers are this machine's")
+@pytest.mark.parametrize(("name", "which"), [("64", 0), ("x32", 1), ("32", 2)])
+def test_the_kernels_headers_have_the_same_numbers(name: str, which: int) -> None:
+    interface = INTERFACES["x86_64"][which]
+    said = subprocess.run(
+        [
+            "gcc",
+            "-E",
+            "-P",
+            "-D__X32_SYSCALL_BIT=0x40000000",
+            "-include",
+            f"asm/unistd_{name}.h",
+            "-",
+        ],
+        input="".join(f"{call} = __NR_{call}\n" for call in interface.numbers),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pairs = (line.split(" = ") for line in said.stdout.splitlines() if " = " in line)
+    bit = interface.bits
+    # x32's are written as a sum of its bit and the number.
+    found = {call: sum(int(n, 0) for n in re.findall(r"\w+", value)) for call, value in pairs}
+    assert found == {call: number | bit for call, number in interface.numbers.items()}
