@@ -204,14 +204,19 @@ check_files() {
     printf '%s\n' "$known files of the lock are in $files" >&2
 }
 
+# What was compared is always said: that nothing differs means little where nothing was there.
+compared=''
+for place in "$lock" "$prefix" "$root" "$files"; do
+    if [ -n "$place" ]; then compared="$compared${compared:+, }$place"; fi
+done
 if [ -n "$lock" ]; then check_lock; fi
 if [ -n "$prefix" ]; then check_python; fi
 if [ -n "$root" ]; then check_os; fi
 if [ -n "$files" ]; then check_files; fi
 
 if [ $drift = 0 ]; then
-    printf '%s\n' 'no drift: @ENVIRONMENT@' >&2
+    printf '%s\n' "no drift in $compared: @ENVIRONMENT@" >&2
 else
-    printf '%s\n' 'drift from @ENVIRONMENT@' >&2
+    printf '%s\n' "drift in $compared from @ENVIRONMENT@" >&2
 fi
 exit $drift

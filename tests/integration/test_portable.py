@@ -52,7 +52,7 @@ def call(
     argv = [shell, script, *arguments]
     done = subprocess.run(argv, env=env, cwd=script.parent, capture_output=True, text=True)
     assert done.returncode == code, done.stdout + done.stderr
-    assert ("drift" in done.stderr) == (code in (0, 1)), done.stderr
+    assert ("drift in " in done.stderr) == (code in (0, 1)), done.stderr
     return done.stdout.splitlines()
 
 
@@ -152,6 +152,18 @@ def test_bad_usage(
 ) -> None:
     script = script_of(small_lock(package("aa")), tmp_path)
     call(shell, script, only_sha256sum, *arguments, code=2)
+
+
+def test_what_was_compared_is_said(
+    shell: str, only_sha256sum: dict[str, str], tmp_path: Path
+) -> None:
+    script = script_of(small_lock(package("aa")), tmp_path)
+    (tmp_path / "pylock.toml").write_text("")
+    done = subprocess.run(
+        [shell, script], env=only_sha256sum, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("drift in pylock.toml from env1-")
 
 
 def test_without_sha256sum(shell: str, tmp_path: Path) -> None:
