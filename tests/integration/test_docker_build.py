@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from support.buildah import Buildah
 from support.index import LoopbackIndex
 from support.project import Project
+from support.real_debs import OLD as DAY
 from support.real_debs import OLD_STATE, real_debs
 from support.registries import registry
 from support.snapshot import SnapshotServer, flip
@@ -21,7 +22,6 @@ from support.tiny_archive import signer
 from support.tools import run
 
 from envlock.export.docker.exporter import DockerExporter
-from envlock.lock.image import BaseImage
 from envlock.lock.model import Lock
 
 pytestmark = [pytest.mark.network, pytest.mark.xdist_group("docker")]
@@ -45,7 +45,6 @@ class World:
     """What a build reaches, and the two locks."""
 
     archive: SnapshotServer
-    base: BaseImage
     old: Lock
     new: Lock
 
@@ -65,13 +64,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         files = {"beta.pth": "import beta_hook\n", "beta_hook.py": "", HOOK_BYTECODE: b"some"}
         index.add("beta", "2.0", upload_time="2024-05-01", files=files)
         base = base_image(folder, archive, address)
-        old, new = locks(folder / "project", index, archive)
-        yield World(archive=archive, base=base, old=old, new=new)
+        old, new = locks(folder / "project", index, archive, base)
+        yield World(archive=archive, old=old, new=new)
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def base_image(folder: Path, archive: SnapshotServer, address: str) -> BaseImage:
-    """An image of the older state, pushed; its user is not root, as that of some bases."""
+def base_image(folder: Path, archive: SnapshotServer, address: str) -> str:
+    """An image of the older state, pushed: its name. Its user is not root, as that of some is."""
     (folder / "key.asc").write_bytes(signer().public)
     context = folder / "base"
     context.mkdir()
@@ -92,16 +91,17 @@ def base_image(folder: Path, archive: SnapshotServer, address: str) -> BaseImage
     )
     (context / "Containerfile").write_text("FROM scratch\nADD base.tar /\nUSER 1000:1000\n")
     buildah = Buildah(folder=folder / "making")
-    buildah.run("build", "--quiet", "--timestamp", "0", "--tag", "base", context)
-    name = f"{address}/debian"
-    digest = folder / "digest"
-    where = f"docker://{name}:12"
-    buildah.run("push", "--quiet", "--tls-verify=false", "--digestfile", digest, "base", where)
+    made = str(int(DAY.timestamp()))
+    buildah.run("build", "--quiet", "--timestamp", made, "--tag", "base", context)
+    name = f"{address}/debian:12"
+    buildah.run("push", "--quiet", "--tls-verify=false", "base", f"docker://{name}")
     buildah.remove()
-    return BaseImage(reference=f"{name}:12", digest=digest.read_text(), platforms=())
+    return name
 
 
-def locks(root: Path, index: LoopbackIndex, archive: SnapshotServer) -> tuple[Lock, Lock]:
+def locks(
+    root: Path, index: LoopbackIndex, archive: SnapshotServer, base: str
+) -> tuple[Lock, Lock]:
     """One project, locked at both instants."""
     root.mkdir()
     (root / "archive.pgp").write_bytes(signer().public)
@@ -112,18 +112,18 @@ def locks(root: Path, index: LoopbackIndex, archive: SnapshotServer) -> tuple[Lo
         "mirrors": [archive.template],
         "libraries": False,
     }
-    settings = {"targets": ["linux/amd64"], "python": "3.11", "os": os}
+    settings = {"targets": ["linux/amd64"], "python": "3.11", "os": os, "image": {"base": base}}
     project = Project(root, index).write("alpha", settings=settings)
     return project.lock(as_of=OLD), project.lock(as_of=NEW)
 
 
-def project_files(root: Path, world: World, lock: Lock) -> None:
+def project_files(root: Path, lock: Lock) -> None:
     """The project's own files and the exported ones, as the process's umask has them."""
     (root / "src").mkdir(parents=True)
     (root / "src" / "own.py").write_text("import alpha, beta\nprint('own', beta.__version__)\n")
     (root / ".env").write_text("SECRET=1\n")
     (root / "data.csv").write_text("1\n")
-    for path, content in DockerExporter().export(replace(lock, image=world.base)).items():
+    for path, content in DockerExporter().export(lock).items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(content)
 
@@ -163,7 +163,7 @@ def build(
 ) -> Built:
     """The image, as the documentation says to build it."""
     root = folder / "project"
-    project_files(root, world, lock)
+    project_files(root, lock)
     buildah = Buildah(folder=folder / "buildah")
     run(["chmod", "-R", f"u=rwX,go={'rX' if umask == 0o022 else ''}", root])
     buildah.run(

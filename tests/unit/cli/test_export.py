@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from support.guix import pure, with_guix
-from support.samples import LINUX, NIXPKGS, package, small_lock
+from support.samples import IMAGE, LINUX, NIXPKGS, package, small_lock
 
+from envlock.export.docker.exporter import DockerExporter
 from envlock.export.guix.exporter import GuixExporter
 from envlock.export.nix.exporter import NixExporter
 from envlock.export.requirements import FILE, RequirementsExporter
+from envlock.lock import codec
 
 LOCK = small_lock(package("aa"), package("mac", marker="sys_platform == 'darwin'"))
 FLAKE = dataclasses.replace(small_lock(package("aa")), nixpkgs=NIXPKGS)
@@ -147,3 +149,48 @@ def test_a_library_that_is_not_there_is_named_with_its_extra(
     assert ran.code == 3
     assert 'pip install "envlock[sbom]"' in ran.err
     assert envlock("export", "provenance").code == 0
+
+
+def test_a_dockerfile_stands_in_the_projects_folder(envlock: Any, folder: Path) -> None:
+    lock = dataclasses.replace(small_lock(package("aa")), image=IMAGE)
+    ran = envlock("export", "docker", lock=lock)
+    assert (ran.code, "docker build ." in ran.err) == (0, True), ran.err
+    for name, content in DockerExporter().export(lock).items():
+        assert (folder / name).read_bytes() == content
+    assert envlock("export", "docker", "--check").code == 0
+
+
+def test_what_was_changed_outside_the_marks_stays(envlock: Any, folder: Path) -> None:
+    lock = dataclasses.replace(small_lock(package("aa")), image=IMAGE)
+    envlock("export", "docker", lock=lock)
+    dockerfile = folder / "Dockerfile"
+    dockerfile.write_text(dockerfile.read_text() + "EXPOSE 8888\n")
+    assert envlock("export", "docker", "--check").code == 0
+    newer = dataclasses.replace(lock, image=dataclasses.replace(IMAGE, digest=f"sha256:{'3' * 64}"))
+    ran = envlock("export", "docker", "--check", lock=newer)
+    assert (ran.code, "Dockerfile" in ran.err) == (1, True)
+    assert envlock("export", "docker").code == 0
+    text = dockerfile.read_text()
+    assert f"sha256:{'3' * 64} AS system" in text
+    assert text.endswith("EXPOSE 8888\n")
+
+
+def test_a_dockerfile_that_is_somebodys_own(envlock: Any, folder: Path) -> None:
+    lock = dataclasses.replace(small_lock(package("aa")), image=IMAGE)
+    (folder / "Dockerfile").write_text("FROM scratch\n")
+    ran = envlock("export", "docker", lock=lock)
+    assert (ran.code, "was not made by envlock" in ran.err) == (2, True)
+    assert not (folder / "compose.yaml").exists()
+    assert envlock("export", "docker", "-o", "image").code == 0
+
+
+def test_the_dockerfile_of_a_named_environment_needs_a_folder(envlock: Any, folder: Path) -> None:
+    lock = dataclasses.replace(small_lock(package("aa")), image=IMAGE)
+    (folder / "pylock.gpu.toml").write_text(codec.dump(lock))
+    ran = envlock("export", "docker", "--name", "gpu")
+    assert (ran.code, "--output docker-gpu" in ran.err) == (2, True)
+
+
+def test_without_a_base_image_the_lines_to_add_are_shown(envlock: Any) -> None:
+    ran = envlock("export", "docker", lock=LOCK)
+    assert (ran.code, "[tool.envlock.image]" in ran.err) == (2, True)
