@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.content import content
 from benchmarks.images import images
 from benchmarks.measure import (
     Contender,
@@ -196,6 +197,7 @@ CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "help": help_page,
     "uv": lock_against_uv,
     "check": check_against_uv,
+    "content": content,
     "view": view_against_direct,
     "memory": peak_memory,
     "os": os_packages,

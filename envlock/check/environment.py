@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,9 @@ from envlock.check.content import Content, compare_content
 from envlock.check.drift import Code, drift
 from envlock.check.observe import DirectUrl, Distribution, Observed, observe_interpreter
 from envlock.check.owned import Finding, Origin, Place
+from envlock.check.reader import Reader
 from envlock.io import index
 from envlock.io.interpreters import Interpreter
-from envlock.io.reading import Unread, Wanted, read_all
 from envlock.io.scan import scan
 from envlock.lock.installed import Note
 
@@ -38,7 +37,7 @@ class Environment:
 
 def remembered(python: Path) -> Environment | None:
     """The virtual environment of an interpreter, where nothing moved since the last ``look``."""
-    kept = index.load(_key(python))
+    kept = index.load(key_of(python))
     if not kept.whole or not kept.is_of(scan(kept.roots, kept.others)):
         return None
     try:
@@ -55,7 +54,7 @@ def look(interpreter: Interpreter, *, virtual: bool, paranoid: bool = False) -> 
         virtual: whether it is of a virtual environment, which is nobody else's.
         paranoid: read every file again.
     """
-    key = _key(interpreter.executable)
+    key = key_of(interpreter.executable)
     since = time.time_ns()
     place = _place(interpreter, virtual=virtual)
     roots = (place.prefix,) if virtual else place.sites
@@ -63,7 +62,7 @@ def look(interpreter: Interpreter, *, virtual: bool, paranoid: bool = False) -> 
         roots = (*roots, *(s for s in place.sites if not s.startswith(place.prefix + "/")))
     found = scan(roots, _of_base(interpreter))
     before = index.Index() if paranoid else index.load(key)
-    reader = _Remembering(before.facts(found))
+    reader = Reader(before.facts(found))
     observed = observe_interpreter(interpreter)
     content, others = compare_content(
         place,
@@ -89,32 +88,8 @@ def look(interpreter: Interpreter, *, virtual: bool, paranoid: bool = False) -> 
     return environment
 
 
-class _Remembering:
-    """Reads what is not known, and keeps what was said."""
-
-    def __init__(self, known: dict[tuple[str, str], bytes]) -> None:
-        self._known = known
-        self.said: dict[tuple[str, str], bytes] = {}
-        self.failed = False
-
-    def read(self, wanted: Iterable[Wanted]) -> Mapping[tuple[str, str], bytes | Unread]:
-        """See ``owned.Reader``."""
-        asked = list(wanted)
-        answers: dict[tuple[str, str], bytes | Unread] = {}
-        for one in asked:
-            fact = self._known.get((one.path, one.kind))
-            if fact is not None:
-                answers[one.path, one.kind] = fact
-        answers.update(read_all(one for one in asked if (one.path, one.kind) not in answers))
-        for what, answer in answers.items():
-            if isinstance(answer, Unread):
-                self.failed = True
-            else:
-                self.said[what] = answer
-        return answers
-
-
-def _key(python: Path) -> str:
+def key_of(python: Path) -> str:
+    """The environment's key in ``io.index``."""
     return f"{_KIND}\0{python}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,25 +13,27 @@ import click
 from envlock.check.compare import compare_request
 from envlock.check.compare_environment import compare_environment
 from envlock.check.drift import Code, Drift, Layer, drift
-from envlock.check.environment import Environment, look, remembered
+from envlock.check.environment import Environment, key_of, look, remembered
 from envlock.check.os_compare import compare_os
 from envlock.check.os_observe import distribution, observe_os
 from envlock.check.policy import judge
 from envlock.check.report.outcome import FORMATS, Outcome
-from envlock.cli.check_report import package_lines, tell, write_result
+from envlock.cli import fresh
+from envlock.cli.check_report import no_drift, package_lines, tell, write_result
 from envlock.cli.common import (
     current_request,
     json_option,
     locate_project,
     locked_target,
     name_option,
+    only_of_files,
     read_lock,
     script_option,
 )
 from envlock.cli.context import Context
 from envlock.cli.output import say
 from envlock.errors import UsageError
-from envlock.io.files import read_text
+from envlock.io.files import noting_reads, read_text
 from envlock.io.interpreters import Interpreter, query
 from envlock.io.machine import machine_platform
 from envlock.lock.hashing import environment_hash
@@ -142,18 +145,20 @@ def command(
     if as_json and form not in (None, "json"):
         raise UsageError(f"--json and --format {form} exclude one another")
     form = "json" if as_json else form or "table"
-    project = locate_project(context, name=name, script=script)
-    lock = read_lock(project)
     path = None if output in (None, "-") else context.directory / str(output)
-    if portable:
-        return _portable(project, lock, target, path)
-    settings = load_check_settings(project, now=_now())
-    if image is not None:
-        from envlock.cli.check_image import image_drift
+    since = time.time_ns()
+    with noting_reads() as read:
+        project = locate_project(context, name=name, script=script)
+        lock = read_lock(project)
+        if portable:
+            return _portable(project, lock, target, path)
+        settings = load_check_settings(project, now=_now())
+        if image is not None:
+            from envlock.cli.check_image import image_drift
 
-        found, compared = image_drift(context, lock, image)
-    else:
-        found, compared = _compare(context, project, lock, only, prefix, python, root, paranoid)
+            found, compared = image_drift(context, lock, image)
+        else:
+            found, compared = _compare(context, project, lock, only, prefix, python, root, paranoid)
     judged = judge(found, settings, compared)
     outcome = Outcome(
         lock=_shown(project.lock_path, context.directory),
@@ -164,6 +169,9 @@ def command(
         lines=package_lines(read_text(project.lock_path)),
     )
     tell(context, outcome, form, path)
+    plain = {name, script, prefix, python, root, image, output} == {None} and form == "table"
+    if plain and not paranoid and only in (None, "--python-only"):
+        _remember(context, project, lock, outcome, only, read, since)
     return 1 if judged.failed else 0
 
 
@@ -204,6 +212,30 @@ def _compare(
     if only in (None, "--nix-only"):
         found += _nix_drift(project, lock, required=only is not None)
     return found, _compared(only, project, lock, root)
+
+
+def _remember(
+    context: Context,
+    project: Project,
+    lock: Lock,
+    outcome: Outcome,
+    only: str | None,
+    read: set[str],
+    since: int,
+) -> None:
+    """Keep that there is no drift, where that depends on the environment and ``read`` alone."""
+    judged = outcome.judged
+    if judged.drift or judged.accepted or judged.unused or context.directory != Path():
+        return
+    if not outcome.compared <= {Layer.REQUEST, Layer.PYTHON} or lock.os is not None:
+        return
+    if not only_of_files(lock.request, read):
+        return
+    question = " ".join(["check", *([only] if only else [])])
+    tree = key_of(python_of(default_prefix(project.lock_path).absolute()))
+    fresh.remember_no_drift(
+        question, no_drift(outcome), tree, files=read, root=str(project.root), since=since
+    )
 
 
 def _compared(only: str | None, project: Project, lock: Lock, root: Path | None) -> set[Layer]:

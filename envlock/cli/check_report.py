@@ -101,7 +101,7 @@ def _summary(context: Context, outcome: Outcome) -> None:
     ignored = f", {len(judged.accepted)} ignored" if judged.accepted else ""
     short = shorten(outcome.environment_hash)
     if not judged.drift:
-        say(context, f"no drift: {short}, {outcome.packages} packages{ignored}")
+        say(context, no_drift(outcome) + ignored)
         return
     kinds = ", ".join(
         f"{sum(d.code is code for d in judged.drift)} {meaning.name}"
@@ -112,6 +112,11 @@ def _summary(context: Context, outcome: Outcome) -> None:
     say(context, f"{counts} from {short}: {kinds}{ignored}")
     remedies = list(dict.fromkeys(d.remedy for d in judged.drift))
     say(context, f"to repair it: {' && '.join(_few(remedies))}")
+
+
+def no_drift(outcome: Outcome) -> str:
+    """What is said when all is as locked."""
+    return f"no drift: {shorten(outcome.environment_hash)}, {outcome.packages} packages"
 
 
 def _few(remedies: list[str]) -> list[str]:

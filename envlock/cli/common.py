@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -48,6 +48,20 @@ json_option = click.option("--json", "as_json", is_flag=True, help="The result a
 def locate_project(context: Context, *, name: str | None, script: Path | None) -> Project:
     """The project that the command works on, from ``--directory``, ``--name`` and ``--script``."""
     return locate(context.directory, name=name, script=script)
+
+
+def only_of_files(request: Request, read: Iterable[str]) -> bool:
+    """Whether a request is made of the files that were read, and of nothing else.
+
+    Local paths are looked at, and variables (in requirements files, URLs) come from outside.
+    """
+    texts = [wish.text for wish in (*request.wishes, *request.constraints, *request.overrides)]
+    places = [*request.index_urls, *request.find_links, request.default_index or ""]
+    return (
+        not any("file:" in text for text in texts)
+        and all(not place or place.startswith(("https:", "http:")) for place in places)
+        and not any(b"${" in Path(path).read_bytes() for path in read)
+    )
 
 
 def read_lock(project: Project) -> Lock:

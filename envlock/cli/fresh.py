@@ -1,6 +1,8 @@
-"""``envlock lock --check`` where nothing changed since the last time, before anything is loaded.
+"""``envlock lock --check`` and ``envlock check`` where nothing changed since the last time, before
+anything is loaded.
 
-A verdict "fresh" is kept with all that it was made from (``io.unchanged``). In CI and in hooks the
+A verdict "fresh" or "no drift" is kept with all that it was made from (``io.unchanged``; the
+environment in ``io.index``). In CI and in hooks the
 same question comes again and again; the start of Python is then most of what it costs. Every other
 command line, and every other verdict, goes the whole way.
 """
@@ -17,20 +19,63 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _QUIET = ("-q", "--quiet")
+QUESTIONS = ("lock --check", "check", "check --python-only")
+"""Command lines that are answered from memory."""
+_CLEAN = "no-drift-1"
 
 
 def answer(arguments: list[str]) -> bool:
-    """Say that the lock is fresh and give True, if that is what was asked and is known."""
-    said = [argument for argument in arguments if argument not in _QUIET]
-    if said != ["lock", "--check"]:
+    """Say that all is well and give True, if that is what was asked and is known."""
+    question = " ".join(argument for argument in arguments if argument not in _QUIET)
+    if question not in QUESTIONS:
         return False
     from envlock.io import unchanged
 
-    if not unchanged.holds(_key()):
+    if not unchanged.holds(_key(question)):
         return False
-    if len(said) == len(arguments):
-        sys.stderr.write(message("pylock.toml") + "\n")
+    said = message("pylock.toml") if question == "lock --check" else _no_drift(question)
+    if said is None:
+        return False
+    if not any(argument in _QUIET for argument in arguments):
+        sys.stderr.write(said + "\n")
     return True
+
+
+def _no_drift(question: str) -> str | None:
+    """What was said of the environment, where none of its files moved since."""
+    import json
+
+    from envlock.io import index
+    from envlock.io.cache import DiskCache
+    from envlock.io.scan import scan
+
+    kept = DiskCache(_CLEAN).get(_key(question))
+    if kept is None:
+        return None
+    said, tree = json.loads(kept)
+    known = index.load(tree)
+    return str(said) if known.whole and known.is_of(scan(known.roots, known.others)) else None
+
+
+def remember_no_drift(
+    question: str, said: str, tree: str, *, files: Iterable[str], root: str, since: int
+) -> None:
+    """Keep what ``check`` said when there was nothing to say.
+
+    Args:
+        question: one of ``QUESTIONS``.
+        said: the line for people.
+        tree: the environment's key in ``io.index``.
+        files: as of ``remember``.
+        root: see there.
+        since: see there.
+    """
+    import json
+
+    from envlock.io.cache import DiskCache
+
+    DiskCache(_CLEAN).put(_key(question), json.dumps([said, tree]).encode())
+    remember(question, files=files, root=root, since=since)
 
 
 def message(lock_name: str) -> str:
@@ -38,8 +83,8 @@ def message(lock_name: str) -> str:
     return f"{lock_name} answers the request"
 
 
-def remember(*, files: Iterable[str], root: str, since: int) -> None:
-    """Keep the verdict that pylock.toml of the project in ``root``, asked for from here, is fresh.
+def remember(question: str, *, files: Iterable[str], root: str, since: int) -> None:
+    """Keep the answer to a question about the project in ``root``, asked from here.
 
     ``files`` are all that were read; what else there could be (another pyproject.toml on the way
     up, a ``.python-version``) shows in the folders.
@@ -55,12 +100,12 @@ def remember(*, files: Iterable[str], root: str, since: int) -> None:
         if folder == root or parent == folder:
             break
         folder = parent
-    unchanged.keep(_key(), files=files, folders=folders, since=since)
+    unchanged.keep(_key(question), files=files, folders=folders, since=since)
 
 
-def _key() -> str:
+def _key(question: str) -> str:
     """Another envlock, or another installation of it, may judge otherwise."""
     here = os.stat(__file__)
     return "\0".join(
-        ("lock --check", __version__, __file__, f"{here.st_mtime_ns} {here.st_size}", os.getcwd())
+        (question, __version__, __file__, f"{here.st_mtime_ns} {here.st_size}", os.getcwd())
     )

@@ -18,6 +18,7 @@ from envlock.cli.common import (
     library_json,
     locate_project,
     name_option,
+    only_of_files,
     project_guard,
     read_lock,
     script_option,
@@ -136,19 +137,8 @@ def _remember(
     own = project.name is None and project.kind != "script" and context.directory == Path()
     if not own or options.as_of is not None or options.as_json:
         return
-    request = read_lock(project).request
-    texts = [wish.text for wish in (*request.wishes, *request.constraints, *request.overrides)]
-    places = [*request.index_urls, *request.find_links, request.default_index or ""]
-    # Local paths are looked at, and variables (in requirements files, URLs) come from outside.
-    if any("file:" in text for text in texts) or not all(_remote(place) for place in places):
-        return
-    if any(b"${" in Path(path).read_bytes() for path in read):
-        return
-    fresh.remember(files=read, root=str(project.root), since=since)
-
-
-def _remote(place: str) -> bool:
-    return not place or place.startswith(("https:", "http:"))
+    if only_of_files(read_lock(project).request, read):
+        fresh.remember("lock --check", files=read, root=str(project.root), since=since)
 
 
 def _lock(context: Context, project: Project, options: Options) -> int:

@@ -109,3 +109,41 @@ def test_what_hangs_on_a_local_path_is_not_remembered(fresh: Project) -> None:
     fresh.lock()
     assert ask(fresh, "lock", "--check")[:2] == (0, "whole")
     assert ask(fresh, "lock", "--check")[:2] == (0, "whole")
+
+
+@pytest.fixture
+def synced(fresh: Project) -> Project:
+    done = fresh.run("sync")
+    assert done.returncode == 0, done.stderr
+    return fresh
+
+
+@pytest.mark.parametrize("options", [(), ("--python-only",)])
+def test_no_drift_is_said_again_at_once(synced: Project, options: tuple[str, ...]) -> None:
+    code, how, said = ask(synced, "check", *options)
+    assert (code, how) == (0, "whole")
+    assert said.startswith("no drift: env1-")
+    assert ask(synced, "check", *options) == (0, "quick", said)
+    assert ask(synced, "check", "-q", *options) == (0, "quick", "")
+    assert ask(synced, "check", *options, "--paranoid") == (0, "whole", said)
+
+
+@pytest.mark.parametrize("file", ["pylock.toml", "pyproject.toml", "site"])
+def test_no_drift_is_not_said_again_of_something_else(synced: Project, file: str) -> None:
+    [module] = (synced.root / ".venv").glob("lib/python*/site-packages/lib/__init__.py")
+    ask(synced, "check")
+    assert ask(synced, "check")[1] == "quick"
+    path = module if file == "site" else synced.root / file
+    path.write_bytes(path.read_bytes() + b"\n")
+    code, how, _ = ask(synced, "check")
+    assert how.endswith("whole")
+    assert code == (1 if file == "site" else 0)
+
+
+def test_drift_is_never_said_from_memory_alone(synced: Project) -> None:
+    [module] = (synced.root / ".venv").glob("lib/python*/site-packages/lib/__init__.py")
+    module.unlink()
+    for _ in range(2):
+        code, how, _ = ask(synced, "check")
+        assert (code, how.splitlines()[-1]) == (1, "whole")
+        assert "PY101" in how
