@@ -45,8 +45,10 @@ def content(bench: Bench) -> Iterator[Row]:
     bench.say("check: making the environment of examples/data-science")
     with cold_caches(bench.scratch) as caches:
         for command in ("lock", "sync"):
-            argv = (str(BIN / "envlock"), command)
-            run_once(Contender(name=f"envlock {command}", argv=argv, folder=folder), caches)
+            one = Contender(
+                name=f"envlock {command}", argv=(str(BIN / "envlock"), command), folder=folder
+            )
+            run_once(one, caches)
     files = [path for path in (folder / ".venv").rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files)
     told = f"{len(files)} files, {size / MEGABYTE:.0f} MB"
@@ -55,10 +57,11 @@ def content(bench: Bench) -> Iterator[Row]:
     hashing = ("xargs", "-0", "-a", "files", "-n", "500", "-P", cores, "sha256sum")
     peer = Contender(name="sha256sum", argv=hashing, folder=folder)
     check: tuple[str, ...] = (str(BIN / "envlock"), "check")
-    for work, argv, limit in (
+    works: tuple[tuple[str, tuple[str, ...], float], ...] = (
         (f"check, everything read, {told}", (*check, "--paranoid"), 1.0),
         (f"check, nothing touched, {told}", check, 0.1),
-    ):
+    )
+    for work, argv, limit in works:
         bench.say(work)
         ours = Contender(name="envlock", argv=argv, folder=folder)
         found = race_warm((ours, peer), repeat=bench.repeat, scratch=bench.scratch)

@@ -1,8 +1,8 @@
 """Typed differences between a lock and what is there. Codes are stable: scripts rely on them.
 
 Letters name the layer, the first digit how deep one has to look to see it: ``PY0xx`` needs the
-metadata of installed packages alone; ``PY1xx`` the content of their files. ``OS0xx``
-likewise needs dpkg's status alone; ``NX0xx`` is about what Nix built.
+metadata of installed packages alone; ``PY1xx`` the content of their files. ``OS0xx`` likewise needs
+dpkg's status alone, ``OS1xx`` the files of its packages; ``NX0xx`` is about what Nix built.
 """
 
 from __future__ import annotations
@@ -49,6 +49,13 @@ class Code(StrEnum):
     OS_MISSING = "OS001"
     OS_VERSION = "OS002"
     OS_STATE = "OS003"
+    OS_HELD = "OS004"
+    OS_FILE_MISSING = "OS101"
+    OS_FILE_MODIFIED = "OS102"
+    OS_FILE_UNREADABLE = "OS103"
+    OS_NO_LIST = "OS104"
+    OS_CONFFILE = "OS105"
+    OS_SHADOWED = "OS106"
     NIX_OTHER_LOCK = "NX001"
     NIX_CONTENT = "NX002"
     IMAGE_OTHER_LOCK = "IM001"
@@ -82,6 +89,7 @@ _LOCK = "envlock lock"
 _SYNC = "envlock sync"
 _RECREATE = "envlock sync --recreate"
 _REMOVE = "remove it, or make the environment anew: envlock sync --recreate"
+_REINSTALL = "apt-get install --reinstall, or make the image anew"
 _APT = "install the locked versions with apt, or make the image anew"
 
 MEANINGS: dict[Code, Meaning] = {
@@ -234,6 +242,51 @@ MEANINGS: dict[Code, Meaning] = {
         name="os-unfinished",
         summary="An OS package is there, but its installation did not finish.",
         remedy="dpkg --configure -a",
+    ),
+    Code.OS_FILE_MODIFIED: Meaning(
+        layer=Layer.OS,
+        name="os-file-modified",
+        summary="A file of an OS package is not what dpkg unpacked.",
+        remedy=_REINSTALL,
+    ),
+    Code.OS_FILE_MISSING: Meaning(
+        layer=Layer.OS,
+        name="os-file-missing",
+        summary="A file of an OS package is not there.",
+        remedy=_REINSTALL,
+    ),
+    Code.OS_NO_LIST: Meaning(
+        layer=Layer.OS,
+        name="os-no-list",
+        summary="dpkg does not know the files of an OS package, so they cannot be verified.",
+        remedy=_REINSTALL,
+    ),
+    Code.OS_FILE_UNREADABLE: Meaning(
+        layer=Layer.OS,
+        name="os-file-unreadable",
+        summary="A file of an OS package cannot be read, or changes while it is read.",
+        remedy="check as a user who may read it",
+    ),
+    Code.OS_SHADOWED: Meaning(
+        layer=Layer.OS,
+        name="os-shadowed",
+        summary="A program or library in /usr/local is found before the one of an OS package.",
+        remedy="remove it, or accept it with a reason",
+        severity=Severity.WARNING,
+    ),
+    Code.OS_CONFFILE: Meaning(
+        layer=Layer.OS,
+        name="os-configuration",
+        summary="A configuration file of an OS package was edited or removed.",
+        remedy="accept it with a reason, or put the package's own back",
+        severity=Severity.WARNING,
+    ),
+    Code.OS_HELD: Meaning(
+        layer=Layer.OS,
+        name="os-held",
+        summary="An OS package is on hold: apt leaves it as it is.",
+        remedy="apt-mark unhold",
+        severity=Severity.NOTE,
     ),
     Code.NIX_CONTENT: Meaning(
         layer=Layer.NIX,

@@ -55,6 +55,16 @@ ORIGINS: dict[Code, str] = {
     Code.OS_MISSING: "The package was removed, or the image was built without it.",
     Code.OS_VERSION: "apt upgraded it, or the image was built from another snapshot.",
     Code.OS_STATE: "dpkg was interrupted, or a maintainer script failed.",
+    Code.OS_FILE_MODIFIED: "It was edited or replaced by hand, by an installer that goes past apt,"
+    " or the disk damaged it.",
+    Code.OS_FILE_MISSING: "It was removed by hand or by cleaning up. Manuals, documentation and"
+    " translations may be missing, and what dpkg was told to leave out (path-exclude).",
+    Code.OS_FILE_UNREADABLE: "Some files may be read by root alone.",
+    Code.OS_NO_LIST: "dpkg's folder of lists was cleaned up, or damaged.",
+    Code.OS_CONFFILE: "Configuration is there to be edited; dpkg keeps what it finds.",
+    Code.OS_SHADOWED: "`make install`, pip as root, or the image that this one is built on put it"
+    " there: images of Python have theirs in /usr/local.",
+    Code.OS_HELD: "`apt-mark hold`. The version is the locked one; a later lock may want another.",
     Code.NIX_CONTENT: "A file in the store was edited, or the disk damaged it.",
     Code.NIX_OTHER_LOCK: "The lock changed after `envlock build nix`.",
     Code.IMAGE_OTHER_LOCK: "The lock changed after the image was made, or it is another project's.",

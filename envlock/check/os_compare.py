@@ -32,4 +32,6 @@ def compare_os(layer: OsLayer, architecture: str, installed: Status) -> tuple[Dr
             found.append(
                 drift(Code.OS_STATE, package.name, expected="installed", found=there.state)
             )
+        elif there.held:
+            found.append(drift(Code.OS_HELD, package.name))
     return tuple(found)

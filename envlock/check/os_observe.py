@@ -14,10 +14,15 @@ STATUS = "var/lib/dpkg/status"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """One package: ``state`` is the last word of its ``Status`` (``installed``, ``unpacked``…)."""
+    """One package: ``state`` is the last word of its ``Status`` (``installed``, ``unpacked``…).
+
+    ``held`` says that apt may not change it; ``conffiles`` is the field of that name.
+    """
 
     version: str
     state: str
+    held: bool = False
+    conffiles: str = ""
 
 
 Status = Mapping[tuple[str, str], Installed]
@@ -59,7 +64,13 @@ def parse_status(text: str, *, where: str) -> Status:
     found: dict[tuple[str, str], Installed] = {}
     for paragraph in text.split("\n\n"):
         fields: dict[str, str] = {}
+        conffiles: list[str] = []
+        key = ""
         for line in paragraph.splitlines():
+            if line.startswith(" "):
+                if key == "Conffiles":
+                    conffiles.append(line)
+                continue
             key, colon, value = line.partition(":")
             if colon and key in ("Package", "Status", "Version", "Architecture"):
                 fields[key] = value.strip()
@@ -71,9 +82,15 @@ def parse_status(text: str, *, where: str) -> Status:
                 where=where,
                 remedy="repair dpkg's status (a copy of yesterday's is beside it: status-old)",
             )
-        state = fields["Status"].split()[-1]
+        words = fields["Status"].split() or [""]
+        state = words[-1]
         if state in ("not-installed", "config-files"):
             continue
         package = (fields["Package"], fields.get("Architecture", ""))
-        found[package] = Installed(version=fields.get("Version", ""), state=state)
+        found[package] = Installed(
+            version=fields.get("Version", ""),
+            state=state,
+            held=words[0] == "hold",
+            conffiles="\n".join(conffiles),
+        )
     return found

@@ -15,6 +15,7 @@ from envlock.check.compare_environment import compare_environment
 from envlock.check.drift import Code, Drift, Layer, drift
 from envlock.check.environment import Environment, key_of, look, remembered
 from envlock.check.os_compare import compare_os
+from envlock.check.os_content import has_digests, os_content
 from envlock.check.os_observe import distribution, observe_os
 from envlock.check.policy import judge
 from envlock.check.report.outcome import FORMATS, Outcome
@@ -208,7 +209,8 @@ def _compare(
             context, project, lock, prefix=prefix, python=python, paranoid=paranoid
         )
     if only in (None, "--os-only"):
-        found += _os_drift(context, lock, root, required=only is not None or root is not None)
+        asked = only is not None or root is not None
+        found += _os_drift(context, lock, root, required=asked, paranoid=paranoid)
     if only in (None, "--nix-only"):
         found += _nix_drift(project, lock, required=only is not None)
     return found, _compared(only, project, lock, root)
@@ -337,9 +339,12 @@ def _look(python: Path, *, paranoid: bool, prefix: Path | None = None) -> Enviro
 
 
 def _os_drift(
-    context: Context, lock: Lock, root: Path | None, *, required: bool
+    context: Context, lock: Lock, root: Path | None, *, required: bool, paranoid: bool
 ) -> tuple[Drift, ...]:
-    """The OS layer against dpkg's status; ``required`` when the user asked for just that."""
+    """The OS layer against dpkg's status and digests.
+
+    ``required``: the user asked for just that.
+    """
     if lock.os is None:
         if required:
             raise UsageError(
@@ -359,7 +364,17 @@ def _os_drift(
     architectures = {p.architecture for p in lock.os.packages}
     if architecture not in architectures:
         architecture = min(architectures)
-    return compare_os(lock.os, architecture, observe_os(there))
+    installed = observe_os(there)
+    found = compare_os(lock.os, architecture, installed)
+    if not has_digests(there):
+        say(context, "content of OS packages not compared: dpkg keeps no lists of files there")
+        return found
+    off = {d.subject for d in found if d.code is not Code.OS_HELD}
+    packages = (p for p in lock.os.packages if p.architecture == architecture)
+    conffiles = {package: one.conffiles for package, one in installed.items()}
+    return found + os_content(
+        there, (p for p in packages if p.name not in off), conffiles, paranoid=paranoid
+    )
 
 
 def _nix_drift(project: Project, lock: Lock, *, required: bool) -> tuple[Drift, ...]:

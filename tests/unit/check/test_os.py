@@ -66,8 +66,15 @@ def _codes(*packages: OsPackage) -> list[tuple[str, str]]:
     return [(d.code.value, d.subject) for d in compare_os(layer, "amd64", installed)]
 
 
-def test_what_is_as_locked_is_silent() -> None:
-    assert _codes(_package("libc6", "2.36-9"), _package("tzdata", "2024a-0")) == []
+def test_what_is_as_locked_is_silent_but_for_holds() -> None:
+    found = _codes(_package("libc6", "2.36-9"), _package("tzdata", "2024a-0"))
+    assert found == [("OS004", "tzdata")]
+
+
+def test_configuration_files_are_read() -> None:
+    installed = parse_status(STATUS, where="status")
+    assert installed["tzdata", "all"].conffiles == " /etc/timezone 0123456789"
+    assert installed["half", "amd64"].conffiles == ""
 
 
 def test_each_difference_has_its_code() -> None:

@@ -1,0 +1,266 @@
+"""The content of a root that real dpkg made: every kind of change, and dpkg's own word for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.install import HERE
+from support.samples import small_lock
+
+from envlock.cli.app import run
+from envlock.lock import codec
+from envlock.lock.os import OsArchive, OsLayer, OsPackage
+
+ARCHITECTURE = "amd64"
+FILES = {
+    "tool": {
+        "usr/bin/tool": "#!/bin/sh\n",
+        "usr/lib/libtool.so.1": "library\n",
+        "usr/share/doc/tool/copyright": "free\n",
+        "usr/share/tool/data": "data\n",
+        "etc/tool.conf": "key = 1\n",
+    },
+    "other": {"usr/bin/other": "#!/bin/sh\n# other\n"},
+}
+
+
+def deb(folder: Path, name: str) -> Path:
+    """A package that dpkg-deb makes, with md5sums as debhelper writes them."""
+    tree = folder / name
+    for path, text in FILES[name].items():
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).write_text(text)
+    (tree / "DEBIAN").mkdir()
+    control = (
+        f"Package: {name}\nVersion: 1\nArchitecture: {ARCHITECTURE}\n"
+        "Maintainer: N <n@example.org>\nDescription: a package\n"
+    )
+    (tree / "DEBIAN/control").write_text(control)
+    plain = [path for path in FILES[name] if not path.startswith("etc/")]
+    sums = subprocess.run(
+        ["md5sum", *plain], cwd=tree, check=True, capture_output=True, text=True
+    ).stdout
+    (tree / "DEBIAN/md5sums").write_text(sums)
+    configuration = [f"/{path}\n" for path in FILES[name] if path.startswith("etc/")]
+    if configuration:
+        (tree / "DEBIAN/conffiles").write_text("".join(configuration))
+    path = folder / f"{name}.deb"
+    argv = ["dpkg-deb", "--root-owner-group", "--build", tree, path]
+    subprocess.run(argv, check=True, capture_output=True)
+    return path
+
+
+@dataclasses.dataclass(slots=True)
+class Ground:
+    """A project and a root folder; ``restore`` puts the root back."""
+
+    project: Path
+    kept: Path
+
+    @property
+    def root(self) -> Path:
+        return self.project / "root"
+
+    def restore(self) -> None:
+        shutil.rmtree(self.root, ignore_errors=True)
+        shutil.copytree(self.kept, self.root, symlinks=True)
+        time.sleep(0.03)
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
+    folder = tmp_path_factory.mktemp("os-content")
+    root = folder / "kept"
+    for name in ("var/lib/dpkg/info", "var/lib/dpkg/updates", "usr/bin", "etc", "usr/local/bin"):
+        (root / name).mkdir(parents=True)
+    for name in ("status", "available"):
+        (root / "var/lib/dpkg" / name).touch()
+    (root / "bin").symlink_to("usr/bin")
+    (root / "usr/lib").mkdir()
+    (root / "etc/os-release").write_text("ID=debian\nVERSION_CODENAME=bookworm\n")
+    argv = [
+        *("dpkg", f"--root={root}", "--force-not-root,architecture,bad-path"),
+        *("--log=/dev/null", "--install", *(deb(folder, name) for name in FILES)),
+    ]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    project = folder / "project"
+    project.mkdir()
+    (project / "requirements.in").write_text("")
+    (project / "pylock.toml").write_text(codec.dump(_lock()))
+    return Ground(project=project, kept=root)
+
+
+def _lock() -> Any:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    archive = OsArchive(
+        archive="debian",
+        suite="bookworm",
+        components=("main",),
+        snapshot="20260301T000000Z",
+        release_sha256="4" * 64,
+        release_date=now,
+        key="ABCD",
+    )
+    packages = tuple(
+        OsPackage(
+            architecture=ARCHITECTURE,
+            name=name,
+            version="1",
+            sha256="5" * 64,
+            size=1,
+            file_name=f"pool/{name}.deb",
+            suite="bookworm",
+            source=name,
+            source_version="1",
+            requested=True,
+        )
+        for name in sorted(FILES)
+    )
+    layer = OsLayer(base="debian:bookworm", archives=(archive,), packages=packages)
+    lock = small_lock()
+    request = dataclasses.replace(
+        lock.request, targets=(HERE,), os_base="debian:bookworm", os_packages=tuple(sorted(FILES))
+    )
+    return dataclasses.replace(lock, targets=(HERE,), request=request, os=layer)
+
+
+def checked(
+    ground: Ground, capfd: pytest.CaptureFixture[str], *options: str
+) -> tuple[int, list[tuple[str, str]]]:
+    capfd.readouterr()
+    code = run(
+        ["-C", str(ground.project), "check", "--os-only", "--root", "root", "--json", *options]
+    )
+    out, err = capfd.readouterr()
+    assert code in (0, 1), (code, err)
+    return code, [(d["code"], d["subject"]) for d in json.loads(out)["drift"]]
+
+
+def dpkg_says(ground: Ground) -> set[str]:
+    """Paths that ``dpkg --verify`` complains of."""
+    argv = ["dpkg", f"--root={ground.root}", "--verify"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return {line.rpartition(" ")[2] for line in done.stdout.splitlines()}
+
+
+def _write(path: str, text: str) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+
+    return change
+
+
+def _status(before: str, after: str) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        path = root / "var/lib/dpkg/status"
+        text = path.read_text()
+        assert before in text
+        path.write_text(text.replace(before, after, 1))
+
+    return change
+
+
+def _link(path: str, to: str) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        (root / path).unlink()
+        (root / path).symlink_to(to)
+
+    return change
+
+
+CHANGES: dict[str, tuple[Callable[[Path], None], list[tuple[str, str]]]] = {
+    "nothing": (lambda _: None, []),
+    "a program is edited": (_write("usr/bin/tool", "#!/bin/no\n"), [("OS102", "/usr/bin/tool")]),
+    "a library grows": (
+        _write("usr/lib/libtool.so.1", "library\nmore\n"),
+        [("OS102", "/usr/lib/libtool.so.1")],
+    ),
+    "data is removed": (
+        lambda root: (root / "usr/share/tool/data").unlink(),
+        [("OS101", "/usr/share/tool/data")],
+    ),
+    "a program becomes a link": (_link("usr/bin/tool", "other"), [("OS102", "/usr/bin/tool")]),
+    "a program becomes a loop": (_link("usr/bin/tool", "tool"), [("OS102", "/usr/bin/tool")]),
+    "a program becomes a folder": (
+        lambda root: ((root / "usr/bin/tool").unlink(), (root / "usr/bin/tool").mkdir())[1],
+        [("OS102", "/usr/bin/tool")],
+    ),
+    "the list of files is lost": (
+        lambda root: (root / "var/lib/dpkg/info/other.list").unlink(),
+        [("OS104", "other")],
+    ),
+    "a program is shadowed": (
+        _write("usr/local/bin/tool", "#!/bin/sh\n"),
+        [("OS106", "/usr/local/bin/tool")],
+    ),
+    "configuration is edited": (
+        _write("etc/tool.conf", "key = 2\n"),
+        [("OS105", "/etc/tool.conf")],
+    ),
+    "a package is on hold": (
+        _status("Package: tool\nStatus: install", "Package: tool\nStatus: hold"),
+        [("OS004", "tool")],
+    ),
+    "a package is half configured": (
+        _status("Status: install ok installed", "Status: install ok half-configured"),
+        [("OS003", "other")],
+    ),
+    "manuals are removed": (lambda root: shutil.rmtree(root / "usr/share/doc"), []),
+    "what dpkg leaves out is not there": (
+        lambda root: (
+            _write("etc/dpkg/dpkg.cfg.d/small", "path-exclude=/usr/share/tool/*\n")(root),
+            shutil.rmtree(root / "usr/share/tool"),
+        )[1],
+        [],
+    ),
+    "files are touched": (lambda root: os.utime(root / "usr/bin/tool", (1, 1)), []),
+    "other programs are added": (_write("usr/bin/more", ""), []),
+    "a program is diverted": (
+        lambda root: (
+            (root / "usr/bin/tool").rename(root / "usr/bin/tool.distrib"),
+            _write("var/lib/dpkg/diversions", "/usr/bin/tool\n/usr/bin/tool.distrib\nother\n")(
+                root
+            ),
+        )[1],
+        [],
+    ),
+}
+TOLD_ONLY = {"OS004", "OS105", "OS106"}
+"""Told, and no error: configuration is there to be edited."""
+
+
+def test_every_change_of_a_root(ground: Ground, capfd: pytest.CaptureFixture[str]) -> None:
+    wrong = []
+    for name, (change, expected) in CHANGES.items():
+        ground.restore()
+        before = checked(ground, capfd)
+        change(ground.root)
+        code = int(any(kind not in TOLD_ONLY for kind, _ in expected))
+        told = [
+            checked(ground, capfd),
+            checked(ground, capfd),
+            checked(ground, capfd, "--paranoid"),
+        ]
+        if before != (0, []) or any(found != (code, expected) for found in told):
+            wrong.append(f"{name}: before {before}, then {told}, not {expected}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", ["a program is edited", "a library grows", "data is removed"])
+def test_dpkg_says_the_same(ground: Ground, capfd: pytest.CaptureFixture[str], name: str) -> None:
+    ground.restore()
+    assert dpkg_says(ground) == set()
+    CHANGES[name][0](ground.root)
+    assert {subject for _, subject in checked(ground, capfd)[1]} == dpkg_says(ground)
