@@ -77,10 +77,11 @@ def images(bench: Bench) -> Iterator[Row]:
     for command in ("lock", "fetch"):
         run_once(_envlock(folder, command), environment)
     names = _lay_out(folder, environment)
-    layers = Path(environment["ENVLOCK_CACHE_DIR"], "layers-1")
+    cache = Path(environment["ENVLOCK_CACHE_DIR"])
 
     def forget() -> None:
-        shutil.rmtree(layers, ignore_errors=True)
+        for layers in cache.glob("layers-*"):
+            shutil.rmtree(layers)
         shutil.rmtree(folder / "image", ignore_errors=True)
 
     build = ("build", "image", "--no-project", "--output", "image")
