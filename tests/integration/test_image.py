@@ -174,6 +174,39 @@ def test_twice_elsewhere_gives_the_same_bytes(world: World, tmp_path: Path) -> N
     assert _tree(tmp_path / "again") == _tree(world.image)
 
 
+def test_check_finds_it_to_be_of_the_lock(world: World, tmp_path: Path) -> None:
+    """And tells what a layer on top changed."""
+    done = world.project.run("check", "--image", str(world.image), "--json")
+    assert (done.returncode, json.loads(done.stdout)["drift"]) == (0, [])
+    lock = world.project.read()
+    assert lock.os is not None
+    changed = tmp_path / "changed"
+    run(["cp", "-a", world.image, changed])
+    root = tmp_path / "bundle"
+    run(["umoci", "unpack", "--image", f"{changed}:latest", root])
+    run(
+        [
+            "rm",
+            "-r",
+            *(root / "rootfs/opt/venv").glob("lib/python*/site-packages/native-2.dist-info"),
+        ]
+    )
+    status = root / "rootfs/var/lib/dpkg/status"
+    (package,) = lock.os.package("libc6")
+    text = status.read_text()
+    assert text.count(f"Version: {package.version}\n") >= 1
+    paragraphs = [
+        p.replace(f"Version: {package.version}", "Version: 0") if "Package: libc6\n" in p else p
+        for p in text.split("\n\n")
+    ]
+    status.write_text("\n\n".join(paragraphs))
+    run(["umoci", "repack", "--image", f"{changed}:latest", root])
+    done = world.project.run("check", "--image", str(changed), "--json")
+    assert done.returncode == 1, done.stderr
+    found = [(one["code"], one["subject"]) for one in json.loads(done.stdout)["drift"]]
+    assert sorted(found) == [("OS002", "libc6"), ("PY001", "native")]
+
+
 def test_a_second_build_finds_its_layers(world: World) -> None:
     before = {path: path.stat().st_mtime_ns for path in world.image.rglob("*")}
     told = world.build("--output", "image")
