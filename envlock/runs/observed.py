@@ -161,11 +161,15 @@ def _below(folders: Iterable[str]) -> tuple[str, ...]:
 
 
 class _Files:
-    """Follows files through names: who was read from outside, who was written by the run."""
+    """Follows files through names: who was read from outside, who was written by the run.
+
+    What was once written stays so: whether it is still there is asked at the end.
+    """
 
     def __init__(self) -> None:
         self.known: dict[str, _File] = {}
         self.removed: set[str] = set()
+        self._inside: dict[str, set[str]] = {}
 
     def take(self, event: Event) -> None:
         """The next event, in order."""
@@ -174,21 +178,21 @@ class _Files:
             case Action.READ | Action.EXECUTE:
                 self._read(path, event.before)
             case Action.WRITE | Action.UPDATE | Action.SYMLINK:
-                self._file(path).written = True
+                self._write(path)
             case Action.LINK if event.target is not None:
-                self._file(event.target).written = True
+                self._write(event.target)
             case Action.REMOVE:
                 self._remove(path, event.before)
             case Action.RENAME if event.target is not None:
                 self._remove(path, event.before)
                 if event.before is None:
                     self._move(path, event.target)
-                self._file(event.target).written = True
+                self._write(event.target)
             case Action.EXCHANGE if event.target is not None:
-                self._move(path, "\0")
+                self._move(path, event.target)
                 self._move(event.target, path)
-                self._move("\0", event.target)
-                self._file(path).written = self._file(event.target).written = True
+                self._write(path)
+                self._write(event.target)
 
     def add_modules(self) -> None:
         """The modules whose compiled code (PEP 3147) was there and was read in their place."""
@@ -209,12 +213,26 @@ class _Files:
         file = self._file(path)
         if before is not None and not file.written:
             self.removed.add(path)
-        file.written = False
+
+    def _write(self, path: str) -> None:
+        """Written, and known to be inside of its folders."""
+        self._file(path).written = True
+        while path:
+            folder = path.rpartition("/")[0]
+            siblings = self._inside.setdefault(folder, set())
+            if path in siblings:
+                return
+            siblings.add(path)
+            path = folder
 
     def _move(self, folder: str, target: str) -> None:
-        """What the run wrote below ``folder`` is now below ``target``; what it read was there."""
-        below = folder + "/"
-        for name in [name for name, f in self.known.items() if f.written]:
-            if name.startswith(below):
-                self.known[name].written = False
-                self._file(target + name[len(folder) :]).written = True
+        """What the run wrote below ``folder`` is now below ``target``."""
+        waiting = [folder]
+        below: list[str] = []
+        while waiting:
+            inside = self._inside.get(waiting.pop(), ())
+            below += inside
+            waiting += inside
+        for path in below:
+            if path in self.known and self.known[path].written:
+                self._write(target + path[len(folder) :])

@@ -212,7 +212,8 @@ class Recorder:
             return
         if found is not None and before is None:
             self._changed()
-            self._done = {d for d in self._done if not d[1].startswith((first, second))}
+            # It takes along what is in it now.
+            self._done.discard((action, first, second))
         self._add(action, first, before, second)
 
     def _execute(self, call: Call, folder: int, index: int) -> None:

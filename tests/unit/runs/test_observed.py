@@ -82,6 +82,15 @@ def test_files_follow_their_folder() -> None:
     assert seen.outputs == ("/w/final", "/w/final/a", "/w/final/sub/b", "/w/tmpx")
 
 
+def test_a_folder_that_is_filled_and_moved_again_and_again() -> None:
+    events = []
+    for number in range(200):
+        events.append(event(Action.WRITE, f"/w/tmp/{number}", new=True))
+        events.append(event(Action.RENAME, "/w/tmp", f"/w/final{number}", new=True))
+    seen = folded(*events, there={f"/w/final{n}/{n}" for n in range(200)})
+    assert len(seen.outputs) == 200
+
+
 def test_exchanged_folders_change_places() -> None:
     seen = folded(
         event(Action.WRITE, "/w/a/x", new=True),
