@@ -20,6 +20,7 @@ from benchmarks.measure import (
 )
 from benchmarks.os_packages import os_packages
 from benchmarks.report import Row
+from benchmarks.runs import many, overhead
 from benchmarks.sets import AS_OF, SETS
 
 HERE = Path(__file__).parent
@@ -203,6 +204,8 @@ CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "os": os_packages,
     "image": images,
     "pip-compile": lock_against_pip_compile,
+    "run": overhead,
+    "runs": many,
 }
 """Every case by name, quick ones first."""
 

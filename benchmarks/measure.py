@@ -76,7 +76,7 @@ def run_once(contender: Contender, environment: Mapping[str, str]) -> float:
     done = subprocess.run(
         contender.argv,
         cwd=contender.folder,
-        env={**_surroundings(), **environment},
+        env={**surroundings(), **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -89,7 +89,7 @@ def run_once(contender: Contender, environment: Mapping[str, str]) -> float:
     return seconds
 
 
-def _surroundings() -> dict[str, str]:
+def surroundings() -> dict[str, str]:
     """This process's environment; all may keep bytecode, as installed programs do."""
     return {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 

@@ -32,16 +32,15 @@ from envlock.cli.common import (
     script_option,
 )
 from envlock.cli.context import Context
+from envlock.cli.environment import nearest_target
 from envlock.cli.output import say
 from envlock.errors import UsageError
 from envlock.io.files import noting_reads, read_text
-from envlock.io.interpreters import Interpreter, query
+from envlock.io.interpreters import query
 from envlock.io.machine import machine_platform
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
 from envlock.lock.realised import parse, realised_path
-from envlock.lock.selection import select_target
-from envlock.lock.target import Target
 from envlock.project.document import shown_path
 from envlock.project.load import load_check_settings
 from envlock.project.locate import Project
@@ -182,7 +181,7 @@ def _portable(project: Project, lock: Lock, target: str | None, output: Path | N
 
     text = portable(
         lock,
-        _any_target(lock, None) if target is None else locked_target(lock, target),
+        nearest_target(lock, None) if target is None else locked_target(lock, target),
         lock_name=project.lock_path.name,
         lock_sha256=hashlib.sha256(project.lock_path.read_bytes()).hexdigest(),
     )
@@ -296,7 +295,7 @@ def _python_drift(
     else:
         usual = default_prefix(project.lock_path)
         folder = (usual if prefix is None else context.directory / prefix).absolute()
-        expected = f"CPython {_any_target(lock, None).python}"
+        expected = f"CPython {nearest_target(lock, None).python}"
         subject = str(prefix or usual.name)
         there = python_of(folder)
         if not is_venv(folder) and not (prefix is not None and there.exists()):
@@ -316,7 +315,7 @@ def _python_drift(
                 found="a Python that does not start",
             )
             return (replace(broken, remedy="envlock sync --recreate"),)
-    target = _any_target(lock, environment.interpreter)
+    target = nearest_target(lock, environment.interpreter)
     return compare_environment(lock, target, environment, root=project.root)
 
 
@@ -390,15 +389,3 @@ def _nix_drift(project: Project, lock: Lock, *, required: bool) -> tuple[Drift, 
 
     built = parse(read_text(path), where=str(path))
     return compare_nix(environment_hash(lock).root, built, observe_nix(built))
-
-
-def _any_target(lock: Lock, interpreter: Interpreter | None) -> Target:
-    """The target that the environment should serve; where none fits, the nearest one.
-
-    That none fits is then a difference (another interpreter), not an error.
-    """
-    platform = interpreter.platform if interpreter and interpreter.platform else machine_platform()
-    try:
-        return select_target(lock, platform, interpreter.version if interpreter else None)
-    except UsageError:
-        return select_target(lock, platform)

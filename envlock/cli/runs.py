@@ -26,6 +26,7 @@ _EPILOG = """\b
 Examples:
   envlock runs list --tag paper --failed
   envlock runs show last
+  envlock runs diff last~1 last     # why do they differ?
   envlock runs comment 3f9a0c "the learning rate was too high"
   envlock runs tag last baseline
   envlock runs outcome last good
@@ -66,6 +67,15 @@ class _Runs:
             table["state"] = state_of_note(table.get("recorder") or {})
         table["events"] = [_event_json(event) for event in self.index.events(id_)]
         return table
+
+    def blob(self, sha256: str) -> bytes:
+        """What was kept under a digest, in any of the stores; OSError where none has it."""
+        for store in self.stores.values():
+            try:
+                return store.blob(sha256)
+            except FileNotFoundError:
+                continue
+        raise FileNotFoundError(sha256)
 
     def add(self, run: str, kind: str, **fields: Any) -> Event:
         """Keep an event in the store that has the run."""
@@ -145,6 +155,44 @@ def show(context: Context, run: str, as_json: bool) -> None:
         return
     for line in _page(table):
         result(_line(line))
+
+
+@command.command()
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="B", default="last")
+@_json
+@click.pass_obj
+def diff(context: Context, before: str, after: str, as_json: bool) -> None:
+    """Show why two runs differ: code, environment, data, parameters, host; then the results."""
+    from envlock.runs.difference import differences
+
+    runs = _Runs(context)
+    one, other = runs.table(before), runs.table(after)
+    found = differences(one, other, blob=runs.blob)
+    if as_json:
+        rows = [
+            {"after": d.after, "before": d.before, "layer": d.layer.value, "subject": d.subject}
+            for d in found
+        ]
+        result_json({"after": other["id"], "before": one["id"], "differences": rows})
+        return
+    say(context, f"{one['id']} → {other['id']}")
+    if not found:
+        say(context, "no difference in what was recorded")
+    layer = None
+    for entry in found:
+        if entry.layer is not layer:
+            layer = entry.layer
+            result(style(layer.value, "bold"))
+        shown = [
+            _line(fact_value(value)) if value is not None else "nothing"
+            for value in (entry.before, entry.after)
+        ]
+        result(f"  {_line(entry.subject)}: {_short(shown[0])} → {_short(shown[1])}")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 72 else f"{text[:70]}…"
 
 
 @command.command()

@@ -21,6 +21,7 @@ Looking at records:
 - ``store``       what a store must do
 - ``record``      a record as a value
 - ``facts``       what runs are found by
+- ``difference``  why two runs differ
 - ``index``       answers to questions about many, made from the store, disposable
 - ``observed``    a trace, folded to what a person calls inputs and outputs
 """

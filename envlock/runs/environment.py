@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _KIND = "run-environments-1"
 _DPKG = "/var/lib/dpkg/status"
-_PYTHON = re.compile(r"(?:python|pypy)[0-9.]*")
+_PYTHON = r"(?:python|pypy)[0-9.]*"
 _HASH = re.compile(rb'^environment-hash = "(env1-[0-9a-f]{64})"$', re.M)
 _SEPARATORS = re.compile(r"[-_.]+")
 
@@ -122,7 +122,7 @@ def _prefix(
         folder = os.path.dirname(os.path.dirname(os.path.abspath(program)))
         if _is_venv(folder):
             return folder, "program"
-        if _PYTHON.fullmatch(os.path.basename(name)):
+        if re.fullmatch(_PYTHON, os.path.basename(name)):
             return None, "another-python"
     active = environment.get("VIRTUAL_ENV")
     if active and _is_venv(active):

@@ -10,6 +10,9 @@ import os
 import re
 import time
 
+FORMAT = 1
+"""Of records and events: another number when one means something else; new keys are no change."""
+
 _SHAPE = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}")
 
 

@@ -19,12 +19,11 @@ from envlock.io.cache import DiskCache
 from envlock.io.child import Child, die_of, streams
 from envlock.io.host import boot_id, host_facts, start_of
 from envlock.runs import parameters
-from envlock.runs.code import code_facts
 from envlock.runs.data import Declared, shown_path
 from envlock.runs.ending import Clocks, elapsed, exit_facts, resource_facts
 from envlock.runs.environment import LockFacts, Realised
 from envlock.runs.folder import FolderStore
-from envlock.runs.ids import instant, is_id, new_id
+from envlock.runs.ids import FORMAT, instant, is_id, new_id
 from envlock.runs.order import Hooks, Order
 from envlock.runs.output import Listener, Metrics
 from envlock.runs.place import find_place
@@ -36,9 +35,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from envlock.io.trace.model import Supervised
-
-FORMAT = 1
-"""Another number when a record means something else; new keys alone do not change it."""
 
 _DRIFT = "run-drift-1"
 _NOT_FOUND, _NOT_STARTED = 127, 126  # what shells and env(1) answer
@@ -262,6 +258,8 @@ class _Run:
             self.gathered["environment"] = facts
 
     def _look_around(self) -> None:
+        from envlock.runs.code import code_facts  # the program has started: no hurry
+
         self.gathered["host"] = host_facts(self.variables)
         declared = {os.path.realpath(p) for p in (*self.inputs.paths, *self.outputs.paths)}
         self.gathered["code"] = code_facts(

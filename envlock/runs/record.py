@@ -10,7 +10,7 @@ from typing import Any
 
 from envlock.errors import UsageError
 from envlock.io.host import boot_id, start_of
-from envlock.runs.perform import FORMAT
+from envlock.runs.ids import FORMAT
 
 OUTCOMES = ("good", "bad", "unsure")
 """What a run can turn out to be, besides a word of one's own."""
