@@ -26,10 +26,10 @@ COMMANDS: dict[str, str] = {
     "why": "Show who asked for a package.",
     "tree": "Show the locked packages as a tree.",
     "hash": "Print the environment hash.",
-    "export": "Write the lock in another format (requirements, nix).",
+    "export": "Write the lock for others: Docker, Nix, Guix, pip, SBOMs.",
     "run": "Run a program and keep a record of it.",
     "runs": "Look at what was run.",
-    "build": "Build the environment from the lock with other tools (nix).",
+    "build": "Build the environment of the lock: an image, or with Nix.",
 }
 """Every command and its summary, in the order of a first use."""
 
