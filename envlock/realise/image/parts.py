@@ -164,8 +164,8 @@ def _wheels(lock: Lock, target: Target, version: str, glibc_minor: int) -> tuple
     if without:
         raise UsageError(
             f"no locked wheel fits {target.key}: {', '.join(without)}",
-            remedy="an image is made from wheels alone; `envlock export docker` builds sdists,"
-            " repositories and folders",
+            remedy="an image is made from wheels alone: take a release that has one for this"
+            " platform, or install with `envlock sync`",
         )
     return tuple(found)
 
