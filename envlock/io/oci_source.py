@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from envlock.errors import MissingError, UsageError, VerificationError
+from envlock.errors import MissingError, SourceError, UsageError, VerificationError
 from envlock.io.reference import DIGEST, parse_reference
 from envlock.io.registry import (
     MAX_MANIFEST_BYTES,
@@ -225,12 +225,23 @@ class _InRegistry:
     """In a registry; blobs come through the store."""
 
     def __init__(self, text: str, registry: Registry) -> None:
+        self.text = text
         self.reference = parse_reference(text)
         self.where = str(self.reference)
         self._registry = registry
 
     def top(self) -> Manifest:
-        return self._registry.manifest(self.reference)
+        try:
+            return self._registry.manifest(self.reference)
+        except SourceError as error:
+            if "/" in self.text:
+                raise
+            raise SourceError(
+                error.what,
+                where=error.where,
+                remedy=f"no file or folder here is called {self.text}, so a registry was asked"
+                f" for it; {error.remedy or 'name what there is'}",
+            ) from None
 
     def manifest(self, digest: str) -> Manifest:
         return self._registry.manifest(replace(self.reference, tag=None, digest=digest))

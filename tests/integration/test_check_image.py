@@ -125,8 +125,11 @@ def test_what_is_no_image(installed: tuple[Project, bytes], tmp_path: Path) -> N
         (tmp_path / "missing.tar", 2, "no such file"),
         ("Not A Reference", 2, "no reference to an image"),
         ("127.0.0.1:9/team/app:v1", 3, "transfer failed"),
+        ("imgae", 3, "no file or folder here is called imgae"),
     ):
-        done = project.run("check", "--image", str(place), ENVLOCK_HTTP_RETRIES="0")
+        # Through a proxy that is not there nobody outside is reached.
+        variables = {"ENVLOCK_HTTP_RETRIES": "0", "https_proxy": "http://127.0.0.1:9"}
+        done = project.run("check", "--image", str(place), **variables)
         assert done.returncode == code, done.stderr
         assert words in done.stderr
     other = project.run("check", "--image", "x.tar", "--python-only")
