@@ -19,10 +19,15 @@ collect_ignore = [] if "GUIX_ROOT" in os.environ else ["guix"]
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
 
-# Started in the background by a shell without job control, pytest ignores interrupts, and so would
-# every program that a test starts to interrupt it.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# Started in the background or by nohup, pytest ignores these, and so would every program that a
+# test starts to send them to.
+for number, handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 _MACHINE_VARIABLES = ("ENVLOCK_", "UV_", "PIP_")
 
