@@ -1,0 +1,235 @@
+"""What each code means, and what to do. How it comes about stands in ``explain``."""
+
+from __future__ import annotations
+
+from envlock.check.codes import Code, Layer, Meaning, Severity
+
+_LOCK = "envlock lock"
+_SYNC = "envlock sync"
+_RECREATE = "envlock sync --recreate"
+_REMOVE = "remove it, or make the environment anew: envlock sync --recreate"
+_REINSTALL = "apt-get install --reinstall, or make the image anew"
+_APT = "install the locked versions with apt, or make the image anew"
+
+MEANINGS: dict[Code, Meaning] = {
+    Code.STALE: Meaning(
+        layer=Layer.REQUEST,
+        name="stale",
+        summary="The project asks for something else than when it was locked.",
+        remedy=_LOCK,
+    ),
+    Code.NO_ENVIRONMENT: Meaning(
+        layer=Layer.PYTHON,
+        name="no-environment",
+        summary="There is no environment, or its interpreter does not start.",
+        remedy=_SYNC,
+    ),
+    Code.OTHER_INTERPRETER: Meaning(
+        layer=Layer.PYTHON,
+        name="other-interpreter",
+        summary="The environment's Python is none that the lock is for.",
+        remedy=_RECREATE,
+    ),
+    Code.MISSING: Meaning(
+        layer=Layer.PYTHON,
+        name="missing",
+        summary="A locked package is not installed.",
+        remedy=_SYNC,
+    ),
+    Code.OTHER_VERSION: Meaning(
+        layer=Layer.PYTHON,
+        name="other-version",
+        summary="A package is installed in another version than the locked one.",
+        remedy=_SYNC,
+    ),
+    Code.OTHER_SOURCE: Meaning(
+        layer=Layer.PYTHON,
+        name="other-source",
+        summary="A package was installed from elsewhere (index, commit, archive, folder).",
+        remedy=_SYNC,
+    ),
+    Code.DUPLICATE: Meaning(
+        layer=Layer.PYTHON,
+        name="duplicate",
+        summary="The metadata of one package is there more than once.",
+        remedy=_RECREATE,
+    ),
+    Code.BROKEN_METADATA: Meaning(
+        layer=Layer.PYTHON,
+        name="broken-metadata",
+        summary="The metadata of an installed package cannot be read.",
+        remedy=_RECREATE,
+    ),
+    Code.EXTRA: Meaning(
+        layer=Layer.PYTHON,
+        name="extra",
+        summary="A package is installed that the lock does not have.",
+        remedy=_SYNC,
+    ),
+    Code.OTHER_BUILD: Meaning(
+        layer=Layer.PYTHON,
+        name="other-build",
+        summary="The Python is another build than the archive that is locked.",
+        remedy="uv python install --reinstall, then envlock sync --recreate",
+    ),
+    Code.ELSEWHERE: Meaning(
+        layer=Layer.PYTHON,
+        name="elsewhere",
+        summary="Programs of the environment lead to another one: it was moved or copied.",
+        remedy=_RECREATE,
+    ),
+    Code.SYSTEM_PACKAGES: Meaning(
+        layer=Layer.PYTHON,
+        name="system-packages",
+        summary="The environment sees the packages of the Python that it was made from.",
+        remedy=_RECREATE,
+    ),
+    Code.OTHER_FILE: Meaning(
+        layer=Layer.PYTHON,
+        name="other-file",
+        summary="A package was installed from another file than a locked one, of its version.",
+        remedy=_SYNC,
+    ),
+    Code.FILE_MODIFIED: Meaning(
+        layer=Layer.PYTHON,
+        name="file-modified",
+        summary="A file of a package is not what its RECORD says.",
+        remedy=_RECREATE,
+    ),
+    Code.FILE_MISSING: Meaning(
+        layer=Layer.PYTHON,
+        name="file-missing",
+        summary="A file of a package is not there.",
+        remedy=_RECREATE,
+    ),
+    Code.STARTUP_HOOK: Meaning(
+        layer=Layer.PYTHON,
+        name="startup-hook",
+        summary="A file of no package runs whenever Python starts (.pth, sitecustomize).",
+        remedy=_REMOVE,
+    ),
+    Code.BYTECODE: Meaning(
+        layer=Layer.PYTHON,
+        name="bytecode",
+        summary="Cached bytecode was made from another source than the one beside it.",
+        remedy="remove the file: Python makes it anew",
+    ),
+    Code.RECORD_EDITED: Meaning(
+        layer=Layer.PYTHON,
+        name="record-edited",
+        summary="A package's RECORD is not what it was when envlock installed the package.",
+        remedy=_RECREATE,
+    ),
+    Code.BROKEN_RECORD: Meaning(
+        layer=Layer.PYTHON,
+        name="broken-record",
+        summary="A package's RECORD cannot be relied on, so its files cannot be verified.",
+        remedy=_RECREATE,
+    ),
+    Code.NO_RECORD: Meaning(
+        layer=Layer.PYTHON,
+        name="no-record",
+        summary="A package has no RECORD, so its files cannot be verified.",
+        remedy=_RECREATE,
+    ),
+    Code.FILE_UNREADABLE: Meaning(
+        layer=Layer.PYTHON,
+        name="file-unreadable",
+        summary="A file or folder cannot be read, or changes while it is read.",
+        remedy="make it readable for the user who checks, and check again",
+    ),
+    Code.FILE_UNOWNED: Meaning(
+        layer=Layer.PYTHON,
+        name="file-unowned",
+        summary="A file lies among the packages or programs and belongs to none.",
+        remedy=_REMOVE,
+    ),
+    Code.OS_MISSING: Meaning(
+        layer=Layer.OS,
+        name="os-missing",
+        summary="A locked OS package is not installed.",
+        remedy=_APT,
+    ),
+    Code.OS_VERSION: Meaning(
+        layer=Layer.OS,
+        name="os-other-version",
+        summary="An OS package is installed in another version than the locked one.",
+        remedy=_APT,
+    ),
+    Code.OS_STATE: Meaning(
+        layer=Layer.OS,
+        name="os-unfinished",
+        summary="An OS package is there, but its installation did not finish.",
+        remedy="dpkg --configure -a",
+    ),
+    Code.OS_FILE_MODIFIED: Meaning(
+        layer=Layer.OS,
+        name="os-file-modified",
+        summary="A file of an OS package is not what dpkg unpacked.",
+        remedy=_REINSTALL,
+    ),
+    Code.OS_FILE_MISSING: Meaning(
+        layer=Layer.OS,
+        name="os-file-missing",
+        summary="A file of an OS package is not there.",
+        remedy=_REINSTALL,
+    ),
+    Code.OS_NO_LIST: Meaning(
+        layer=Layer.OS,
+        name="os-no-list",
+        summary="dpkg does not know the files of an OS package, so they cannot be verified.",
+        remedy=_REINSTALL,
+    ),
+    Code.OS_FILE_UNREADABLE: Meaning(
+        layer=Layer.OS,
+        name="os-file-unreadable",
+        summary="A file of an OS package cannot be read, or changes while it is read.",
+        remedy="check as a user who may read it",
+    ),
+    Code.OS_SHADOWED: Meaning(
+        layer=Layer.OS,
+        name="os-shadowed",
+        summary="A program or library in /usr/local is found before the one of an OS package.",
+        remedy="remove it, or accept it with a reason",
+        severity=Severity.WARNING,
+    ),
+    Code.OS_CONFFILE: Meaning(
+        layer=Layer.OS,
+        name="os-configuration",
+        summary="A configuration file of an OS package was edited or removed.",
+        remedy="accept it with a reason, or put the package's own back",
+        severity=Severity.WARNING,
+    ),
+    Code.OS_HELD: Meaning(
+        layer=Layer.OS,
+        name="os-held",
+        summary="An OS package is on hold: apt leaves it as it is.",
+        remedy="apt-mark unhold",
+        severity=Severity.NOTE,
+    ),
+    Code.NIX_CONTENT: Meaning(
+        layer=Layer.NIX,
+        name="nix-content",
+        summary="A path in Nix's store does not hold what was built there.",
+        remedy="nix-store --repair-path PATH",
+    ),
+    Code.NIX_OTHER_LOCK: Meaning(
+        layer=Layer.NIX,
+        name="nix-other-lock",
+        summary="What Nix built last was built from another lock.",
+        remedy="envlock build nix",
+    ),
+    Code.IMAGE_OTHER_LOCK: Meaning(
+        layer=Layer.IMAGE,
+        name="image-other-lock",
+        summary="An image says that it was made from another lock.",
+        remedy="make the image anew from this lock",
+    ),
+    Code.IMAGE_OTHER_BASE: Meaning(
+        layer=Layer.IMAGE,
+        name="image-other-base",
+        summary="An image says that it was built on another base image than the locked one.",
+        remedy="make the image anew from this lock",
+    ),
+}
+"""Every code's meaning, the most important first."""

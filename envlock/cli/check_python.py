@@ -1,0 +1,74 @@
+"""``envlock check``: the Python environment against the lock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from envlock.check.compare_environment import compare_environment
+from envlock.check.drift import Code, Drift, drift
+from envlock.check.environment import Environment, look, remembered
+from envlock.cli.context import Context
+from envlock.cli.environment import nearest_target
+from envlock.errors import UsageError
+from envlock.io.interpreters import query
+from envlock.lock.model import Lock
+from envlock.project.locate import Project
+from envlock.realise.place import default_prefix, is_venv, program, python_of
+
+
+def python_drift(
+    context: Context,
+    project: Project,
+    lock: Lock,
+    *,
+    prefix: Path | None,
+    python: str | None,
+    paranoid: bool,
+) -> tuple[Drift, ...]:
+    """The environment in ``prefix``, that of the interpreter ``python``, or the project's own."""
+    if python is not None:
+        environment = _look(program(python), paranoid=paranoid)
+    else:
+        usual = default_prefix(project.lock_path)
+        folder = (usual if prefix is None else context.directory / prefix).absolute()
+        expected = f"CPython {nearest_target(lock, None).python}"
+        subject = str(prefix or usual.name)
+        there = python_of(folder)
+        if not is_venv(folder) and not (prefix is not None and there.exists()):
+            return (drift(Code.NO_ENVIRONMENT, subject, expected=expected),)
+        try:
+            environment = _look(
+                there, paranoid=paranoid, prefix=folder if is_venv(folder) else None
+            )
+        except _Elsewhere as other:
+            found = str(other)
+            return (drift(Code.ELSEWHERE, subject, expected=str(folder), found=found),)
+        except UsageError:
+            broken = drift(
+                Code.NO_ENVIRONMENT,
+                subject,
+                expected=expected,
+                found="a Python that does not start",
+            )
+            return (replace(broken, remedy="envlock sync --recreate"),)
+    target = nearest_target(lock, environment.interpreter)
+    return compare_environment(lock, target, environment, root=project.root)
+
+
+class _Elsewhere(Exception):  # noqa: N818 - a finding, not an error
+    """The environment that a virtual environment's Python really belongs to."""
+
+
+def _look(python: Path, *, paranoid: bool, prefix: Path | None = None) -> Environment:
+    """The environment of an interpreter: as it was last time, where nothing moved.
+
+    ``prefix`` is the virtual environment that it has to be of.
+    """
+    known = None if paranoid else remembered(python)
+    if known is not None:
+        return known
+    interpreter = query(python)
+    if prefix is not None and interpreter.prefix.resolve() != prefix.resolve():
+        raise _Elsewhere(interpreter.prefix)
+    return look(interpreter, virtual=interpreter.isolated, paranoid=paranoid)
