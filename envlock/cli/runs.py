@@ -11,6 +11,7 @@ import click
 
 from envlock.cli.context import Context
 from envlock.cli.output import result, result_json, say
+from envlock.cli.runs_repeat import repeat
 from envlock.cli.style import style
 from envlock.errors import UsageError
 from envlock.io.files import disk_error
@@ -31,6 +32,7 @@ Examples:
   envlock runs tag last baseline
   envlock runs outcome last good
   envlock runs search "smaller batches"
+  envlock runs repeat last          # is the result the same?
 
 RUN is an id, the beginning of one or of its random part, or `last` (`last~1`: the one before)."""
 
@@ -41,6 +43,9 @@ _run = click.argument("run", metavar="RUN")
 @click.group(epilog=_EPILOG)
 def command() -> None:
     """Look at what was run, and say something of it."""
+
+
+command.add_command(repeat)
 
 
 class _Runs:
@@ -346,6 +351,7 @@ def _page(table: dict[str, Any]) -> list[str]:
         ("ended", _told_ending(table)),
         ("part of", table.get("group")),
         ("started by", table.get("parent")),
+        ("repeats", table.get("repeats")),
         ("tags", " ".join(tags) or None),
         ("outcome", outcome_),
         ("environment", table.get("environment-hash") or lock.get("problem")),

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from pathlib import Path
 
 import click
 
 from envlock.check.changes import Change, Changes, changes, planned
-from envlock.check.compare import compare
-from envlock.check.observe import Observed, observe_interpreter
+from envlock.check.observe import observe_interpreter
 from envlock.cli.common import (
     json_option,
     locate_project,
@@ -20,16 +18,14 @@ from envlock.cli.common import (
     script_option,
 )
 from envlock.cli.context import Context
-from envlock.cli.output import notes, result_json, say
+from envlock.cli.install import install
+from envlock.cli.output import result_json, say
 from envlock.cli.style import style
-from envlock.errors import SourceError, UsageError
+from envlock.errors import UsageError
 from envlock.io.machine import machine_platform
-from envlock.io.progress import SilentReporter
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
-from envlock.lock.selection import wanted_packages
 from envlock.project.locate import Project
-from envlock.realise.notes import stamps, strangers, write_notes
 from envlock.realise.place import (
     Place,
     default_prefix,
@@ -37,8 +33,6 @@ from envlock.realise.place import (
     place_at_prefix,
     place_of_python,
 )
-from envlock.realise.venv import sync
-from envlock.resolve.python.config import discover_sources
 
 _EPILOG = """\b
 Examples:
@@ -94,7 +88,7 @@ def command(
             kept = not made_by_uv(place.prefix)
             done = planned(lock, place.target, before, keeps_seeds=kept)
         else:
-            after = _install(context, project, lock, place, before)
+            after = install(context, project.lock_path, lock, place, before)
             done = changes(before, after)
     if as_json:
         result_json(_as_json(lock, place, done, dry_run=dry_run))
@@ -117,46 +111,6 @@ def _find_place(
         return place_of_python(lock, python, platform=platform)
     folder = default_prefix(project.lock_path) if prefix is None else context.directory / prefix
     return place_at_prefix(lock, folder.absolute(), platform=platform, recreate=recreate)
-
-
-def _install(
-    context: Context, project: Project, lock: Lock, place: Place, before: Observed | None
-) -> Observed:
-    """Sync, note where each file came from, and look whether all is what the lock says."""
-    infos = _infos(before)
-    there = stamps(infos)
-    with notes(context) as reporter:
-        # Only credentials and build requirements come from there: what is set aside is no news.
-        sources = discover_sources(
-            lock.request, project.root, dated=False, reporter=SilentReporter()
-        )
-        interpreter = sync(
-            lock,
-            project.lock_path,
-            place,
-            sources=sources,
-            reporter=reporter,
-            on_terminal=sys.stderr.isatty() and not context.quiet,
-            anew=strangers(infos, lock.packages),
-        )
-    after = observe_interpreter(interpreter)
-    packages = wanted_packages(lock, place.target, after.version)
-    write_notes(lock, place.target, packages, _infos(after), there)
-    left = compare(lock, place.target, after, root=project.root)
-    if left:
-        told = "\n".join(
-            f"{d.name} {d.subject}: expected {d.expected}, found {d.found}" for d in left
-        )
-        raise SourceError(
-            f"uv reported success, but the environment is not what the lock says:\n{told}",
-            where=str(place.prefix),
-            remedy="run `envlock sync --recreate`",
-        )
-    return after
-
-
-def _infos(observed: Observed | None) -> dict[Path, str]:
-    return {d.path: d.name for d in observed.distributions} if observed is not None else {}
 
 
 def _as_json(lock: Lock, place: Place, done: Changes, *, dry_run: bool) -> dict[str, object]:

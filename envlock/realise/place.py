@@ -62,7 +62,14 @@ def made_by_uv(prefix: Path) -> bool:
     return any(line.partition("=")[0].strip() == "uv" for line in text.splitlines())
 
 
-def place_at_prefix(lock: Lock, prefix: Path, *, platform: str, recreate: bool = False) -> Place:
+def place_at_prefix(
+    lock: Lock,
+    prefix: Path,
+    *,
+    platform: str,
+    recreate: bool = False,
+    python: str | None = None,
+) -> Place:
     """The virtual environment at ``prefix``, which may be missing.
 
     Args:
@@ -70,6 +77,7 @@ def place_at_prefix(lock: Lock, prefix: Path, *, platform: str, recreate: bool =
         prefix: absolute path.
         platform: the machine's (``linux/amd64``).
         recreate: make it anew, whatever Python it has.
+        python: the version that it gets when it is made; None: the newest that is locked.
 
     Raises:
         UsageError: the folder holds something else, its Python does not start, or the lock is not
@@ -83,7 +91,7 @@ def place_at_prefix(lock: Lock, prefix: Path, *, platform: str, recreate: bool =
             remedy="name another folder with --prefix, or empty this one yourself",
         )
     if not there or recreate:
-        return _place(lock, prefix, None, select_target(lock, platform))
+        return _place(lock, prefix, None, select_target(lock, platform, python))
     try:
         interpreter = query(python_of(prefix))
     except UsageError as error:

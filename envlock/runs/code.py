@@ -58,6 +58,25 @@ def code_facts(
     return facts
 
 
+def keep_programs(inputs: list[dict[str, Any]], root: str, keep: Callable[[bytes], Any]) -> None:
+    """Where there is no repository, what a run read of its project is kept as new files are."""
+    room = MOST
+    for fact in inputs:
+        path = fact["path"]
+        if os.path.isabs(path) or fact.get("kind") != "file" or fact.get("changed-during-run"):
+            continue
+        whole = os.path.join(root, path)
+        try:
+            if _reason(path, os.lstat(whole), room) is not None:
+                continue
+            content = once.read(whole)
+        except OSError:
+            continue  # gone meanwhile, or its name is no UTF-8
+        if not has_secret(content.decode("utf-8", "replace")):
+            keep(content)
+            room -= len(content)
+
+
 def _is_ours(path: str) -> bool:
     return path.startswith(f"{FOLDER}/") or f"/{FOLDER}/" in path
 

@@ -34,7 +34,7 @@ class Declared:
     def _fact(self, path: str, root: str, *, inputs: bool) -> dict[str, Any]:
         fact: dict[str, Any] = {"path": shown_path(path, root), "found": "declared"}
         try:
-            fact |= _folder(path) if os.path.isdir(path) else _file(path)
+            fact |= folder_digest(path) if os.path.isdir(path) else _file(path)
         except (OSError, ValueError) as error:
             missing = isinstance(error, FileNotFoundError)
             fact["problem"] = "missing" if missing else str(getattr(error, "strerror", error))
@@ -57,7 +57,7 @@ def _file(path: str) -> dict[str, Any]:
     return {"kind": "file", "sha256": digests.digest(path), "size": os.stat(path).st_size}
 
 
-def _folder(path: str) -> dict[str, Any]:
+def folder_digest(path: str) -> dict[str, Any]:
     """A folder's digest is that of the lines ``<sha256>  <path>`` (``sha256sum``), by path."""
     whole = hashlib.sha256()
     size = 0

@@ -146,10 +146,12 @@ class _Places:
         self._code = code
 
     def of(self, path: str) -> Place:
-        if path.startswith(_KERNEL + self._aside) or _OF_TOOLS.search(path):
+        if path.startswith(_KERNEL) or _OF_TOOLS.search(path):
             return Place.NOISE
         if _PYTHON.search(path) or path.startswith(self._environments):
-            return Place.ENVIRONMENT
+            return Place.ENVIRONMENT  # also one in a cache
+        if path.startswith(self._aside):
+            return Place.NOISE
         if path.startswith(self._work):
             return Place.WORK
         outside = path.startswith(_SYSTEM) or path in self._code

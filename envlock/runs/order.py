@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from envlock.runs.place import Place
+
 
 class Order:
     """A program to run, and what is said of it beforehand.
@@ -14,6 +16,7 @@ class Order:
     ``argv`` is the program and its arguments; ``name`` the named environment; ``params`` are
     ``name=value``, ``params_files`` and ``metrics_files`` paths, as are ``inputs`` and ``outputs``.
     ``capture`` is ``auto``, ``always`` or ``never``, ``trace`` is ``auto`` or ``never``.
+    A repeat comes with the ``id`` that it gets, the run that it ``repeats``, and its ``place``.
     """
 
     def __init__(self, argv: list[str]) -> None:
@@ -30,6 +33,9 @@ class Order:
         self.tags: list[str] = []
         self.inputs: list[str] = []
         self.outputs: list[str] = []
+        self.id: str | None = None
+        self.repeats: str | None = None
+        self.place: Place | None = None
 
 
 class Hooks:

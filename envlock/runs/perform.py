@@ -67,7 +67,7 @@ class _Run:
     def __init__(self, order: Order, hooks: Hooks) -> None:
         self.order, self.hooks = order, hooks
         self.directory = os.getcwd()
-        self.place = find_place(self.directory, order.name)
+        self.place = order.place or find_place(self.directory, order.name)
         self.problems: list[str] = []
         self.gathered: dict[str, Any] = {}
         self.variables = dict(os.environ)
@@ -84,7 +84,7 @@ class _Run:
         parent = self.variables.get("ENVLOCK_RUN", "")
         self.parent = parent if is_id(parent) else None
         self.before = Clocks()
-        self.id = new_id(self.before.day)
+        self.id = order.id or new_id(self.before.day)
         self.traced = order.trace == "auto" and sys.platform == "linux"
         self.metrics = Metrics()
         self.listeners: dict[str, Listener] = {}
@@ -129,11 +129,14 @@ class _Run:
         if self.lock.problem is not None:
             lock["problem"] = self.lock.problem
         order = self.order
+        command: dict[str, Any] = {
+            "argv": self.hider.argv(order.argv),
+            "directory": shown_path(self.directory, self.place.root),
+        }
+        if order.metrics_files:
+            command["metrics-files"] = list(order.metrics_files)
         return {
-            "command": {
-                "argv": self.hider.argv(order.argv),
-                "directory": shown_path(self.directory, self.place.root),
-            },
+            "command": command,
             "environment-hash": self.lock.environment_hash,
             "format": FORMAT,
             "group": order.group,
@@ -146,7 +149,9 @@ class _Run:
                 "hostname": os.uname().nodename,
                 "pid": os.getpid(),
                 "pid-start": start_of(os.getpid()),
+                "root": self.place.root.encode("utf-8", "backslashreplace").decode(),
             },
+            "repeats": order.repeats,
             "started": instant(self.before.day),
             "tags": sorted(set(order.tags)),
             "why": order.why,
@@ -321,6 +326,10 @@ class _Run:
         facts["inputs"] += used["inputs"]
         facts["outputs"] += used["outputs"]
         facts["trace"] = used["trace"]
+        if self.gathered.get("code") == {}:
+            from envlock.runs.code import keep_programs
+
+            keep_programs(facts["inputs"], self.place.root, self._keep)
 
     def _untraced(self) -> str:
         if self.traced:

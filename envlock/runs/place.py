@@ -19,23 +19,27 @@ _PROJECT = re.compile(rb"^\s*\[\s*(?:project|dependency-groups|tool\s*\.\s*envlo
 
 
 class Place:
-    """``root`` is absolute; ``lock`` the lockfile's path, which need not exist."""
+    """``root`` is absolute; ``lock`` the lockfile's path, which need not exist.
 
-    __slots__ = ("lock", "root")
+    ``home`` is the project that keeps the records: ``root``, but for a run elsewhere on its behalf.
+    """
 
-    def __init__(self, root: str, lock: str) -> None:
+    __slots__ = ("home", "lock", "root")
+
+    def __init__(self, root: str, lock: str, home: str | None = None) -> None:
         self.root = root
         self.lock = lock
+        self.home = home or root
 
     @property
     def records(self) -> str:
         """The folder of the project's store."""
-        return os.path.join(self.root, FOLDER)
+        return os.path.join(self.home, FOLDER)
 
     @property
     def fallback(self) -> str:
         """A folder of the user's own, for records of a project that cannot be written."""
-        key = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
+        key = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
         return os.path.join(state_folder(), "records", key)
 
 

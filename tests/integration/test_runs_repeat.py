@@ -1,0 +1,211 @@
+"""``envlock runs repeat``: the same again from what the record leads to, or what differs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.index import LoopbackIndex
+from support.install import locked, write_lock
+from support.project import ENVLOCK, Project
+from support.runs import Folder
+from support.tools import run
+
+OLDER = "2024-01-01"
+PROGRAM = """
+import csv, json, os, sys, alpha
+rows = [float(line) for line in open("data/in.txt")]
+scale = float(open("scale.txt").read())
+with open("out.csv", "w") as file:
+    writer = csv.writer(file)
+    writer.writerow(["x", "y"])
+    for row in rows:
+        writer.writerow([row, row * scale + float(os.environ.get("NOISE", "0"))])
+info = {"version": alpha.__version__, "there": os.listdir(sys.argv[1])}
+json.dump(info, open("made/info.json", "w"))
+print("ENVLOCK", json.dumps({"sum": sum(rows) * scale + float(os.environ.get("NOISE", "0"))}))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    root = tmp_path / "work"
+    (root / ".envlock").mkdir(parents=True)
+    return Folder(root)
+
+
+def git(root: Path, *arguments: str) -> str:
+    names = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    return run(["git", *names, *arguments], cwd=root).stdout.strip()
+
+
+def repeat(
+    folder: Folder, *arguments: str, code: int, variables: dict[str, str] | None = None
+) -> dict[str, Any]:
+    done = folder.envlock("runs", "repeat", *arguments, "--json", variables=variables)
+    assert done.returncode == code, done.stderr.decode()
+    found = json.loads(done.stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+def verdicts(found: dict[str, Any]) -> dict[str, str]:
+    return {one["name"]: one["verdict"] for one in found["judged"]}
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    """Every file of a project but for its records."""
+    names = run(["find", ".", "-type", "f", "-not", "-path", "./.envlock/*"], cwd=root).stdout
+    return {name: (root / name).read_bytes() for name in names.splitlines()}
+
+
+def test_a_run_is_made_again_from_lock_commit_and_data(
+    project: Project, index: LoopbackIndex
+) -> None:
+    """The whole way: the environment is gone, the code has moved on, the data is where it was."""
+    project.write("alpha")
+    write_lock(project.root, locked(index, index.add("alpha", "1.2", OLDER)), wishes=("alpha",))
+    assert project.run("sync").returncode == 0
+    folder = Folder(project.root, project.environment())
+    for name, text in (
+        ("job.py", PROGRAM.replace("* scale", "* 1")),
+        ("data/in.txt", "1\n2.5\n"),
+        ("made/.keep", ""),
+        (".gitignore", ".venv\ndata\nout.csv\n.envlock\n"),
+    ):
+        path = project.root / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    git(project.root, "init", "--quiet", "-b", "main")
+    git(project.root, "add", ".")
+    git(project.root, "commit", "--quiet", "-m", "one")
+    (project.root / "job.py").write_text(PROGRAM)
+    (project.root / "scale.txt").write_text("0.1")
+    job = (".venv/bin/python", "job.py", str(project.root / "data"))
+    done = folder.run(*job, options=["--param", "k=1"])
+    assert done.returncode == 0, done.stderr
+    git(project.root, "add", ".")
+    git(project.root, "commit", "--quiet", "-m", "two: another program")
+    (project.root / "job.py").write_text("raise SystemExit('not this one')")
+    (project.root / "out.csv").chmod(0o444)
+    shutil.rmtree(project.root / ".venv")
+    text = project.lock_path.read_bytes()
+    project.lock_path.unlink()
+    first, there = folder.last()["id"], tree(project.root)
+
+    shown = repeat(folder, first, "--dry-run", code=0)
+    assert (shown["repeat"], shown["missing"], shown["dry-run"]) == (None, [], True)
+    assert "to be made" in shown["environment"]
+    found = repeat(folder, first, code=0)
+    assert found["verdict"] == "identical"
+    names = ("exit code 0", "out.csv", "made/info.json", "sum", "stdout")
+    assert verdicts(found) == dict.fromkeys(names, "identical")
+    assert (found["causes"], found["host"], found["folder"]) == ([], [], None)
+    assert tree(project.root) == there, "the project is only read"
+    again = folder.last()
+    assert (again["id"], again["repeats"]) == (found["repeat"], first)
+    assert again["code"]["commit"] == folder.records()[0]["code"]["commit"]
+    assert again["environment"]["drift"] == []
+    assert again["parameters"]["k"] == {"from": "given", "value": 1}
+    assert "alpha 1.2" in " ".join(again["trace"]["distributions"])
+    assert "repeats      " + first in folder.envlock("runs", "show", "last").stdout.decode()
+
+    near = repeat(folder, first, code=0, variables={"NOISE": "1e-12"})
+    assert "from the cache" in near["environment"]
+    assert near["verdict"] == "close"
+    [cells] = [one for one in near["judged"] if one["name"] == "out.csv"]
+    assert (cells["how"], cells["where"]) == ("csv", None)
+    assert 0 < cells["absolute"] <= 1.1e-12
+    far = repeat(folder, first, "--keep", code=1, variables={"NOISE": "1e-3"})
+    [cells] = [one for one in far["judged"] if one["name"] == "out.csv"]
+    assert cells["where"] == "row 2, column 2 (y): 0.1 → 0.101"
+    assert verdicts(far)["sum"] == "different"
+    assert verdicts(far)["made/info.json"] == "identical"
+    assert Path(far["folder"], "work", "out.csv").read_text() != there["./out.csv"].decode()
+    shutil.rmtree(far["folder"])
+    assert repeat(folder, first, "--rtol", "0.1", code=0, variables={"NOISE": "1e-3"})
+
+    # The environment is held to the lock before it is used again.
+    [site] = Path(os.environ["XDG_CACHE_HOME"]).glob("envlock/environments/*/lib/*/site-packages")
+    (site / "alpha" / "__init__.py").write_text("__version__ = '1.2'\nprint('not me')\n")
+    assert verdicts(repeat(folder, first, code=0))["stdout"] == "identical"
+
+    # Without what the record keeps: the lock comes from git, the commit from nowhere.
+    shutil.rmtree(project.root / ".envlock" / "blobs")
+    gone = repeat(folder, first, "--dry-run", code=3)
+    assert "from the cache" in gone["environment"] or "in the cache" in gone["environment"]
+    [program] = gone["missing"]
+    assert program["what"].startswith("input job.py (sha256 ")
+    assert program["tried"][0] == f"{project.root}/job.py: other content"
+    project.lock_path.write_bytes(text + b"\n")
+    (project.root / "data" / "in.txt").write_text("3\n")
+    shutil.rmtree(project.root / ".git")
+    gone = repeat(folder, first, code=3)
+    commit = folder.records()[0]["code"]["commit"]
+    assert gone["missing"][0]["what"] == f"commit {commit}"
+    assert any("data/in.txt: other content" in one["tried"][0] for one in gone["missing"])
+    assert gone["verdict"] is None
+
+
+def test_the_host_is_told_and_pinned(folder: Folder) -> None:
+    """A result that hangs on the hash seed, and threads that another number of would be told."""
+    program = "import os; open('out', 'w').write(str(hash('a')) + os.environ.get('TZ', 'none'))"
+    variables = {"PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "1", "TZ": "Asia/Tokyo"}
+    folder.run("python3", "-c", program, variables=variables)
+    first = folder.last()["id"]
+    now = {"PYTHONHASHSEED": "8", "OMP_NUM_THREADS": "2"}
+    found = repeat(folder, first, code=1, variables=now)
+    told = {one["subject"]: (one["before"], one["after"]) for one in found["host"]}
+    assert told["PYTHONHASHSEED"] == ("7", "8")
+    assert told["OpenMP threads"] == ("1", "2")
+    assert told["time zone"][0] == "Asia/Tokyo"
+    words = folder.envlock("runs", "repeat", first, variables=now).stdout.decode()
+    assert "different; the host differs: " in words
+    pinned = repeat(folder, first, "--pin-host", code=0, variables=now)
+    assert (pinned["verdict"], pinned["host"]) == ("identical", [])
+
+
+def test_what_a_repeat_must_not_touch(folder: Folder, tmp_path: Path) -> None:
+    """Results outside of the project stand in the way; a folder that is used is not taken."""
+    folder.run("sh", "-c", f"echo 1 > {tmp_path}/outside; echo 2 > {folder.root}/inside")
+    first = folder.last()["id"]
+    found = repeat(folder, first, code=3)
+    assert [one["what"] for one in found["missing"]] == [
+        f"a place for the result {tmp_path}/outside"
+    ]
+    (tmp_path / "outside").unlink()
+    (folder.root / "inside").write_text("mine")
+    found = repeat(folder, first, "--into", str(tmp_path / "new"), code=0)
+    assert verdicts(found)["inside"] == "identical", "the argument's folder was replaced"
+    assert (folder.root / "inside").read_text() == "mine"
+    assert (tmp_path / "new" / "work" / "inside").read_text() == "2\n"
+    assert folder.envlock("runs", "repeat", first, "--into", str(tmp_path / "new")).returncode == 2
+    folder.run("no-such-program")
+    refused = folder.envlock("runs", "repeat", "last")
+    assert (refused.returncode, b"has no end" in refused.stderr) == (2, True)
+
+
+def test_a_repeat_that_is_interrupted_leaves_nothing(folder: Folder, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    folder.run("sh", "-c", 'test -n "$SLOW" && echo ready && exec sleep 30; true')
+    started = subprocess.Popen(
+        [*ENVLOCK, "runs", "repeat", "last"],
+        cwd=folder.root,
+        env={**os.environ, "TMPDIR": str(scratch), "SLOW": "1"},
+        stderr=subprocess.PIPE,
+    )
+    assert started.stderr is not None
+    while started.stderr.readline() != b"ready\n":
+        assert started.poll() is None
+    started.send_signal(signal.SIGINT)
+    started.wait(30)
+    started.stderr.close()
+    assert list(scratch.iterdir()) == []
+    assert folder.last()["exit"]["name"] == "SIGINT"
