@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "run": "Run a program and keep a record of it.",
     "runs": "Look at what was run.",
     "build": "Build the environment of the lock: an image, or with Nix.",
+    "bundle": "Put everything of a lock into one folder, to rebuild without a network.",
 }
 """Every command and its summary, in the order of a first use."""
 

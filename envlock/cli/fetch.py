@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
 
 import click
 
+from envlock.cli.artifacts import bring, require_sources, size_text
 from envlock.cli.common import (
-    current_request,
     json_option,
     locate_project,
     locked_target,
@@ -31,7 +30,7 @@ from envlock.lock.model import Lock
 from envlock.lock.os import OsPackage
 from envlock.lock.target import Target
 from envlock.project.locate import Project
-from envlock.realise.fetch import fetch, missing
+from envlock.realise.fetch import missing
 
 _EPILOG = """\b
 Examples:
@@ -101,35 +100,19 @@ def command(
             where=project.lock_path.name,
             remedy="ask for some in [tool.envlock.os], then run `envlock lock`",
         )
-    if sources and not python_only and lock.os is not None and not lock.os.sources:
-        raise UsageError(
-            f"the lock has no source packages of {lock.os.base}",
-            where=project.lock_path.name,
-            remedy="set sources = true in [tool.envlock] and run `envlock lock`, or add"
-            " --python-only",
-        )
+    if sources and not python_only:
+        require_sources(lock, project.lock_path.name, otherwise=", or add --python-only")
     chosen = tuple(locked_target(lock, text) for text in targets) or lock.targets
     files = used_files(lock, chosen, python=not os_only, os=not python_only, sources=sources)
     absent = missing(files)
     if absent.interpreters or absent.python or absent.os or absent.os_sources:
-        _fetch(context, project, lock, absent)
+        with reporting(context, in_bytes=True) as reporter:
+            bring(lock, absent, project.root, project, reporter)
     rows = _rows(files, absent)
     if as_json:
         result_json(_as_json(project, lock, chosen, files, rows))
     else:
         _report(context, project, lock, chosen, files, rows)
-
-
-def _fetch(context: Context, project: Project, lock: Lock, absent: UsedFiles) -> None:
-    mirrors: tuple[str, ...] = ()
-    keyring = None
-    if absent.os or absent.os_sources:
-        # No part of the lock: the project says today where its archives are.
-        now = datetime.now(UTC).replace(microsecond=0)
-        request = current_request(project, lock, now=now)
-        mirrors, keyring = request.os_mirrors, request.os_keyring
-    with reporting(context, in_bytes=True) as reporter:
-        fetch(lock, absent, project.root, mirrors=mirrors, keyring=keyring, reporter=reporter)
 
 
 def _rows(files: UsedFiles, absent: UsedFiles) -> list[_Row]:
@@ -270,7 +253,7 @@ def _report(
 
 def _counted(rows: list[_Row]) -> str:
     files = "1 file" if len(rows) == 1 else f"{len(rows)} files"
-    return f"{files} {_size(sum(row.size for row in rows)):>11}"
+    return f"{files} {size_text(sum(row.size for row in rows)):>11}"
 
 
 def _origins(rows: list[_Row]) -> str:
@@ -278,12 +261,5 @@ def _origins(rows: list[_Row]) -> str:
     cached = len(rows) - len(fetched)
     told = [f"{cached} cached"] if cached else []
     if fetched:
-        told.append(f"{len(fetched)} fetched ({_size(sum(row.size for row in fetched))})")
+        told.append(f"{len(fetched)} fetched ({size_text(sum(row.size for row in fetched))})")
     return ", ".join(told)
-
-
-def _size(count: int) -> str:
-    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if count >= factor:
-            return f"{count / factor:.1f} {unit}"
-    return f"{count} B"

@@ -1,0 +1,124 @@
+"""Locks whose files the store has → everything of a bundle; the same locks give the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import resources
+from urllib.parse import unquote
+
+from envlock.io.store import stored
+from envlock.lock.artifacts import UsedFiles
+from envlock.lock.hashing import environment_hash
+from envlock.lock.model import Lock
+from envlock.realise.bundle.layout import INDEX, README, Entry, file_path, index_text, plain_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundled:
+    """A lock to be bundled: its file's name and bytes, and what of it goes along."""
+
+    name: str
+    content: bytes
+    lock: Lock
+    files: UsedFiles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """Everything of a bundle but its manifest. ``moment`` (UTC) is the time that its files get."""
+
+    entries: tuple[Entry, ...]
+    moment: datetime
+
+
+def contents(locks: Sequence[Bundled]) -> Contents:
+    """Everything that these locks need, each file once.
+
+    Args:
+        locks: at least one; the store has all their files.
+    """
+    placed = list(_place_locks(locks))
+    entries = {entry.path: entry for lock, entry in placed}
+    for bundled in locks:
+        entries |= {entry.path: entry for entry in _artifacts(bundled.files)}
+    lines = [f"lock {environment_hash(b.lock).root} {entry.path}" for b, entry in placed]
+    for entry in (
+        _text(INDEX, index_text(sorted(set(lines)))),
+        _text(README, _readme(placed)),
+    ):
+        entries[entry.path] = entry
+    return Contents(
+        entries=tuple(entries[path] for path in sorted(entries)),
+        moment=max(bundled.lock.as_of for bundled in locks),
+    )
+
+
+def _place_locks(locks: Sequence[Bundled]) -> Iterator[tuple[Bundled, Entry]]:
+    """Each lock in the folder of its environment; of the same name there with a part of its digest.
+
+    In an order that does not depend on how they were given.
+    """
+    taken: dict[str, str] = {}
+    ordered = sorted(locks, key=lambda b: (plain_name(b.name), hashlib.sha256(b.content).digest()))
+    for bundled in ordered:
+        digest = hashlib.sha256(bundled.content).hexdigest()
+        folder = f"locks/{environment_hash(bundled.lock).root}"
+        path = f"{folder}/{plain_name(bundled.name)}"
+        if taken.setdefault(path, digest) != digest:
+            path = f"{folder}/{path.rpartition('/')[2].removesuffix('.toml')}-{digest[:12]}.toml"
+        yield bundled, _bytes(path, bundled.content)
+
+
+def _artifacts(files: UsedFiles) -> Iterator[Entry]:
+    for build in files.interpreters:
+        yield _stored(build.sha256, unquote(build.url.rpartition("/")[2]))
+    for python in files.python:
+        yield _stored(python.file.sha256, python.file.name)
+    for deb in files.os:
+        yield _stored(deb.sha256, deb.file_name.rpartition("/")[2])
+    for source in files.os_sources:
+        yield _stored(source.file.sha256, source.file.name)
+
+
+def _stored(sha256: str, name: str) -> Entry:
+    source = stored(sha256)
+    return Entry(
+        path=file_path(sha256, name), sha256=sha256, size=source.stat().st_size, source=source
+    )
+
+
+def _text(path: str, text: str) -> Entry:
+    return _bytes(path, text.encode())
+
+
+def _bytes(path: str, content: bytes) -> Entry:
+    digest = hashlib.sha256(content).hexdigest()
+    return Entry(path=path, sha256=digest, size=len(content), content=content)
+
+
+def _readme(placed: Sequence[tuple[Bundled, Entry]]) -> str:
+    fields = {"LOCKS": "\n".join(_described(bundled, entry) for bundled, entry in placed)}
+    text = resources.files("envlock.realise.bundle") / "files" / README
+    return re.sub(r"@([A-Z_]+)@", lambda m: fields[m[1]], text.read_text(encoding="utf-8"))
+
+
+def _described(bundled: Bundled, entry: Entry) -> str:
+    lock, files = bundled.lock, bundled.files
+    lines = [
+        f"- `{entry.path}`",
+        f"  - environment hash: `{environment_hash(lock).root}`",
+        f"  - nothing in it was published later than {lock.as_of:%Y-%m-%d %H:%M:%S} UTC",
+        f"  - for: {', '.join(target.key for target in lock.targets)}",
+        f"  - Python packages: {len(lock.packages)}",
+    ]
+    if lock.os is not None:
+        lines.append(f"  - packages of {lock.os.base}: {len(files.os)}")
+    if files.without:
+        # As text of a lock: a name has no character that Markdown would take for its own.
+        names = ", ".join(files.without)
+        lines.append(f"  - NOT in the bundle, since the lock has no file of it: {names}")
+    return "\n".join(lines)

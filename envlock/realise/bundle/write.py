@@ -1,0 +1,251 @@
+"""A bundle's contents → a folder, or a tar archive of it; what is there already is kept.
+
+The manifest comes last: what was cut off has none, and is no bundle. Every byte is digested once
+more while it is copied.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tarfile
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from envlock.errors import UsageError
+from envlock.io.copying import copy_digested, digest_of
+from envlock.io.files import disk_error, make_folder, read_text, write_atomic
+from envlock.io.progress import Reporter
+from envlock.realise.bundle.contents import Contents
+from envlock.realise.bundle.layout import (
+    ARCHIVE_FOLDER,
+    FOLDERS,
+    INDEX,
+    MANIFEST,
+    TOP,
+    Entry,
+    is_index,
+    manifest,
+)
+
+_THREADS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A bundle that was written: the digest of its manifest, and how many files were there."""
+
+    digest: str
+    kept: int
+
+
+def write_folder(contents: Contents, folder: Path, reporter: Reporter) -> Written:
+    """Make the folder this bundle and nothing else. Whatever is whole there already stays.
+
+    Raises:
+        UsageError: something else is there.
+        SourceError: the disk cannot take it, or a file of the store is gone.
+        VerificationError: a file of the store is damaged.
+    """
+    found = _found(folder)
+    text = manifest(contents.entries)
+    progress = _Progress(reporter, sum(entry.size for entry in contents.entries))
+    try:
+        wanted = {entry.path: entry for entry in contents.entries}
+        reporter.step("looking at what is there")
+        there = _whole([wanted[path] for path in sorted(found & wanted.keys())], folder, progress)
+        missing = [entry for entry in contents.entries if entry.path not in there]
+        strays = sorted(found - wanted.keys() - {MANIFEST})
+        if missing or strays or not _same(folder / MANIFEST, text):
+            (folder / MANIFEST).unlink(missing_ok=True)
+            for path in strays:
+                (folder / path).unlink()
+            _copy(missing, folder, contents, progress, reporter)
+            _sweep(folder)
+            write_atomic(folder / MANIFEST, text)
+        os.utime(folder / MANIFEST, ns=(_time(contents), _time(contents)))
+    except OSError as error:
+        raise disk_error(error, folder) from None
+    return Written(digest=hashlib.sha256(text.encode()).hexdigest(), kept=len(there))
+
+
+def _found(folder: Path) -> set[str]:
+    """The paths of all files in the folder, which has to be a bundle, a part of one, or empty.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if not folder.exists():
+        return set()
+    if not folder.is_dir():
+        raise UsageError(
+            "it is a file", where=str(folder), remedy="name a folder, or a file that ends in .tar"
+        )
+    names = {path.name for path in folder.iterdir()}
+    index = folder / INDEX
+    if not names:
+        return set()
+    own = {name for name in names if not name.startswith(".")} <= TOP
+    if not own or not index.is_file() or not is_index(read_text(index)):
+        raise UsageError(
+            "there are other files in the folder",
+            where=str(folder),
+            remedy="name an empty folder, or one that `envlock bundle` made",
+        )
+    found = set()
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(parent, name)
+            if path.is_symlink():
+                raise UsageError("no bundle has a symbolic link", where=str(path))
+        found |= {Path(parent, name).relative_to(folder).as_posix() for name in files}
+    return found
+
+
+def _whole(entries: Sequence[Entry], folder: Path, progress: _Progress) -> set[str]:
+    """The paths of those that are there with the bytes that they must have."""
+
+    def whole(entry: Entry) -> bool:
+        path = folder / entry.path
+        if path.stat().st_size != entry.size or digest_of(path) != entry.sha256:
+            return False
+        progress.add(entry.size)
+        return True
+
+    with _threads() as run:
+        return {
+            entry.path for entry, good in zip(entries, run(whole, entries), strict=True) if good
+        }
+
+
+def _copy(
+    entries: Sequence[Entry],
+    folder: Path,
+    contents: Contents,
+    progress: _Progress,
+    reporter: Reporter,
+) -> None:
+    # First of all what says that this is going to be a bundle.
+    ordered = sorted(entries, key=lambda entry: (entry.path != INDEX, -entry.size, entry.path))
+    for place in (*FOLDERS, *sorted({entry.path.rpartition("/")[0] for entry in entries})):
+        make_folder(folder / place)
+    if ordered:
+        reporter.step(f"writing {len(ordered)} file{'s' if len(ordered) > 1 else ''}")
+
+    def put(entry: Entry) -> None:
+        mode = 0o755 if entry.executable else 0o644
+        source = entry.source if entry.content is None else entry.content
+        assert source is not None  # noqa: S101 - an entry has one of the two
+        copy_digested(
+            source, folder / entry.path, entry.sha256, mode=mode, mtime_ns=_time(contents)
+        )
+        progress.add(entry.size)
+
+    if ordered and ordered[0].path == INDEX:
+        put(ordered.pop(0))
+    with _threads() as run:
+        list(run(put, ordered))
+
+
+def _sweep(folder: Path) -> None:
+    """Folders that are empty now."""
+    for parent, _, _ in os.walk(folder, topdown=False):
+        if Path(parent) != folder:
+            with suppress(OSError):
+                Path(parent).rmdir()
+
+
+def _same(path: Path, text: str) -> bool:
+    with suppress(OSError):
+        return path.read_bytes() == text.encode()
+    return False
+
+
+def write_archive(contents: Contents, path: Path, reporter: Reporter) -> Written:
+    """Replace the file by the bundle's archive, whole or not at all; the same bytes each time.
+
+    Raises:
+        UsageError: it is a folder.
+        SourceError: the disk cannot take it, or a file of the store is gone.
+        VerificationError: a file of the store is damaged.
+    """
+    if path.is_dir():
+        raise UsageError("it is a folder", where=str(path), remedy="name a file, or no .tar")
+    text = manifest(contents.entries).encode()
+    digest = hashlib.sha256(text).hexdigest()
+    last = Entry(path=MANIFEST, sha256=digest, size=len(text), content=text)
+    progress = _Progress(reporter, sum(entry.size for entry in contents.entries))
+    temporary: str | None = None
+    try:
+        make_folder(path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        reporter.step("writing the archive")
+        with os.fdopen(handle, "wb", buffering=0) as file:
+            for entry in (*contents.entries, last):
+                _append(file, entry, contents)
+                progress.add(entry.size)
+            _write_all(file, bytes(-(file.tell() + 1024) % tarfile.RECORDSIZE + 1024))
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(temporary).chmod(0o666 & ~mask)
+        Path(temporary).replace(path)
+        temporary = None
+    except OSError as error:
+        raise disk_error(error, path) from None
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+    return Written(digest=digest, kept=0)
+
+
+def _append(file: io.FileIO, entry: Entry, contents: Contents) -> None:
+    """One member (POSIX.1-2001 pax, ustar where that does)."""
+    member = tarfile.TarInfo(f"{ARCHIVE_FOLDER}/{entry.path}")
+    member.size = entry.size
+    member.mode = 0o755 if entry.executable else 0o644
+    member.mtime = int(contents.moment.timestamp())
+    _write_all(file, member.tobuf(tarfile.PAX_FORMAT, "utf-8"))
+    source = entry.source if entry.content is None else entry.content
+    assert source is not None  # noqa: S101 - an entry has one of the two
+    copy_digested(source, file, entry.sha256)
+    _write_all(file, bytes(-entry.size % tarfile.BLOCKSIZE))
+
+
+def _write_all(file: io.FileIO, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]
+
+
+def _time(contents: Contents) -> int:
+    return int(contents.moment.timestamp()) * 1_000_000_000
+
+
+class _Progress:
+    """Bytes that are done, told from any thread."""
+
+    def __init__(self, reporter: Reporter, total: int) -> None:
+        self._reporter, self._total, self._done = reporter, total, 0
+        self._guard = threading.Lock()
+
+    def add(self, size: int) -> None:
+        with self._guard:
+            self._done += size
+            self._reporter.progress(min(self._done, self._total), self._total)
+
+
+@contextmanager
+def _threads() -> Iterator[Callable[..., Iterator[object]]]:
+    """``map`` on some threads; the first failure ends it."""
+    pool = ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1))
+    try:
+        yield pool.map
+    finally:
+        pool.shutdown(cancel_futures=True)
