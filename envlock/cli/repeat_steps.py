@@ -16,7 +16,7 @@ from typing import Any
 from envlock.cli.context import Context
 from envlock.cli.output import reporting, say
 from envlock.cli.repeat_environment import Ready, in_place, of_lock
-from envlock.cli.runs import _Runs as Runs
+from envlock.cli.runs.common import Runs
 from envlock.errors import SourceError, UsageError
 from envlock.io import checkout
 from envlock.io.child import Child, Stream

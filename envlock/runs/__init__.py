@@ -15,6 +15,7 @@ the record's JSON as it is written (docs/runs.md):
 - ``secrets``     what must not be written down
 - ``ids``         how a run is called
 - ``folder``      the store in a folder of the project
+- ``keeping``     where a record goes, whatever cannot be written
 
 Looking at records:
 
@@ -22,6 +23,8 @@ Looking at records:
 - ``record``      a record as a value
 - ``facts``       what runs are found by
 - ``difference``  why two runs differ
+- ``compare``     many runs side by side
+- ``chart``       a metric as points on axes; ``chart_text`` and ``chart_svg`` draw it
 - ``index``       answers to questions about many, made from the store, disposable
 - ``observed``    a trace, folded to what a person calls inputs and outputs
 """

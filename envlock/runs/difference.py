@@ -48,22 +48,33 @@ def differences(
         blob: content by digest, for lists of packages; raises OSError where it is not there.
     """
     found: list[Difference] = []
-    for layer, look in (
-        (Layer.CODE, _code),
-        (Layer.ENVIRONMENT, lambda record: _environment(record, blob)),
-        (Layer.DATA, lambda record: _files(record, "inputs")),
-        (Layer.PARAMETERS, _parameters),
-        (Layer.COMMAND, _command),
-        (Layer.HOST, lambda record: _flat(record.get("host") or {})),
-        (Layer.RESULT, _result),
-    ):
-        one, other = look(before), look(after)
+    ones, others = by_layer(before, blob=blob), by_layer(after, blob=blob)
+    for layer in Layer:
+        one, other = ones[layer], others[layer]
         found += [
             Difference(layer=layer, subject=name, before=one.get(name), after=other.get(name))
             for name in sorted(one.keys() | other.keys())
             if one.get(name) != other.get(name)
         ]
     return tuple(found)
+
+
+def by_layer(record: Table, *, blob: Callable[[str], bytes]) -> dict[Layer, dict[str, Any]]:
+    """What a record says that can differ from another one's: by layer, by subject.
+
+    Args:
+        record: a record.
+        blob: content by digest, as for ``differences``.
+    """
+    return {
+        Layer.CODE: _code(record),
+        Layer.ENVIRONMENT: _environment(record, blob),
+        Layer.DATA: _files(record, "inputs"),
+        Layer.PARAMETERS: _parameters(record),
+        Layer.COMMAND: _command(record),
+        Layer.HOST: _flat(record.get("host") or {}),
+        Layer.RESULT: _result(record),
+    }
 
 
 def _code(record: Table) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import re
 from envlock.io import once
 from envlock.io.cache import DiskCache
 from envlock.io.child import find_program
+from envlock.runs.data import shown_path
 
 TYPE_CHECKING = False  # typing's own costs its import
 if TYPE_CHECKING:
@@ -67,6 +68,15 @@ class LockFacts:
             self.problem = error.what
             return
         DiskCache(_KIND).put(f"lock {self.sha256}", self.environment_hash.encode())
+
+    def facts(self, root: str) -> dict[str, str]:
+        """For the record; the path is relative to ``root``."""
+        found = {"path": shown_path(self.path, root)}
+        if self.sha256 is not None:
+            found["sha256"] = self.sha256
+        if self.problem is not None:
+            found["problem"] = self.problem
+        return found
 
 
 class Realised:

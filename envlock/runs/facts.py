@@ -47,3 +47,8 @@ def carried(text: str) -> str:
 def fact_value(value: Any) -> str:
     """A parameter's value as a fact has it: ``0.1``, ``true``, text as it is."""
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def one_line(text: str) -> str:
+    """What others wrote, in one line and without a terminal's control codes."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

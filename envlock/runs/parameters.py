@@ -57,24 +57,42 @@ def from_argv(argv: list[str]) -> dict[str, Any]:
     A guess by the usual habits: no program is asked. The options of the interpreter itself stand
     before the script and are no ``--name``; after ``--`` nothing is looked at.
     """
+    return _sorted_out(argv)[0]
+
+
+def arguments(argv: list[str]) -> list[str]:
+    """What of a command line, without the program, ``from_argv`` makes no parameter of."""
+    return _sorted_out(argv)[1]
+
+
+def _sorted_out(argv: list[str]) -> tuple[dict[str, Any], list[str]]:
     found: dict[str, Any] = {}
+    others: list[str] = []
     rest = argv[1:]
+    taken = False
     for i, argument in enumerate(rest):
         if argument == "--":
-            break
+            return found, others + rest[i:]
         option = _OPTION.fullmatch(argument)
         if option is not None:
             name, value = option[1], option[2]
             following = rest[i + 1] if i + 1 < len(rest) else "-"
+            taken = False
             if value is not None:
                 found[name] = typed(value)
             elif following.startswith("-") and not _NUMBER.match(following):
                 found[name] = True
             else:
                 found[name] = typed(following)
+                taken = True
         elif (assigned := _ASSIGNMENT.fullmatch(argument)) and "://" not in argument:
             found[assigned[1]] = typed(assigned[2])
-    return found
+            taken = False
+        elif taken:
+            taken = False
+        else:
+            others.append(argument)
+    return found, others
 
 
 def from_file(path: str) -> dict[str, Any]:

@@ -14,16 +14,17 @@ import signal
 import sys
 
 from envlock import __version__
-from envlock.errors import DiskError, StaleError, UsageError
+from envlock.errors import StaleError, UsageError
 from envlock.io.cache import DiskCache
 from envlock.io.child import Child, die_of, streams
-from envlock.io.host import boot_id, host_facts, start_of
+from envlock.io.host import host_facts
 from envlock.runs import parameters
 from envlock.runs.data import Declared, shown_path
 from envlock.runs.ending import Clocks, elapsed, exit_facts, resource_facts
 from envlock.runs.environment import LockFacts, Realised
 from envlock.runs.folder import FolderStore
 from envlock.runs.ids import FORMAT, instant, is_id, new_id
+from envlock.runs.keeping import begin, dump, finish, recorder_facts
 from envlock.runs.order import Hooks, Order
 from envlock.runs.output import Listener, Metrics
 from envlock.runs.place import find_place
@@ -93,41 +94,14 @@ class _Run:
     # --- before ---
 
     def _begin(self) -> FolderStore:
-        """Leave the first note: in the project, or where that cannot be, in the user's own folder.
-
-        A run without a record would be what the user did not ask for, and a run refused for a
-        read-only project would help nobody: so it goes elsewhere, and that is said.
-        """
-        note = self._dump(self._first() | {"state": "started"})
-        store = FolderStore(self.place.records)
-        try:
-            store.begin(self.id, note)
-            return store
-        except OSError as error:
-            refused = error
-        fallback = FolderStore(self.place.fallback)
-        try:
-            fallback.begin(self.id, note)
-        except OSError as error:
-            raise DiskError(
-                f"no record of the run can be kept: {refused.strerror};"
-                f" in the user's own folder: {error.strerror}",
-                where=f"{store.name}, {fallback.name}",
-                remedy="make room or a folder that can be written; nothing was run",
-            ) from None
-        self.problems.append(f"the project's records cannot be written: {refused.strerror}")
-        self.hooks.say(
-            f"note: {store.name}: {refused.strerror}; this run's record goes to {fallback.name}"
-        )
-        return fallback
+        note = dump(self._first() | {"state": "started"})
+        store, problem = begin(self.place, self.id, note, self.hooks.say)
+        if problem is not None:
+            self.problems.append(problem)
+        return store
 
     def _first(self) -> dict[str, Any]:
         """What is known before the program starts."""
-        lock: dict[str, Any] = {"path": shown_path(self.lock.path, self.place.root)}
-        if self.lock.sha256 is not None:
-            lock["sha256"] = self.lock.sha256
-        if self.lock.problem is not None:
-            lock["problem"] = self.lock.problem
         order = self.order
         command: dict[str, Any] = {
             "argv": self.hider.argv(order.argv),
@@ -141,16 +115,9 @@ class _Run:
             "format": FORMAT,
             "group": order.group,
             "id": self.id,
-            "lock": lock,
+            "lock": self.lock.facts(self.place.root),
             "parent": self.parent,
-            "recorder": {
-                "boot": boot_id(),
-                "envlock": __version__,
-                "hostname": os.uname().nodename,
-                "pid": os.getpid(),
-                "pid-start": start_of(os.getpid()),
-                "root": self.place.root.encode("utf-8", "backslashreplace").decode(),
-            },
+            "recorder": recorder_facts(self.place.root),
             "repeats": order.repeats,
             "started": instant(self.before.day),
             "tags": sorted(set(order.tags)),
@@ -355,8 +322,7 @@ class _Run:
         facts = self.hider.tree(facts)
         if self.hider.hidden:
             facts["hidden"] = self.hider.hidden
-        content = self._dump(facts)
-        kept = self._store(content)
+        kept = finish(self.store, self.place, self.id, dump(facts), self.hooks.say)
         if kept and sys.stderr.isatty():
             self.hooks.say(f"recorded: {self.id}")
 
@@ -366,35 +332,6 @@ class _Run:
         except OSError as error:
             self.problems.append(f"not kept: {error.strerror}")
             return None
-
-    def _store(self, content: bytes) -> bool:
-        """The record's place; if that is full or gone, the next best one."""
-        try:
-            self.store.finish(self.id, content)
-            return True
-        except OSError as error:
-            problem = f"{self.store.name}: {error.strerror}"
-        import tempfile
-
-        for folder in (self.place.fallback, os.path.join(tempfile.gettempdir(), "envlock")):
-            try:
-                FolderStore(folder).finish(self.id, content)
-            except OSError:
-                continue
-            self.hooks.say(
-                f"note: {problem}; the program ran, and its record is in {folder}.\n"
-                f"      When there is room: cp -r {folder}/. {self.place.records}"
-            )
-            return False
-        self.hooks.say(f"error: {problem}; the program ran, and this is its record:")
-        self.hooks.say(content.decode("utf-8", "replace"))
-        return False
-
-    def _dump(self, facts: dict[str, Any]) -> bytes:
-        """JSON with sorted keys; bytes of a name that are no UTF-8 are escaped surrogates."""
-        plain = {key: value for key, value in facts.items() if value is not None}
-        text = json.dumps(plain, sort_keys=True, indent=1, ensure_ascii=False)
-        return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _parameters(order: Order) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,101 @@
+"""``envlock runs show``: one run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from envlock.cli.context import Context
+from envlock.cli.output import result, result_json
+from envlock.cli.runs.common import Runs, json_option, length, run_argument, shell
+from envlock.runs.facts import current, fact_value, one_line
+from envlock.runs.record import Event
+
+
+@click.command()
+@run_argument
+@json_option
+@click.pass_obj
+def show(context: Context, run: str, as_json: bool) -> None:
+    """Show one run: its record, and what was said of it."""
+    table = Runs(context).table(run)
+    if as_json:
+        result_json(table)
+        return
+    for line in _page(table):
+        result(one_line(line))
+
+
+def _page(table: dict[str, Any]) -> list[str]:
+    """What a person wants to know first; all of it is in ``--json``."""
+    events = [Event(run=table["id"], **_fields(event)) for event in table["events"]]
+    tags, outcome_ = current(table.get("tags", []), events)
+    command_ = table.get("command") or {}
+    lock = table.get("lock") or {}
+    code = table.get("code") or {}
+    environment = table.get("environment") or {}
+    host = table.get("host") or {}
+    rows: list[tuple[str, str | None]] = [
+        ("run", table["id"]),
+        ("why", table.get("why")),
+        ("command", shell(command_.get("argv", []))),
+        ("directory", command_.get("directory")),
+        ("started", table.get("started")),
+        ("took", length(table.get("duration")) or None),
+        ("ended", _told_ending(table)),
+        ("part of", table.get("group")),
+        ("started by", table.get("parent")),
+        ("repeats", table.get("repeats")),
+        ("tags", " ".join(tags) or None),
+        ("outcome", outcome_),
+        ("environment", table.get("environment-hash") or lock.get("problem")),
+        ("drift", _told_drift(environment.get("drift"))),
+        ("commit", _told_code(code)),
+        ("host", " · ".join(filter(None, (host.get("hostname"), host.get("os"))))),
+    ]
+    lines = [f"{name:<12} {value}" for name, value in rows if value]
+    for name, parameter in sorted((table.get("parameters") or {}).items()):
+        lines.append(f"{'parameter':<12} {name} = {fact_value(parameter['value'])}")
+    for name, value in sorted((table.get("metrics") or {}).items()):
+        lines.append(f"{'metric':<12} {name} = {fact_value(value)}")
+    for kind in ("inputs", "outputs"):
+        for fact in table.get(kind) or []:
+            digest = fact.get("sha256", fact.get("problem", ""))[:12]
+            flag = "  changed during the run" if fact.get("changed-during-run") else ""
+            lines.append(f"{kind[:-1]:<12} {fact['path']}  {digest}{flag}")
+    lines += [f"{'problem':<12} {problem}" for problem in table.get("problems", [])]
+    lines += [f"{'comment':<12} {e.at[:10]} {e.text}" for e in events if e.kind == "comment"]
+    return lines
+
+
+def _fields(event: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in event.items()}
+
+
+def _told_ending(table: dict[str, Any]) -> str:
+    if table["state"] != "finished":
+        told = {
+            "running": "it is running",
+            "killed": "no end was recorded: the recorder was killed",
+            "unknown": "no end was recorded; it was started on another machine",
+        }
+        return told[table["state"]]
+    found = table["exit"]
+    if "code" in found:
+        return f"exit code {found['code']}"
+    return str(found.get("name") or f"it could not be started: {found.get('error')}")
+
+
+def _told_drift(drift: list[dict[str, Any]] | None) -> str | None:
+    if drift is None:
+        return None
+    names = ", ".join(sorted({one["subject"] for one in drift})[:5])
+    return f"{len(drift)}: {names}" if drift else "none"
+
+
+def _told_code(code: dict[str, Any]) -> str | None:
+    if not code.get("commit"):
+        return None
+    changed = len(code.get("changed", [])) + len(code.get("untracked", []))
+    return f"{code['commit']}" + (f" and {changed} changed or new files" if changed else "")
