@@ -1,6 +1,6 @@
 """The closure of OS packages is apt's: real indexes, real apt as the oracle.
 
-Each request is resolved by ``apt-get -s install --no-install-recommends`` in a private root in
+Each request is resolved by ``apt-get install --no-install-recommends`` in a private root in
 which the essential packages are installed, and by envlock on the same files. Random requests are
 seeded. ``OS_CLOSURE_REQUESTS`` says how many (300 is a full run of some minutes); the shares that
 must agree are the same for any number. Conflicts are counted on their own: pairs that exclude one
