@@ -24,6 +24,7 @@ Looking at records:
 - ``facts``       what runs are found by
 - ``difference``  why two runs differ
 - ``compare``     many runs side by side
+- ``exports``     records in the forms that others read
 - ``chart``       a metric as points on axes; ``chart_text`` and ``chart_svg`` draw it
 - ``index``       answers to questions about many, made from the store, disposable
 - ``observed``    a trace, folded to what a person calls inputs and outputs

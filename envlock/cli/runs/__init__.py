@@ -6,6 +6,7 @@ import click
 
 from envlock.cli.runs.compare import compare
 from envlock.cli.runs.diff import diff
+from envlock.cli.runs.export import export
 from envlock.cli.runs.listing import list_, search
 from envlock.cli.runs.page import show
 from envlock.cli.runs.said import comment, outcome, tag
@@ -31,5 +32,5 @@ def command() -> None:
     """Look at what was run, and say something of it."""
 
 
-for part in (list_, search, show, diff, compare, comment, tag, outcome, repeat):
+for part in (list_, search, show, diff, compare, comment, tag, outcome, repeat, export):
     command.add_command(part)
