@@ -27,26 +27,21 @@ _KIND = "environment-1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """What an environment is; ``build`` is that of a Python of python-build-standalone.
-
-    ``record`` is that in ``io.index`` of what was looked at: its key, and when it was made.
-    """
+    """What an environment is; ``build`` is that of a Python of python-build-standalone."""
 
     interpreter: Interpreter
     build: str | None
     observed: Observed
     content: Content
-    record: tuple[str, int]
 
 
 def remembered(python: Path) -> Environment | None:
     """The virtual environment of an interpreter, where nothing moved since the last ``look``."""
-    key = key_of(python)
-    kept = index.load(key)
+    kept = index.load(key_of(python))
     if not kept.whole or not kept.is_of(scan(kept.roots, kept.others)):
         return None
     try:
-        return _from_json(kept.verdict, (key, kept.since))
+        return _from_json(kept.verdict)
     except (KeyError, TypeError, ValueError):
         return None
 
@@ -78,11 +73,7 @@ def look(interpreter: Interpreter, *, virtual: bool, paranoid: bool = False) -> 
         siphash13=_newer(interpreter.series),
     )
     environment = Environment(
-        interpreter=interpreter,
-        build=_build(interpreter),
-        observed=observed,
-        content=content,
-        record=(key, since),
+        interpreter=interpreter, build=_build(interpreter), observed=observed, content=content
     )
     index.keep(
         key,
@@ -167,7 +158,7 @@ def _url_to_json(url: DirectUrl | None) -> list[object] | None:
     return [url.kind, url.url, url.commit, url.sha256, url.editable, url.subdirectory]
 
 
-def _from_json(table: Any, record: tuple[str, int]) -> Environment:
+def _from_json(table: Any) -> Environment:
     paths = ("executable", "prefix", "base_prefix", "purelib", "platlib")
     python: dict[str, Any] = {
         key: Path(value) if key in paths else value for key, value in table["interpreter"].items()
@@ -206,7 +197,6 @@ def _from_json(table: Any, record: tuple[str, int]) -> Environment:
         build=table["build"],
         observed=observed,
         content=Content(findings=findings, origins=origins),
-        record=record,
     )
 
 

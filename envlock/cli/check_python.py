@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from envlock.check.compare_environment import compare_environment
@@ -17,15 +17,7 @@ from envlock.project.locate import Project
 from envlock.realise.place import default_prefix, is_venv, program, python_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PythonAnswer:
-    """What is to be said of an environment; ``record`` is as in ``Environment``."""
-
-    drift: tuple[Drift, ...]
-    record: tuple[str, int] | None = None
-
-
-def python_answer(
+def python_drift(
     context: Context,
     project: Project,
     lock: Lock,
@@ -33,7 +25,7 @@ def python_answer(
     prefix: Path | None,
     python: str | None,
     paranoid: bool,
-) -> PythonAnswer:
+) -> tuple[Drift, ...]:
     """The environment in ``prefix``, that of the interpreter ``python``, or the project's own."""
     if python is not None:
         environment = _look(program(python), paranoid=paranoid)
@@ -44,14 +36,14 @@ def python_answer(
         subject = str(prefix or usual.name)
         there = python_of(folder)
         if not is_venv(folder) and not (prefix is not None and there.exists()):
-            return PythonAnswer(drift=(drift(Code.NO_ENVIRONMENT, subject, expected=expected),))
+            return (drift(Code.NO_ENVIRONMENT, subject, expected=expected),)
         try:
             environment = _look(
                 there, paranoid=paranoid, prefix=folder if is_venv(folder) else None
             )
         except _Elsewhere as other:
-            found = drift(Code.ELSEWHERE, subject, expected=str(folder), found=str(other))
-            return PythonAnswer(drift=(found,))
+            found = str(other)
+            return (drift(Code.ELSEWHERE, subject, expected=str(folder), found=found),)
         except UsageError:
             broken = drift(
                 Code.NO_ENVIRONMENT,
@@ -59,10 +51,9 @@ def python_answer(
                 expected=expected,
                 found="a Python that does not start",
             )
-            return PythonAnswer(drift=(replace(broken, remedy="envlock sync --recreate"),))
+            return (replace(broken, remedy="envlock sync --recreate"),)
     target = nearest_target(lock, environment.interpreter)
-    compared = compare_environment(lock, target, environment, root=project.root)
-    return PythonAnswer(drift=compared, record=environment.record)
+    return compare_environment(lock, target, environment, root=project.root)
 
 
 class _Elsewhere(Exception):  # noqa: N818 - a finding, not an error

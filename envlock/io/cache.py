@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 
 from envlock.io.paths import cache_folder
+from envlock.io.sha256 import hex_of
 
 
 class DiskCache:
@@ -53,11 +53,9 @@ class DiskCache:
                     os.unlink(name)
 
     def _path(self, key: str) -> str:
-        name = hashlib.sha256(key.encode()).hexdigest()
+        name = hex_of(key.encode())
         return os.path.join(self._folder, name[:2], name[2:])
 
 
 def _digest(key: str, body: bytes) -> bytes:
-    digest = hashlib.sha256(key.encode() + b"\0")
-    digest.update(body)
-    return digest.hexdigest().encode()
+    return hex_of(key.encode() + b"\0" + body).encode()

@@ -16,6 +16,8 @@ import stat
 import sys
 import time
 
+from envlock.io.signals import PASSED, has_it_already, pass_on
+
 TYPE_CHECKING = False  # typing's own costs its import
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,18 +26,6 @@ if TYPE_CHECKING:
     from envlock.io.trace.between import Between
     from envlock.io.trace.model import Supervised
 
-PASSED = (
-    signal.SIGHUP,
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGTERM,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGALRM,
-    signal.SIGXCPU,
-)
-"""Signals that are held back here and given to the program; the rest do what they always do."""
-
 GRACE = 0.1
 """Seconds without a byte after which a pipe that outlives its program is left to whoever has it."""
 LONGEST = 1.0
@@ -43,7 +33,6 @@ LONGEST = 1.0
 
 # What Python ignores for itself and programs do not expect to be ignored.
 _DEFAULT = (signal.SIGPIPE, signal.SIGXFSZ)
-_KEYS = (signal.SIGINT, signal.SIGQUIT)
 _PIECE = 65536
 
 
@@ -177,17 +166,12 @@ class Child:
     def _pass_on(self) -> None:
         awaited = (*PASSED, signal.SIGCHLD)
         if sys.platform == "darwin":
-            number, from_key = signal.sigwait(awaited), True
+            number, code = signal.sigwait(awaited), 1
         else:
             info = signal.sigwaitinfo(awaited)
-            # A key of the terminal reaches the whole foreground group by itself (SI_KERNEL).
-            number, from_key = info.si_signo, info.si_code > 0
-        if number == signal.SIGCHLD or (from_key and number in (*_KEYS, signal.SIGHUP)):
-            return
-        try:
-            os.kill(self.pid, number)
-        except ProcessLookupError:
-            return
+            number, code = info.si_signo, info.si_code
+        if number != signal.SIGCHLD and not has_it_already(number, code):
+            pass_on(self.pid, number)
 
     def traced(self) -> Supervised | None:
         """What was seen of a traced program that ended; None where its watcher was killed."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import time
 
 from envlock.io.cache import DiskCache
+from envlock.io.sha256 import Sha256
 
 _KIND = "file-digests-1"
 _PIECE = 1024 * 1024
@@ -41,7 +41,7 @@ def digest(path: str) -> str:
         known = DiskCache(_KIND).get(key)
         if known is not None:
             return known.decode("ascii")
-    found = hashlib.sha256()
+    found = Sha256()
     with open(path, "rb", buffering=0) as file:
         while piece := file.read(_PIECE):
             found.update(piece)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 
 from envlock.io.cache import DiskCache
+from envlock.io.sha256 import hex_of
 
 TYPE_CHECKING = False  # typing's own costs its import
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _remembered(
 ) -> dict[bytes, str]:
     """A program uses the same files each time: what they belong to is looked up once."""
     names = b"\0".join(sorted(wanted))
-    key = f"{state} {hashlib.sha256(names).hexdigest()}"
+    key = f"{state} {hex_of(names)}"
     known = DiskCache(_KIND).get(key)
     if known is None:
         known = b"\0".join(b"%b\n%b" % (n, o.encode()) for n, o in look().items())

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 
 from envlock.errors import UsageError
 from envlock.io import digests
+from envlock.io.sha256 import Sha256
 
 TYPE_CHECKING = False  # typing's own costs its import
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _file(path: str) -> dict[str, Any]:
 
 def folder_digest(path: str) -> dict[str, Any]:
     """A folder's digest is that of the lines ``<sha256>  <path>`` (``sha256sum``), by path."""
-    whole = hashlib.sha256()
+    whole = Sha256()
     size = 0
     names = digests.files_below(path)
     for name in names:

@@ -6,7 +6,6 @@ a run in an unchanged environment costs some calls of ``stat``.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -14,6 +13,7 @@ import re
 from envlock.io import once
 from envlock.io.cache import DiskCache
 from envlock.io.child import find_program
+from envlock.io.sha256 import hex_of
 from envlock.runs.data import shown_path
 
 TYPE_CHECKING = False  # typing's own costs its import
@@ -56,7 +56,7 @@ class LockFacts:
         except OSError as error:
             self.problem = f"cannot be read: {error.strerror}"
             return
-        self.sha256 = hashlib.sha256(self.text).hexdigest()
+        self.sha256 = hex_of(self.text)
         said = _HASH.search(self.text)
         known = DiskCache(_KIND).get(f"lock {self.sha256}")
         if known is not None and said is not None and known == said[1]:
@@ -85,37 +85,72 @@ class Realised:
     def __init__(self, argv: list[str], environment: Mapping[str, str], root: str) -> None:
         self.program = find_program(argv[0], environment)
         self.prefix, self.how = _prefix(self.program, argv[0], environment, root)
-        self.packages: list[list[str]] = []
-        self.python: str | None = None
-        if self.prefix is not None:
-            self.python = _version(self.prefix)
-            self.packages = _remembered(_site_packages(self.prefix), _distributions)
-        self.os_packages = _remembered([_DPKG], _dpkg) if os.path.exists(_DPKG) else []
+        self.python = None if self.prefix is None else _version(self.prefix)
+        sites = [] if self.prefix is None else _site_packages(self.prefix)
+        self._packages = _Listed(sites, _distributions)
+        self._os = _Listed([_DPKG] if os.path.exists(_DPKG) else [], _dpkg)
 
     @property
     def key(self) -> str:
         """Another one when anything of this has changed."""
-        parts = [self.prefix, self.how, self.python, self.packages, self.os_packages]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        parts = [self.prefix, self.how, self.python, self._packages.key, self._os.key]
+        return hex_of(json.dumps(parts).encode())
 
-    def facts(self, keep: Callable[[bytes], str]) -> dict[str, Any]:
-        """For the record; lists of packages are kept by digest, as many runs share them."""
+    def facts(
+        self, keep: Callable[[bytes], str], has: Callable[[str], bool] | None = None
+    ) -> dict[str, Any]:
+        """For the record; lists of packages are kept by digest, as many runs share them.
+
+        Args:
+            keep: takes content, gives its digest.
+            has: whether a digest's content is kept already; what is, is not made again.
+        """
         python: dict[str, Any] = {"found-by": self.how}
         if self.prefix is not None:
-            python |= {
-                "prefix": self.prefix,
-                "version": self.python,
-                "packages": len(self.packages),
-                "packages-sha256": keep(_lines(self.packages)),
-            }
+            python |= {"prefix": self.prefix, "version": self.python}
+            python |= self._packages.facts(keep, has)
         facts: dict[str, Any] = {"program": self.program, "python": python}
-        if self.os_packages:
-            facts["os"] = {
-                "packages": len(self.os_packages),
-                "packages-sha256": keep(_lines(self.os_packages)),
-            }
+        of_os = self._os.facts(keep, has)
+        if of_os["packages"]:
+            facts["os"] = of_os
         blas = sorted(_blas(self.prefix)) if self.prefix is not None else []
         return facts | ({"blas": blas} if blas else {})
+
+
+class _Listed:
+    """A list of packages, from memory where all stamps are as they were."""
+
+    def __init__(self, paths: list[str], look: Callable[[str], list[list[str]]]) -> None:
+        self._paths, self._look = paths, look
+        self._keys = [f"{path!a} {_stamps(path)}" for path in paths]
+        self.key = hex_of("\n".join(self._keys).encode())
+
+    def facts(
+        self, keep: Callable[[bytes], str], has: Callable[[str], bool] | None
+    ) -> dict[str, Any]:
+        """How many there are, and the digest of their list."""
+        cache = DiskCache(_KIND)
+        known = cache.get(f"list {self.key}")
+        if known is not None and has is not None:
+            facts: dict[str, Any] = json.loads(known)
+            if has(facts["packages-sha256"]):
+                return facts
+        rows = sorted(
+            row for one in zip(self._paths, self._keys, strict=True) for row in self._rows(*one)
+        )
+        facts = {"packages": len(rows), "packages-sha256": keep(_lines(rows))}
+        cache.put(f"list {self.key}", json.dumps(facts).encode())
+        return facts
+
+    def _rows(self, path: str, key: str) -> list[list[str]]:
+        cache = DiskCache(_KIND)
+        known = cache.get(key)
+        if known is not None:
+            rows: list[list[str]] = json.loads(known)
+            return rows
+        rows = self._look(path)
+        cache.put(key, json.dumps(rows).encode())
+        return rows
 
 
 def _lines(rows: list[list[str]]) -> bytes:
@@ -173,29 +208,13 @@ def _site_packages(prefix: str) -> list[str]:
     return found
 
 
-def _remembered(paths: list[str], look: Callable[[str], list[list[str]]]) -> list[list[str]]:
-    """What ``look`` finds at the paths, from memory where all stamps are as they were."""
-    cache = DiskCache(_KIND)
-    rows: list[list[str]] = []
-    for path in paths:
-        key = f"{path!a} {_stamps(path)}"
-        known = cache.get(key)
-        if known is not None:
-            rows += json.loads(known)
-            continue
-        found = look(path)
-        rows += found
-        cache.put(key, json.dumps(found).encode())
-    return sorted(rows)
-
-
 def _stamps(path: str) -> str:
     """A digest of the stamps of a file, or of all RECORDs in a folder."""
     if not os.path.isdir(path):
         return _stamp(path)
     names = sorted(n for n in os.listdir(path) if n.endswith((".dist-info", ".egg-info")))
     text = "\n".join(f"{n!a} {_stamp(os.path.join(path, n, 'RECORD'))}" for n in names)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hex_of(text.encode())
 
 
 def _stamp(path: str) -> str:
@@ -215,7 +234,7 @@ def _distributions(folder: str) -> list[list[str]]:
             continue
         name, _, version = stem.partition("-")
         try:
-            digest = hashlib.sha256(once.read(os.path.join(folder, entry, "RECORD"))).hexdigest()
+            digest = hex_of(once.read(os.path.join(folder, entry, "RECORD")))
         except OSError:
             digest = ""
         found.append([_SEPARATORS.sub("-", name).lower(), version.partition("-py3")[0], digest])

@@ -8,10 +8,10 @@ by being laid over one another, in git or by hand.
 
 from __future__ import annotations
 
-import hashlib
 import os
 
 from envlock.io import once
+from envlock.io.sha256 import hex_of
 from envlock.runs.ids import is_id, month
 
 RUNS, EVENTS, STARTED, BLOBS = "runs", "events", "started", "blobs"
@@ -51,14 +51,18 @@ class FolderStore:
 
     def keep(self, content: bytes) -> str:
         """Keep bytes under their SHA-256; its hex digits."""
-        sha256 = hashlib.sha256(content).hexdigest()
+        sha256 = hex_of(content)
         path = self._blob(sha256)
-        if not os.path.exists(path):
+        if not self.has(sha256):
             try:
                 once.write_once(path, content, durable=True)
             except FileExistsError:
                 return sha256  # another run was quicker
         return sha256
+
+    def has(self, sha256: str) -> bool:
+        """Whether bytes were kept under a digest."""
+        return os.path.exists(self._blob(sha256))
 
     def blob(self, sha256: str) -> bytes:
         """The bytes that were kept under a digest."""

@@ -8,12 +8,17 @@ caches of compiled code) is counted as that, not listed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from enum import Enum
 
-from envlock.io.trace.kinds import Action, Method
-from envlock.io.trace.model import Connection, Event, FileState, Trace
+from envlock.io.trace.kinds import Action
+from envlock.io.value import value
+
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from envlock.io.trace.kinds import Method
+    from envlock.io.trace.model import Connection, Event, FileState, Trace
 
 # The file system hierarchy's places of packages, then those of the kernel.
 _SYSTEM = (
@@ -30,7 +35,7 @@ _VENV = "/pyvenv.cfg"
 _LIBRARY = re.compile(r"\.(?:so(?:\.[0-9.]+)?|dylib)$")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+@value
 class Input:
     """A file that was there before the run; ``seen`` is its state when it was first opened.
 
@@ -38,10 +43,10 @@ class Input:
     """
 
     path: str
-    seen: FileState | None = field(compare=False)
+    seen: FileState | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Observed:
     """What was seen of one run; every tuple is sorted and without doubles.
 
@@ -64,11 +69,13 @@ class Observed:
     network: tuple[Connection, ...]
 
 
-@dataclass(slots=True)
 class _File:
-    seen: FileState | None = None
-    written: bool = False
-    compiled: bool = False
+    __slots__ = ("compiled", "seen", "written")
+
+    def __init__(self) -> None:
+        self.seen: FileState | None = None
+        self.written = False
+        self.compiled = False
 
 
 def observe(
@@ -115,7 +122,7 @@ def observe(
         method=trace.method,
         complete=trace.complete,
         gaps=trace.gaps,
-        inputs=tuple(sorted(inputs)),
+        inputs=tuple(sorted(inputs, key=lambda one: one.path)),
         outputs=tuple(sorted(outputs)),
         removed=tuple(
             sorted(p for p in files.removed if place.of(p) is Place.WORK and not still_there(p))

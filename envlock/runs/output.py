@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
+
+from envlock.io.sha256 import Sha256
 
 TYPE_CHECKING = False  # typing's own costs its import
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Listener:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._digest = hashlib.sha256()
+        self._digest = Sha256()
         self._size = 0
         self._tail = b""
         self._line = b""

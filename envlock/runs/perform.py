@@ -193,6 +193,8 @@ class _Run:
             self.store.settle(self.id)
         finally:
             done.release()
+        if self.traced:
+            import envlock.runs.used  # noqa: F401 - what the end of the run takes, while it runs
 
     def _look_at_environment(self) -> None:
         if self.realised is not None:
@@ -224,7 +226,7 @@ class _Run:
         if self.lock.text is not None:
             self.store.keep(self.lock.text)
         if self.realised is not None:
-            facts = self.realised.facts(self.store.keep)
+            facts = self.realised.facts(self.store.keep, self.store.has)
             if self.drift is not None:
                 facts["drift"] = self.drift
             self.gathered["environment"] = facts

@@ -6,12 +6,12 @@ finds nothing to lock, a run is recorded all the same.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 
 from envlock.io import once
 from envlock.io.paths import state_folder
+from envlock.io.sha256 import hex_of
 
 FOLDER = ".envlock"
 # A pyproject.toml that only configures tools is no project.
@@ -39,7 +39,7 @@ class Place:
     @property
     def fallback(self) -> str:
         """A folder of the user's own, for records of a project that cannot be written."""
-        key = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
+        key = hex_of(os.fsencode(self.home))[:16]
         return os.path.join(state_folder(), "records", key)
 
 

@@ -38,6 +38,9 @@ class Store(Protocol):
     def keep(self, content: bytes) -> str:
         """Keep bytes by content; their SHA-256. Keeping them twice costs nothing."""
 
+    def has(self, sha256: str) -> bool:
+        """Whether they were kept."""
+
     def blob(self, sha256: str) -> bytes:
         """Bytes that were kept; OSError where they are not there."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 SUPERVISE = textwrap.dedent("""
-    import dataclasses, json, os, signal, sys
+    import json, os, signal, sys
     from envlock.io.trace.child import StartError
     from envlock.io.trace.supervise import supervise
     from envlock.io.trace.between import Between
@@ -40,7 +40,7 @@ SUPERVISE = textwrap.dedent("""
         print(f"{argv[0]}: {error}", file=sys.stderr)
         sys.exit(127 if isinstance(error, FileNotFoundError) else 126)
     with open(sys.argv[1], "w") as file:
-        json.dump(dataclasses.asdict(done), file)
+        json.dump(done, file, default=lambda v: {n: getattr(v, n) for n in v.__slots__})
     sys.exit(done.code if done.signal is None else 128 + done.signal)
 """)
 

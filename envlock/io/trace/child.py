@@ -133,6 +133,9 @@ def _place(stdio: tuple[int | None, int | None, int | None]) -> None:
 
 
 def _above_stdio(fd: int) -> int:
-    import fcntl
-
-    return int(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3))
+    below = []
+    while (copy := os.dup(fd)) <= 2:
+        below.append(copy)
+    for one in below:
+        os.close(one)
+    return copy

@@ -7,7 +7,6 @@ kill, the keeper answers for it until the last process of the tree is gone.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import errno
 import mmap
@@ -89,10 +88,13 @@ class Keeper:
 
     def dismiss(self) -> None:
         """The tree is gone, or was never traced: end it."""
-        with contextlib.suppress(OSError):
+        try:
             self._line.send(b"q")
-        self._line.close()
-        os.waitpid(self._pid, 0)
+        except OSError:
+            return  # it is gone
+        finally:
+            self._line.close()
+            os.waitpid(self._pid, 0)
 
     def leave(self) -> None:
         """Let it take over now."""

@@ -7,15 +7,21 @@ Paths are absolute texts as ``os.fsdecode`` makes them: bytes that are no UTF-8 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
 from resource import struct_rusage
-from typing import Any
 
 from envlock.io.trace.kinds import Action, Contact, Method
+from envlock.io.value import value
+
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    Report = dict[str, Any]
+    """What ``supervise.report`` gives: plain values, which need no class to be loaded."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class FileState:
     """A regular file at one moment: ``size`` in bytes, ``modified`` in nanoseconds since 1970."""
 
@@ -25,7 +31,7 @@ class FileState:
     device: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Event:
     """A thing done for the first time; events stand in the order in which they were seen.
 
@@ -40,7 +46,7 @@ class Event:
     before: FileState | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+@value
 class Connection:
     """A network address that was used: ``family`` is ``inet``, ``inet6`` or ``unix``.
 
@@ -53,7 +59,7 @@ class Connection:
     port: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Trace:
     """All that was seen of a process and its descendants.
 
@@ -72,7 +78,7 @@ class Trace:
     processes: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Supervised:
     """A process that ended: ``code`` is its exit code, or None where ``signal`` ended it.
 
@@ -87,10 +93,6 @@ class Supervised:
     usage: struct_rusage
     trace: Trace
     left_running: bool | None
-
-
-Report = dict[str, Any]
-"""What ``supervise.report`` gives: plain values, which need no class to be loaded."""
 
 
 def supervised(report: Report) -> Supervised:

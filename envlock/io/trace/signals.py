@@ -1,35 +1,20 @@
-"""Signals that reach a supervisor are passed on to the process it started.
-
-A key of the terminal (Ctrl-C) reaches every process of the foreground group by itself: such a
-signal is the kernel's own and is not sent a second time. One that another process sends is.
-"""
+"""Signals that reach a supervisor are passed on to the process it started, while it polls."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import struct
 import sys
 
+from envlock.io.signals import KEYS, PASSED, has_it_already, pass_on
+
 TYPE_CHECKING = False  # typing's own costs its import
 if TYPE_CHECKING:
     from types import FrameType
 
-PASSED = (
-    signal.SIGHUP,
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGTERM,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGALRM,
-    signal.SIGXCPU,
-)
-_FROM_KERNEL = 0x80  # SI_KERNEL
 _SIGNALFD_CLOEXEC_NONBLOCK = os.O_CLOEXEC | os.O_NONBLOCK if hasattr(os, "O_CLOEXEC") else 0
 _INFO_SIZE = 128  # struct signalfd_siginfo
-_KEYS = (signal.SIGINT, signal.SIGQUIT)
 
 
 class Signals:
@@ -84,18 +69,17 @@ class Signals:
                 info = os.read(self.fd, _INFO_SIZE)
             except BlockingIOError:
                 return
-            number, _, origin, sender = struct.unpack_from("=IiiI", info)
-            if origin != _FROM_KERNEL and self._only_from in (None, sender):
+            number, _, code, sender = struct.unpack_from("=IiiI", info)
+            if not has_it_already(number, code) and self._only_from in (None, sender):
                 self._send(number)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        if number not in _KEYS:
+        if number not in KEYS:
             self._send(number)
 
     def _send(self, number: int) -> None:
         if self._pid is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(self._pid, number)
+            pass_on(self._pid, number)
 
 
 def _signalfd(numbers: set[signal.Signals]) -> int | None:

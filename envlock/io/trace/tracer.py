@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import errno
 import os
@@ -134,7 +133,11 @@ def _check(machine: str) -> None:
         os.stat("/proc/self/maps")
     except OSError as error:
         raise OSError(f"processes cannot be looked into here: {error.strerror}") from None
-    with contextlib.suppress(OSError, ValueError), open(_YAMA) as file:
-        if int(file.read()) and os.geteuid():
-            # Only descendants may be looked into: those that lose their parent become this one's.
-            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        with open(_YAMA) as file:
+            restricted = bool(int(file.read()))
+    except (OSError, ValueError):
+        return
+    if restricted and os.geteuid():
+        # Only descendants may be looked into: those that lose their parent become this one's.
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -1,0 +1,38 @@
+"""Which signals are passed on to a program that runs in this one's place, and how.
+
+What the terminal's keys send reaches every process of its foreground group: passed on, it would be
+there twice. What another process sends to this one alone is for the program.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+PASSED = (
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGTERM,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGALRM,
+    signal.SIGXCPU,
+)
+"""Signals that are held back here and given to the program; the rest do what they always do."""
+
+KEYS = (signal.SIGINT, signal.SIGQUIT)
+_OF_TERMINAL = (*KEYS, signal.SIGHUP)
+
+
+def has_it_already(number: int, code: int) -> bool:
+    """Whether the program got the signal, too; ``code`` is ``si_code``: above 0, the kernel's."""
+    return code > 0 and number in _OF_TERMINAL
+
+
+def pass_on(pid: int, number: int) -> None:
+    """Give a signal to the program; one that is gone, or has other rights by now, goes without."""
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return
