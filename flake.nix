@@ -26,6 +26,7 @@
       # The same list as project.dependencies in pyproject.toml; scripts/check-flake compares them.
       dependencies = py: [
         py.click
+        py.cvss
         py.installer
         py.jinja2
         py.packaging

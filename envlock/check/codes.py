@@ -19,6 +19,8 @@ class Layer(StrEnum):
     OS = "os"
     NIX = "nix"
     IMAGE = "image"
+    INDEX = "index"
+    ADVISORIES = "advisories"
 
 
 class Code(StrEnum):
@@ -50,6 +52,8 @@ class Code(StrEnum):
     OS_VERSION = "OS002"
     OS_STATE = "OS003"
     OS_HELD = "OS004"
+    OS_FOREIGN_SOURCE = "OS005"
+    OS_FOREIGN_PACKAGE = "OS006"
     OS_FILE_MISSING = "OS101"
     OS_FILE_MODIFIED = "OS102"
     OS_FILE_UNREADABLE = "OS103"
@@ -60,6 +64,19 @@ class Code(StrEnum):
     NIX_CONTENT = "NX002"
     IMAGE_OTHER_LOCK = "IM001"
     IMAGE_OTHER_BASE = "IM002"
+    YANKED = "IX001"
+    LISTED_NO_MORE = "IX002"
+    LISTED_CHANGED = "IX003"
+    PROJECT_GONE = "IX004"
+    QUARANTINED = "IX005"
+    PROJECT_STATUS = "IX006"
+    ARCHIVE_CHANGED = "IX007"
+    PACKAGE_GONE = "IX008"
+    IMAGE_GONE = "IX009"
+    TAG_MOVED = "IX010"
+    VULNERABLE = "AD001"
+    VULNERABLE_NO_FIX = "AD002"
+    MALICIOUS = "AD003"
 
 
 class Severity(StrEnum):

@@ -19,7 +19,8 @@ class Drift:
     ``subject`` is what it is about: a package's normalized name, a key of the request, a path.
     ``expected`` is what the lock says, ``found`` what is there; None where there is nothing.
     ``cause`` is how it came about, where that is known. ``remedy`` is a command, or a sentence for
-    people. ``severity`` is the code's own, or the project's (``policy``).
+    people. ``severity`` is the code's own, or the project's (``policy``). ``ids`` are names that
+    the difference has elsewhere: those of an advisory, its own first.
     """
 
     code: Code
@@ -29,6 +30,7 @@ class Drift:
     cause: str | None = None
     remedy: str
     severity: Severity = Severity.ERROR
+    ids: tuple[str, ...] = ()
 
     @property
     def layer(self) -> Layer:

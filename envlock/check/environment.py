@@ -27,21 +27,26 @@ _KIND = "environment-1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """What an environment is; ``build`` is that of a Python of python-build-standalone."""
+    """What an environment is; ``build`` is that of a Python of python-build-standalone.
+
+    ``record`` is that in ``io.index`` of what was looked at: its key, and when it was made.
+    """
 
     interpreter: Interpreter
     build: str | None
     observed: Observed
     content: Content
+    record: tuple[str, int]
 
 
 def remembered(python: Path) -> Environment | None:
     """The virtual environment of an interpreter, where nothing moved since the last ``look``."""
-    kept = index.load(key_of(python))
+    key = key_of(python)
+    kept = index.load(key)
     if not kept.whole or not kept.is_of(scan(kept.roots, kept.others)):
         return None
     try:
-        return _from_json(kept.verdict)
+        return _from_json(kept.verdict, (key, kept.since))
     except (KeyError, TypeError, ValueError):
         return None
 
@@ -73,7 +78,11 @@ def look(interpreter: Interpreter, *, virtual: bool, paranoid: bool = False) -> 
         siphash13=_newer(interpreter.series),
     )
     environment = Environment(
-        interpreter=interpreter, build=_build(interpreter), observed=observed, content=content
+        interpreter=interpreter,
+        build=_build(interpreter),
+        observed=observed,
+        content=content,
+        record=(key, since),
     )
     index.keep(
         key,
@@ -158,7 +167,7 @@ def _url_to_json(url: DirectUrl | None) -> list[object] | None:
     return [url.kind, url.url, url.commit, url.sha256, url.editable, url.subdirectory]
 
 
-def _from_json(table: Any) -> Environment:
+def _from_json(table: Any, record: tuple[str, int]) -> Environment:
     paths = ("executable", "prefix", "base_prefix", "purelib", "platlib")
     python: dict[str, Any] = {
         key: Path(value) if key in paths else value for key, value in table["interpreter"].items()
@@ -197,6 +206,7 @@ def _from_json(table: Any) -> Environment:
         build=table["build"],
         observed=observed,
         content=Content(findings=findings, origins=origins),
+        record=record,
     )
 
 

@@ -11,6 +11,8 @@ TITLES = {
     Layer.OS: "OS packages and lock",
     Layer.NIX: "What Nix built",
     Layer.IMAGE: "Images",
+    Layer.INDEX: "Lock and the places that it names",
+    Layer.ADVISORIES: "Lock and security advisories",
 }
 
 ORIGINS: dict[Code, str] = {
@@ -64,11 +66,34 @@ ORIGINS: dict[Code, str] = {
     Code.OS_CONFFILE: "Configuration is there to be edited; dpkg keeps what it finds.",
     Code.OS_SHADOWED: "`make install`, pip as root, or the image that this one is built on put it"
     " there: images of Python have theirs in /usr/local.",
+    Code.OS_FOREIGN_PACKAGE: "It came from a source of somebody else, or from a .deb given to dpkg."
+    " Told where the lists that apt fetched are there; they know names.",
+    Code.OS_FOREIGN_SOURCE: "A suite that the lock does not have (but backports), a component that"
+    " the distribution does not have, keys of somebody else, or no need of a signature. An upgrade"
+    " may replace locked packages from there. Mirrors of the locked archives are none.",
     Code.OS_HELD: "`apt-mark hold`. The version is the locked one; a later lock may want another.",
     Code.NIX_CONTENT: "A file in the store was edited, or the disk damaged it.",
     Code.NIX_OTHER_LOCK: "The lock changed after `envlock build nix`.",
     Code.IMAGE_OTHER_LOCK: "The lock changed after the image was made, or it is another project's.",
     Code.IMAGE_OTHER_BASE: "The base image was locked again, or its tag was used in its place.",
+    Code.YANKED: "Its author withdrew it (PEP 592), mostly because it is broken. It still installs"
+    " where its exact version is named, as a lock does. With a reason where one is stated.",
+    Code.LISTED_NO_MORE: "Its author or the index deleted it. A new machine cannot install it from"
+    " there.",
+    Code.LISTED_CHANGED: "Indexes do not let files be replaced; private ones may, and attackers do."
+    " Installers that verify digests refuse it.",
+    Code.PROJECT_GONE: "It was deleted or renamed, or the index moved.",
+    Code.QUARANTINED: "Its maintainers' account was taken over, or it is malware (PEP 792).",
+    Code.PROJECT_STATUS: "Its maintainers said so (PEP 792): no more releases are to be expected.",
+    Code.ARCHIVE_CHANGED: "The snapshot service dropped it, or another one is asked.",
+    Code.PACKAGE_GONE: "A live mirror keeps newest versions only. Dated locks are asked for at"
+    " snapshot services, too.",
+    Code.IMAGE_GONE: "The registry cleans up what no tag names.",
+    Code.TAG_MOVED: "Tags move with each build of the image.",
+    Code.VULNERABLE: "OSV records, from a file or from a service. Subject: the package; of a"
+    " distribution, the source package.",
+    Code.VULNERABLE_NO_FIX: "Nothing is fixed yet, or the distribution will not fix it.",
+    Code.MALICIOUS: "A record MAL-… of the OpenSSF's malicious packages.",
 }
 """How each comes about."""
 

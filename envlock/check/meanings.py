@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from envlock.check.codes import Code, Layer, Meaning, Severity
+from envlock.check.meanings_online import MEANINGS_ONLINE
 
 _LOCK = "envlock lock"
 _SYNC = "envlock sync"
@@ -200,6 +201,20 @@ MEANINGS: dict[Code, Meaning] = {
         remedy="accept it with a reason, or put the package's own back",
         severity=Severity.WARNING,
     ),
+    Code.OS_FOREIGN_PACKAGE: Meaning(
+        layer=Layer.OS,
+        name="os-foreign-package",
+        summary="A package beyond the lock is none that the locked archives have.",
+        remedy="remove it, or accept it with a reason",
+        severity=Severity.WARNING,
+    ),
+    Code.OS_FOREIGN_SOURCE: Meaning(
+        layer=Layer.OS,
+        name="os-foreign-source",
+        summary="apt has a source that is none of the locked archives.",
+        remedy="remove it from apt's sources, or accept it with a reason",
+        severity=Severity.WARNING,
+    ),
     Code.OS_HELD: Meaning(
         layer=Layer.OS,
         name="os-held",
@@ -231,5 +246,6 @@ MEANINGS: dict[Code, Meaning] = {
         summary="An image says that it was built on another base image than the locked one.",
         remedy="make the image anew from this lock",
     ),
+    **MEANINGS_ONLINE,
 }
 """Every code's meaning, the most important first."""

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import time
-from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from envlock.check.drift import Code, Drift, drift
+from envlock.check.os_observe import STATUS, Status
 from envlock.check.os_root import INFO, Listed, Root, listed
+from envlock.check.os_sources import compare_sources
 from envlock.check.reader import Reader
 from envlock.io import index
 from envlock.io.reading import Unread, Wanted
 from envlock.io.scan import Scan, scan
-from envlock.lock.os import OsPackage
+from envlock.lock.os import OsLayer, OsPackage
 
-_KIND = "os-1"
+_KIND = "os-2"
 _PROGRAMS = ("/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/")
 _LOCAL = ("usr/local/bin", "usr/local/sbin", "usr/local/lib")
+_MULTIARCH = re.compile(r"/(?:usr/)?lib/([a-z0-9_]+-linux-gnu[a-z0-9]*)/[^/]+")
+_OF_PYTHON = "/usr/lib/python3/dist-packages/"
+_OVER_PYTHON = re.compile(r"python3(\.[0-9]+)?")
 
 
 def has_digests(root: Path) -> bool:
@@ -27,43 +33,65 @@ def has_digests(root: Path) -> bool:
     return (root / INFO).is_dir()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """A root, what dpkg has there, and what is compared with it.
+
+    ``packages`` are those of ``layer`` that are installed in their locked version.
+    """
+
+    root: Path
+    layer: OsLayer
+    architecture: str
+    packages: tuple[OsPackage, ...]
+    installed: Status
+
+    @property
+    def folder(self) -> str:
+        """Absolute, without a slash at its end."""
+        return os.path.abspath(self.root).rstrip("/")
+
+    @property
+    def key(self) -> str:
+        """What the verdict is kept by in ``io.index``."""
+        chosen = sorted((p.name, p.architecture, p.version) for p in self.packages)
+        text = repr((chosen, self.architecture, self.layer.base, self.layer.archives))
+        return f"{_KIND}\0{self.folder}\0{hashlib.sha256(text.encode()).hexdigest()}"
+
+
 def os_content(
-    root: Path,
-    packages: Iterable[OsPackage],
-    conffiles: Mapping[tuple[str, str], str],
-    *,
-    paranoid: bool = False,
-) -> tuple[Drift, ...]:
-    """Files of packages that are missing or not what dpkg unpacked, and files that hide them.
+    asked: System, *, paranoid: bool = False
+) -> tuple[tuple[Drift, ...], tuple[str, int]]:
+    """Files of packages that are missing or not what dpkg unpacked, files that hide them, and
+    apt's sources.
 
     What was not touched since the last time is not read again (``io.index``).
 
     Args:
-        root: the system's root folder.
-        packages: those of the lock that are installed in their locked version.
-        conffiles: (name, architecture) → ``Conffiles`` of dpkg's status.
+        asked: the system and what is locked of it.
         paranoid: read every file again.
+
+    Returns:
+        What is found; the record in ``io.index`` of what was looked at: its key, and when it was
+        made.
     """
-    chosen = sorted(packages, key=lambda p: (p.name, p.architecture))
-    folder = os.path.abspath(root).rstrip("/")
-    text = "\n".join(f"{p.name} {p.architecture} {p.version}" for p in chosen)
-    key = f"{_KIND}\0{folder}\0{hashlib.sha256(text.encode()).hexdigest()}"
-    before = index.Index() if paranoid else index.load(key)
+    before = index.Index() if paranoid else index.load(asked.key)
     if before.whole and before.is_of(scan((), before.others)):
-        return _from_json(before.verdict)
+        return _from_json(before.verdict), (asked.key, before.since)
     since = time.time_ns()
-    system = Root(folder)
-    found, files = _listed(system, chosen, conffiles)
+    system = Root(asked.folder)
+    found, files = _listed(system, asked)
     shadows = _shadows(system, files)
-    status = f"{folder}/var/lib/dpkg/status"
+    sources = compare_sources(system, asked.layer, asked.architecture, asked.installed)
+    status = f"{asked.folder}/{STATUS}"
     others = tuple(sorted({f.place for _, f in files} | system.looked_at | {status}))
     scanned = scan((), others)
     reader = Reader(before.facts(scanned))
     found += _compare(system, files, scanned, reader)
-    found += shadows
+    found += shadows + sources
     found.sort(key=lambda d: d.sort_key)
     index.keep(
-        key,
+        asked.key,
         scanned,
         reader.said,
         roots=(),
@@ -72,7 +100,7 @@ def os_content(
         since=since,
         whole=not reader.failed,
     )
-    return tuple(found)
+    return tuple(found), (asked.key, since)
 
 
 def _from_json(verdict: object) -> tuple[Drift, ...]:
@@ -83,14 +111,14 @@ def _from_json(verdict: object) -> tuple[Drift, ...]:
     )
 
 
-def _listed(
-    system: Root, packages: list[OsPackage], conffiles: Mapping[tuple[str, str], str]
-) -> tuple[list[Drift], list[tuple[str, Listed]]]:
+def _listed(system: Root, asked: System) -> tuple[list[Drift], list[tuple[str, Listed]]]:
     diverted = system.diversions()
     found, files = [], []
-    for package in packages:
-        key = (package.name, package.architecture)
-        fields = conffiles.get(key) or conffiles.get((package.name, "all")) or ""
+    for package in sorted(asked.packages, key=lambda p: (p.name, p.architecture)):
+        there = asked.installed.get((package.name, package.architecture)) or asked.installed.get(
+            (package.name, "all")
+        )
+        fields = "" if there is None else there.conffiles
         of_package = listed(system, package.name, package.architecture, fields, diverted)
         if of_package is None:
             found.append(drift(Code.OS_NO_LIST, package.name))
@@ -138,29 +166,43 @@ def _told(code: Code, package: str, one: Listed, found: str | None) -> Drift:
 
 
 def _shadows(system: Root, files: list[tuple[str, Listed]]) -> list[Drift]:
-    """Programs and libraries in /usr/local that are found before the packaged ones."""
-    programs = {
-        one.path.rpartition("/")[2]: one.path
-        for _, one in files
-        if one.path.startswith(_PROGRAMS) and not one.conffile
-    }
-    libraries = {
-        one.path.rpartition("/")[2]: one.path
-        for _, one in files
-        if one.path.startswith(("/lib", "/usr/lib")) and ".so" in one.path.rpartition("/")[2]
-    }
+    """Programs, libraries and Python modules in /usr/local that are found before packaged ones."""
+    programs, libraries, modules = dict[str, str](), dict[str, str](), dict[str, str]()
+    folders = list(_LOCAL)
+    for _, one in files:
+        name = one.path.rpartition("/")[2]
+        if one.path.startswith(_PROGRAMS) and not one.conffile:
+            programs[name] = one.path
+        elif one.path.startswith(_OF_PYTHON):
+            top = one.path[len(_OF_PYTHON) :].partition("/")[0]
+            modules[top] = _OF_PYTHON + top
+        elif one.path.startswith(("/lib", "/usr/lib")) and ".so" in name:
+            libraries[name] = one.path
+            match = _MULTIARCH.fullmatch(one.path)
+            folders += [f"usr/local/lib/{match[1]}"] if match else []
     found = []
-    for folder in _LOCAL:
-        place = f"{system.folder}/{folder}"
-        system.looked_at.add(place)
-        try:
-            names = sorted(os.listdir(place))
-        except OSError:
-            continue
-        packaged = libraries if folder.endswith("lib") else programs
-        found += [
-            drift(Code.OS_SHADOWED, f"/{folder}/{name}", expected=packaged[name])
-            for name in names
-            if name in packaged
-        ]
+    for folder in dict.fromkeys(folders):
+        packaged = programs if folder.endswith("bin") else libraries
+        found += _shadowed(system, folder, packaged)
+    if modules:
+        for name in _names(system, "usr/local/lib"):
+            if _OVER_PYTHON.fullmatch(name):
+                found += _shadowed(system, f"usr/local/lib/{name}/dist-packages", modules)
     return found
+
+
+def _shadowed(system: Root, folder: str, packaged: dict[str, str]) -> list[Drift]:
+    return [
+        drift(Code.OS_SHADOWED, f"/{folder}/{name}", expected=packaged[name])
+        for name in _names(system, folder)
+        if name in packaged
+    ]
+
+
+def _names(system: Root, folder: str) -> list[str]:
+    place = f"{system.folder}/{folder}"
+    system.looked_at.add(place)
+    try:
+        return sorted(os.listdir(place))
+    except OSError:
+        return []

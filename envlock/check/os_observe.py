@@ -84,6 +84,8 @@ def parse_status(text: str, *, where: str) -> Status:
             )
         words = fields["Status"].split() or [""]
         state = words[-1]
+        if "reinstreq" in words and state == "installed":
+            state = "reinstreq"  # dpkg itself says that it is broken
         if state in ("not-installed", "config-files"):
             continue
         package = (fields["Package"], fields.get("Architecture", ""))

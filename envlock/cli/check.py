@@ -8,12 +8,11 @@ from pathlib import Path
 
 import click
 
-from envlock.check.drift import Layer
-from envlock.check.environment import key_of
+from envlock.check.os_observe import STATUS
 from envlock.check.policy import judge
 from envlock.check.report.outcome import FORMATS, Outcome
 from envlock.cli import fresh
-from envlock.cli.check_layers import Asked, compare_layers, now, only_one
+from envlock.cli.check_layers import Asked, Found, compare_layers, now, only_one
 from envlock.cli.check_report import no_drift, package_lines, tell, write_result
 from envlock.cli.common import (
     json_option,
@@ -33,7 +32,6 @@ from envlock.lock.model import Lock
 from envlock.project.document import shown_path
 from envlock.project.load import load_check_settings
 from envlock.project.locate import Project
-from envlock.realise.place import default_prefix, python_of
 
 _EPILOG = """\b
 Examples:
@@ -45,6 +43,8 @@ Examples:
   envlock check --python-only     # is the lock installed?
   envlock check --image app.tar   # what is in an image, without running it
   envlock check --nix-only        # is what Nix built still that, and of this lock?
+  envlock check --online          # is what is locked still there, and not known to be unsafe?
+  envlock check --lock-only --advisories all.zip  # advisories of a file, without any network
 
 An unlocked pip, setuptools, wheel or uv is no drift: tools put them into new environments."""
 
@@ -72,6 +72,20 @@ An unlocked pip, setuptools, wheel or uv is no drift: tools put them into new en
 @click.option("--python-only", is_flag=True, help="Compare only the environment with the lock.")
 @click.option("--os-only", is_flag=True, help="Compare only the OS packages with the lock.")
 @click.option("--nix-only", is_flag=True, help="Compare only what Nix built with the lock.")
+@click.option(
+    "--online",
+    is_flag=True,
+    help="Ask indexes, archives and the registry for what is locked, and OSV for advisories, too.",
+)
+@click.option(
+    "--advisories",
+    metavar="FILE|DIR|URL",
+    multiple=True,
+    help="Security advisories (OSV records, or a database's all.zip); may be repeated.",
+)
+@click.option(
+    "--lock-only", is_flag=True, help="Of the lock alone: what --online and --advisories say of it."
+)
 @click.option(
     "--format",
     "form",
@@ -102,6 +116,9 @@ def command(
     python_only: bool,
     os_only: bool,
     nix_only: bool,
+    online: bool,
+    advisories: tuple[str, ...],
+    lock_only: bool,
     form: str | None,
     output: str | None,
     paranoid: bool,
@@ -118,6 +135,7 @@ def command(
             "--python-only": python_only,
             "--os-only": os_only,
             "--nix-only": nix_only,
+            "--lock-only": lock_only,
         },
         {
             "--prefix": prefix is not None,
@@ -127,9 +145,12 @@ def command(
     )
     if target is not None and not portable:
         raise UsageError("--target belongs to --portable")
-    if portable and (only or as_json or form or prefix or python or root):
+    beyond = online or bool(advisories)
+    if lock_only and not beyond:
+        raise UsageError("--lock-only goes with --online or --advisories")
+    if portable and (only or as_json or form or prefix or python or root or beyond):
         raise UsageError("--portable compares nothing: leave out what says what and how")
-    if image is not None and (portable or only or prefix or python or root or paranoid):
+    if image is not None and (portable or only or prefix or python or root or paranoid or beyond):
         raise UsageError("--image goes with no other option that says what is compared")
     if as_json and form not in (None, "json"):
         raise UsageError(f"--json and --format {form} exclude one another")
@@ -145,23 +166,30 @@ def command(
         if image is not None:
             from envlock.cli.check_image import image_drift
 
-            found, compared = image_drift(context, lock, image)
+            drift, compared = image_drift(context, lock, image)
+            found = Found(drift=drift, layers=frozenset(compared))
         else:
             asked = Asked(only=only, prefix=prefix, python=python, root=root, paranoid=paranoid)
-            found, compared = compare_layers(context, project, lock, asked)
-    judged = judge(found, settings, compared)
+            found = compare_layers(context, project, lock, asked)
+    if beyond:
+        from envlock.cli.check_online import beyond_drift
+
+        drift, layers = beyond_drift(context, project, lock, settings, advisories, online=online)
+        found = Found(drift=found.drift + drift, layers=found.layers | layers)
+    judged = judge(found.drift, settings, found.layers, today=now().date())
     outcome = Outcome(
         lock=_shown(project.lock_path, context.directory),
         environment_hash=environment_hash(lock).root,
         packages=len(lock.packages),
         judged=judged,
-        compared=frozenset(compared),
+        compared=found.layers,
         lines=package_lines(read_text(project.lock_path)),
     )
     tell(context, outcome, form, path)
-    plain = {name, script, prefix, python, root, image, output} == {None} and form == "table"
-    if plain and not paranoid and only in (None, "--python-only"):
-        _remember(context, project, lock, outcome, only, read, since)
+    plain = {name, script, prefix, python, image, output} == {None} and form == "table"
+    if plain and not paranoid:
+        options = [*([only] if only else []), *(["--root", str(root)] if root else [])]
+        _remember(context, project, lock, outcome, found, options, read, since)
     return 1 if judged.failed else 0
 
 
@@ -184,22 +212,29 @@ def _remember(
     project: Project,
     lock: Lock,
     outcome: Outcome,
-    only: str | None,
+    found: Found,
+    options: list[str],
     read: set[str],
     since: int,
 ) -> None:
-    """Keep that there is no drift, where that depends on the environment and ``read`` alone."""
+    """Keep that there is no drift, where that depends on what was looked at and ``read`` alone."""
     judged = outcome.judged
     if judged.drift or judged.accepted or judged.unused or context.directory != Path():
         return
-    if not outcome.compared <= {Layer.REQUEST, Layer.PYTHON} or lock.os is not None:
+    if not found.records:
         return
-    if not only_of_files(lock.request, read):
+    # dpkg's status is one of the files of the OS layer's tree, which are compared by their stamps.
+    files = {path for path in read if not path.endswith(f"/{STATUS}")}
+    if not only_of_files(lock.request, files):
         return
-    question = " ".join(["check", *([only] if only else [])])
-    tree = key_of(python_of(default_prefix(project.lock_path).absolute()))
+    said = "\n".join([*found.notes, no_drift(outcome)])
     fresh.remember_no_drift(
-        question, no_drift(outcome), tree, files=read, root=str(project.root), since=since
+        " ".join(["check", *options]),
+        said,
+        found.records,
+        files=files,
+        root=str(project.root),
+        since=since,
     )
 
 

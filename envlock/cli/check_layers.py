@@ -8,11 +8,11 @@ from pathlib import Path
 
 from envlock.check.compare import compare_request
 from envlock.check.drift import Drift, Layer
-from envlock.check.os_observe import distribution
-from envlock.cli.check_os import os_drift
-from envlock.cli.check_python import python_drift
+from envlock.cli.check_os import os_answer
+from envlock.cli.check_python import python_answer
 from envlock.cli.common import current_request
 from envlock.cli.context import Context
+from envlock.cli.output import say
 from envlock.errors import UsageError
 from envlock.io.files import read_text
 from envlock.lock.hashing import environment_hash
@@ -25,7 +25,8 @@ from envlock.project.locate import Project
 class Asked:
     """What is to be compared.
 
-    ``only`` is the option of the one layer that is asked for (``--python-only``), or None for all;
+    ``only`` is the option of the one layer that is asked for (``--python-only``), or None for all
+    (``--lock-only``: none of these);
     ``prefix``, ``python`` and ``root`` are where to look, None for the usual places; ``paranoid``
     is to read every file again.
     """
@@ -37,16 +38,32 @@ class Asked:
     paranoid: bool
 
 
-def compare_layers(
-    context: Context, project: Project, lock: Lock, asked: Asked
-) -> tuple[tuple[Drift, ...], set[Layer]]:
-    """The differences of what is asked for, and the layers that were compared."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The differences, the layers that were compared, and lines for people beside them.
+
+    ``records`` are those in ``io.index`` (key, and when it was made) of what was looked at; None
+    where something else decided, too.
+    """
+
+    drift: tuple[Drift, ...]
+    layers: frozenset[Layer]
+    notes: tuple[str, ...] = ()
+    records: tuple[tuple[str, int], ...] | None = None
+
+
+def compare_layers(context: Context, project: Project, lock: Lock, asked: Asked) -> Found:
+    """What is found in the layers that are asked for."""
     only = asked.only
     found: tuple[Drift, ...] = ()
+    layers: set[Layer] = set()
+    records: list[tuple[str, int] | None] = []
+    notes: tuple[str, ...] = ()
     if only in (None, "--request-only"):
         found += _request_drift(project, lock)
+        layers.add(Layer.REQUEST)
     if only in (None, "--python-only"):
-        found += python_drift(
+        python = python_answer(
             context,
             project,
             lock,
@@ -54,24 +71,30 @@ def compare_layers(
             python=asked.python,
             paranoid=asked.paranoid,
         )
+        found += python.drift
+        layers.add(Layer.PYTHON)
+        records.append(python.record)
     if only in (None, "--os-only"):
         required = only is not None or asked.root is not None
-        found += os_drift(context, lock, asked.root, required=required, paranoid=asked.paranoid)
-    if only in (None, "--nix-only"):
-        found += _nix_drift(project, lock, required=only is not None)
-    return found, _compared(project, lock, asked)
-
-
-def _compared(project: Project, lock: Lock, asked: Asked) -> set[Layer]:
-    """The layers of which something is known now."""
-    if asked.only is not None:
-        return {Layer(asked.only.removeprefix("--").removesuffix("-only"))}
-    found = {Layer.REQUEST, Layer.PYTHON}
-    if realised_path(project.lock_path).exists():
-        found.add(Layer.NIX)
-    if lock.os is not None and (asked.root is not None or distribution(Path("/")) == lock.os.base):
-        found.add(Layer.OS)
-    return found
+        answer = os_answer(context, lock, asked.root, required=required, paranoid=asked.paranoid)
+        for note in answer.notes:
+            say(context, note)
+        found += answer.drift
+        notes += answer.notes
+        if answer.compared:
+            layers.add(Layer.OS)
+            records.append(answer.record)
+    if only == "--nix-only" or (only is None and realised_path(project.lock_path).exists()):
+        found += _nix_drift(project, lock)
+        layers.add(Layer.NIX)
+        records.append(None)
+    known = tuple(record for record in records if record is not None)
+    return Found(
+        drift=found,
+        layers=frozenset(layers),
+        notes=notes,
+        records=known if len(known) == len(records) else None,
+    )
 
 
 _BELONGS = {"--prefix": "--python-only", "--python": "--python-only", "--root": "--os-only"}
@@ -94,15 +117,13 @@ def _request_drift(project: Project, lock: Lock) -> tuple[Drift, ...]:
     return compare_request(current_request(project, lock, now=now()), lock)
 
 
-def _nix_drift(project: Project, lock: Lock, *, required: bool) -> tuple[Drift, ...]:
-    """What Nix built and the store has; ``required`` when the user asked for just that."""
+def _nix_drift(project: Project, lock: Lock) -> tuple[Drift, ...]:
+    """What Nix built and the store has."""
     path = realised_path(project.lock_path)
     if not path.exists():
-        if required:
-            raise UsageError(
-                "Nix has built nothing of this lock", where=str(path), remedy="envlock build nix"
-            )
-        return ()
+        raise UsageError(
+            "Nix has built nothing of this lock", where=str(path), remedy="envlock build nix"
+        )
     from envlock.check.nix import compare_nix, observe_nix
 
     built = parse(read_text(path), where=str(path))

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from envlock.check.drift import Code, Drift
 from envlock.check.os_compare import compare_os
-from envlock.check.os_content import has_digests, os_content
+from envlock.check.os_content import System, has_digests, os_content
 from envlock.check.os_observe import distribution, observe_os
 from envlock.cli.context import Context
-from envlock.cli.output import say
 from envlock.errors import UsageError
 from envlock.io.machine import machine_platform
 from envlock.lock.model import Lock
 
 
-def os_drift(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OsAnswer:
+    """What is to be said of a system.
+
+    ``record`` is that in ``io.index`` (its key, and when it was made) as long as which the answer
+    holds; ``notes`` are lines for people. ``compared`` is whether there was anything to compare.
+    """
+
+    drift: tuple[Drift, ...] = ()
+    record: tuple[str, int] | None = None
+    notes: tuple[str, ...] = ()
+    compared: bool = False
+
+
+def os_answer(
     context: Context, lock: Lock, root: Path | None, *, required: bool, paranoid: bool
-) -> tuple[Drift, ...]:
-    """The OS layer against dpkg's status and digests.
+) -> OsAnswer:
+    """The OS layer against dpkg's status and digests, and apt's sources.
 
     ``required``: the user asked for just that.
     """
@@ -28,15 +42,14 @@ def os_drift(
                 "the lock has no OS packages",
                 remedy="ask for some in [tool.envlock.os], and run `envlock lock`",
             )
-        return ()
+        return OsAnswer()
     there = context.directory / root if root is not None else Path("/")
     machine = distribution(there)
     if machine != lock.os.base and root is None:
         told = f"this system is {machine or 'no Debian or Ubuntu'}, the lock is for {lock.os.base}"
         if required:
             raise UsageError(told, remedy="name the root to compare: --root DIR")
-        say(context, f"OS packages not compared: {told}")
-        return ()
+        return OsAnswer(notes=(f"OS packages not compared: {told}",))
     architecture = machine_platform().partition("/")[2]
     architectures = {p.architecture for p in lock.os.packages}
     if architecture not in architectures:
@@ -44,11 +57,17 @@ def os_drift(
     installed = observe_os(there)
     found = compare_os(lock.os, architecture, installed)
     if not has_digests(there):
-        say(context, "content of OS packages not compared: dpkg keeps no lists of files there")
-        return found
+        told = "content of OS packages not compared: dpkg keeps no lists of files there"
+        return OsAnswer(drift=found, notes=(told,), compared=True)
     off = {d.subject for d in found if d.code is not Code.OS_HELD}
-    packages = (p for p in lock.os.packages if p.architecture == architecture)
-    conffiles = {package: one.conffiles for package, one in installed.items()}
-    return found + os_content(
-        there, (p for p in packages if p.name not in off), conffiles, paranoid=paranoid
+    system = System(
+        root=there,
+        layer=lock.os,
+        architecture=architecture,
+        packages=tuple(
+            p for p in lock.os.packages if p.architecture == architecture and p.name not in off
+        ),
+        installed=installed,
     )
+    content, record = os_content(system, paranoid=paranoid)
+    return OsAnswer(drift=found + content, record=record, compared=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from envlock.check.compare_environment import compare_environment
@@ -17,7 +17,15 @@ from envlock.project.locate import Project
 from envlock.realise.place import default_prefix, is_venv, program, python_of
 
 
-def python_drift(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonAnswer:
+    """What is to be said of an environment; ``record`` is as in ``Environment``."""
+
+    drift: tuple[Drift, ...]
+    record: tuple[str, int] | None = None
+
+
+def python_answer(
     context: Context,
     project: Project,
     lock: Lock,
@@ -25,7 +33,7 @@ def python_drift(
     prefix: Path | None,
     python: str | None,
     paranoid: bool,
-) -> tuple[Drift, ...]:
+) -> PythonAnswer:
     """The environment in ``prefix``, that of the interpreter ``python``, or the project's own."""
     if python is not None:
         environment = _look(program(python), paranoid=paranoid)
@@ -36,14 +44,14 @@ def python_drift(
         subject = str(prefix or usual.name)
         there = python_of(folder)
         if not is_venv(folder) and not (prefix is not None and there.exists()):
-            return (drift(Code.NO_ENVIRONMENT, subject, expected=expected),)
+            return PythonAnswer(drift=(drift(Code.NO_ENVIRONMENT, subject, expected=expected),))
         try:
             environment = _look(
                 there, paranoid=paranoid, prefix=folder if is_venv(folder) else None
             )
         except _Elsewhere as other:
-            found = str(other)
-            return (drift(Code.ELSEWHERE, subject, expected=str(folder), found=found),)
+            found = drift(Code.ELSEWHERE, subject, expected=str(folder), found=str(other))
+            return PythonAnswer(drift=(found,))
         except UsageError:
             broken = drift(
                 Code.NO_ENVIRONMENT,
@@ -51,9 +59,10 @@ def python_drift(
                 expected=expected,
                 found="a Python that does not start",
             )
-            return (replace(broken, remedy="envlock sync --recreate"),)
+            return PythonAnswer(drift=(replace(broken, remedy="envlock sync --recreate"),))
     target = nearest_target(lock, environment.interpreter)
-    return compare_environment(lock, target, environment, root=project.root)
+    compared = compare_environment(lock, target, environment, root=project.root)
+    return PythonAnswer(drift=compared, record=environment.record)
 
 
 class _Elsewhere(Exception):  # noqa: N818 - a finding, not an error

@@ -24,6 +24,8 @@ _TITLES = {
     Layer.OS: "the system's packages are not what the lock says",
     Layer.NIX: "what Nix built is not what the lock says",
     Layer.IMAGE: "the image is not of this lock",
+    Layer.INDEX: "what the lock names is no longer as it was locked",
+    Layer.ADVISORIES: "advisories name what is locked",
 }
 
 
@@ -97,7 +99,9 @@ def _difference(found: Drift) -> str:
 def _summary(context: Context, outcome: Outcome) -> None:
     judged = outcome.judged
     for ignore in judged.unused:
-        say(context, f"{ignore.where}: ignores {ignore.code} {ignore.subject}, which is not there")
+        say(context, f"{ignore.where}: ignores {ignore.shown}, which is not there")
+    for ignore in judged.expired:
+        say(context, f"{ignore.where}: ignored {ignore.shown} until {ignore.until}, which is over")
     ignored = f", {len(judged.accepted)} ignored" if judged.accepted else ""
     short = shorten(outcome.environment_hash)
     if not judged.drift:

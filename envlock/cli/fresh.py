@@ -19,16 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _QUIET = ("-q", "--quiet")
-QUESTIONS = ("lock --check", "check", "check --python-only")
-"""Command lines that are answered from memory."""
-_CLEAN = "no-drift-1"
+QUESTIONS = ("lock --check", "check", "check --python-only", "check --os-only")
+"""Command lines that are answered from memory; the last two forms with ``--root DIR``, too."""
+_CLEAN = "no-drift-2"
 
 
 def answer(arguments: list[str]) -> bool:
     """Say that all is well and give True, if that is what was asked and is known."""
-    question = " ".join(argument for argument in arguments if argument not in _QUIET)
-    if question not in QUESTIONS:
+    words = [argument for argument in arguments if argument not in _QUIET]
+    place = words[-2:] if words[-2:-1] == ["--root"] else []
+    short = " ".join(words[: len(words) - len(place)])
+    if short not in QUESTIONS or (place and short not in ("check", "check --os-only")):
         return False
+    question = " ".join([short, *place])
     from envlock.io import unchanged
 
     if not unchanged.holds(_key(question)):
@@ -42,7 +45,7 @@ def answer(arguments: list[str]) -> bool:
 
 
 def _no_drift(question: str) -> str | None:
-    """What was said of the environment, where none of its files moved since."""
+    """What was said of environment and system, where none of their files moved since."""
     import json
 
     from envlock.io import index
@@ -52,20 +55,32 @@ def _no_drift(question: str) -> str | None:
     kept = DiskCache(_CLEAN).get(_key(question))
     if kept is None:
         return None
-    said, tree = json.loads(kept)
-    known = index.load(tree)
-    return str(said) if known.whole and known.is_of(scan(known.roots, known.others)) else None
+    said, records = json.loads(kept)
+    for tree, of in records:
+        known = index.load(tree)
+        # Of a record that was made later, nobody said that there is no drift.
+        if known.since != of or not known.whole:
+            return None
+        if not known.is_of(scan(known.roots, known.others)):
+            return None
+    return str(said)
 
 
 def remember_no_drift(
-    question: str, said: str, tree: str, *, files: Iterable[str], root: str, since: int
+    question: str,
+    said: str,
+    records: Iterable[tuple[str, int]],
+    *,
+    files: Iterable[str],
+    root: str,
+    since: int,
 ) -> None:
     """Keep what ``check`` said when there was nothing to say.
 
     Args:
         question: one of ``QUESTIONS``.
         said: the line for people.
-        tree: the environment's key in ``io.index``.
+        records: those in ``io.index`` of all that was looked at: key, and when it was made.
         files: as of ``remember``.
         root: see there.
         since: see there.
@@ -74,7 +89,7 @@ def remember_no_drift(
 
     from envlock.io.cache import DiskCache
 
-    DiskCache(_CLEAN).put(_key(question), json.dumps([said, tree]).encode())
+    DiskCache(_CLEAN).put(_key(question), json.dumps([said, list(records)]).encode())
     remember(question, files=files, root=root, since=since)
 
 

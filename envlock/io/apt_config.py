@@ -1,7 +1,7 @@
 """The archives that this machine's apt uses (sources.list(5)).
 
 Both styles are read: one line per source, and deb822 paragraphs (``.sources``). What says that an
-archive needs no signature (``[trusted=yes]``) is never honoured; it is not even kept.
+archive needs no signature (``[trusted=yes]``) is never honoured; ``check`` tells of it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class AptSource:
         components: ``main``…; empty for an archive without (a flat one).
         architectures: those it is limited to; empty for all.
         signed_by: keyring files or fingerprints, as written; an embedded key is left out.
+        unsigned: it says that it needs no signature.
         origin: file and line, for messages.
     """
 
@@ -35,6 +36,7 @@ class AptSource:
     components: tuple[str, ...] = ()
     architectures: tuple[str, ...] = ()
     signed_by: tuple[str, ...] = ()
+    unsigned: bool = False
     origin: str = ""
 
 
@@ -76,6 +78,7 @@ def _lines(text: str, file: str) -> Iterator[AptSource]:
             components=tuple(match[5].split()),
             architectures=_comma(options.get("arch", "")),
             signed_by=_comma(options.get("signed-by", "")),
+            unsigned=options.get("trusted", "").lower() in _YES,
             origin=f"{file}:{number}",
         )
 
@@ -98,6 +101,7 @@ def _paragraphs(text: str, file: str) -> Iterator[AptSource]:
                 components=tuple(fields.get("components", "").split()),
                 architectures=tuple(fields.get("architectures", "").split()),
                 signed_by=() if "BEGIN PGP" in key else tuple(key.replace(",", " ").split()),
+                unsigned=fields.get("trusted", "").lower() in _YES,
                 origin=f"{file}:{number}",
             )
 

@@ -145,6 +145,14 @@ class Http:
             first=first,
         ).result()
 
+    def head(self, url: str, *, credentials: Login | None = None) -> Response:
+        """A HEAD, which has no body; its status is an answer, as for ``get``.
+
+        Raises:
+            SourceError: as for ``get``.
+        """
+        return self._send(url, MemorySink(url, 0), credentials=credentials, head=True).result()
+
     def request(
         self,
         method: str,

@@ -31,12 +31,15 @@ Facts = Mapping[tuple[str, str], bytes]
 class Index:
     """The record of one key.
 
-    ``roots`` and ``others`` are what was scanned for it; ``verdict`` what was made of it then.
+    ``roots`` and ``others`` are what was scanned for it; ``verdict`` what was made of it then;
+    ``since`` when that scan began (nanoseconds since the epoch), which tells a record from the next
+    one of the same key.
     """
 
-    __slots__ = ("_facts", "_paths", "_stamps", "others", "roots", "verdict", "whole")
+    __slots__ = ("_facts", "_paths", "_stamps", "others", "roots", "since", "verdict", "whole")
 
     def __init__(self) -> None:
+        self.since = 0
         self.roots: tuple[str, ...] = ()
         self.others: tuple[str, ...] = ()
         self.verdict: object = None
@@ -89,6 +92,7 @@ def load(key: str) -> Index:
         index._facts = body[second:]
         index.roots, index.others = tuple(head["roots"]), tuple(head["others"])
         index.verdict, index.whole = head["verdict"], head["whole"]
+        index.since = int(head["since"])
     except (ValueError, KeyError, TypeError):
         return Index()
     return index

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any
 
 from envlock.errors import UsageError
+from envlock.project.direct import refuse_credentials
 from envlock.project.document import Document, KeyPath, dotted, nearest
 
-_KEYS = ("ignore", "severity")
-_ENTRY = ("code", "reason", "subject")
+OSV = "https://api.osv.dev"
+"""The public OSV service."""
+_KEYS = ("ignore", "osv", "severity")
+_ENTRY = ("code", "id", "reason", "subject", "until")
 _CODE = re.compile(r"[A-Z]{2}[0-9]{3}")
 _SEVERITIES = ("error", "warning", "note")
 
@@ -19,14 +23,24 @@ _SEVERITIES = ("error", "warning", "note")
 class Ignore:
     """A difference that is accepted.
 
-    ``code`` is as ``PY002``; ``subject`` a pattern (``fnmatch``: ``*``, ``?``, ``[…]``) for what it
-    is about, ``*`` for all; ``reason`` says why. ``where`` is the place in the file.
+    ``code`` is as ``PY002``, empty where ``id`` says it: an advisory's name, its own or an alias.
+    ``subject`` is a pattern (``fnmatch``: ``*``, ``?``, ``[…]``) for what it is about, ``*`` for
+    all; ``reason`` says why; ``until`` is the last day on which it counts. ``where`` is the place
+    in the file.
     """
 
-    code: str
+    code: str = ""
     subject: str = "*"
     reason: str
+    id: str | None = None
+    until: date | None = None
     where: str = field(default="", compare=False)
+
+    @property
+    def shown(self) -> str:
+        """What it names, for people."""
+        names = (self.code, self.id or "", self.subject if self.code or not self.id else "")
+        return " ".join(name for name in names if name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +54,15 @@ class SeverityChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSettings:
-    """What the table says. That its codes exist is for ``check`` to judge."""
+    """What the table says. That its codes exist is for ``check`` to judge.
+
+    ``osv`` is the address of the OSV service that ``--online`` asks, without a final slash; None:
+    none is asked.
+    """
 
     ignores: tuple[Ignore, ...] = ()
     severities: tuple[SeverityChoice, ...] = ()
+    osv: str | None = OSV
 
 
 def read_check(document: Document, path: KeyPath, value: Any) -> CheckSettings:
@@ -59,7 +78,17 @@ def read_check(document: Document, path: KeyPath, value: Any) -> CheckSettings:
     return CheckSettings(
         ignores=_ignores(document, (*path, "ignore"), value.get("ignore", [])),
         severities=_severities(document, (*path, "severity"), value.get("severity", {})),
+        osv=_osv(document, (*path, "osv"), value.get("osv", OSV)),
     )
+
+
+def _osv(document: Document, path: KeyPath, value: Any) -> str | None:
+    if value is False:
+        return None
+    if not isinstance(value, str) or not value.startswith(("https://", "http://")):
+        raise document.wrong(path, f'an address such as "{OSV}", or false')
+    refuse_credentials(value, where=document.place(path))
+    return value.rstrip("/")
 
 
 def _ignores(document: Document, path: KeyPath, value: Any) -> tuple[Ignore, ...]:
@@ -68,24 +97,33 @@ def _ignores(document: Document, path: KeyPath, value: Any) -> tuple[Ignore, ...
         raise document.wrong(path, f"a list of tables such as {example}")
     found = []
     for number, entry in enumerate(value):
+        name = f"{dotted(path)}[{number}]"
         for key, text in entry.items():
             if key not in _ENTRY:
                 _known(document, (*path, key), _ENTRY, place=path)
-            if not isinstance(text, str) or not text.strip():
-                raise UsageError(
-                    f"{dotted(path)}[{number}].{key}: expected a text", where=document.place(path)
-                )
-        for key in ("code", "reason"):
+            if key != "until" and (not isinstance(text, str) or not text.strip()):
+                raise UsageError(f"{name}.{key}: expected a text", where=document.place(path))
+        for key in ("reason",) if "id" in entry else ("code", "reason"):
             if key not in entry:
                 raise UsageError(
-                    f"{dotted(path)}[{number}] has no {key}",
-                    where=document.place(path),
-                    remedy=f"write {example}",
+                    f"{name} has no {key}", where=document.place(path), remedy=f"write {example}"
                 )
         where = document.place(path, entry["reason"])
-        _checked_code(document, path, entry["code"])
-        found.append(Ignore(**entry, where=where))
+        if "code" in entry:
+            _checked_code(document, path, entry["code"])
+        until = _until(entry.get("until"), f"{name}.until", where)
+        found.append(Ignore(**{**entry, "until": until}, where=where))
     return tuple(found)
+
+
+def _until(value: Any, name: str, where: str) -> date | None:
+    """A day, as TOML writes it or as text."""
+    if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
+        return value
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise UsageError(f"{name}: expected a day such as 2026-12-31", where=where) from None
 
 
 def _severities(document: Document, path: KeyPath, value: Any) -> tuple[SeverityChoice, ...]:

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,7 +17,9 @@ from typing import Any
 import pytest
 from support.install import HERE
 from support.samples import small_lock
+from support.tiny_archive import signer
 
+from envlock.check.os_sources import file_name
 from envlock.cli.app import run
 from envlock.lock import codec
 from envlock.lock.os import OsArchive, OsLayer, OsPackage
@@ -28,6 +31,8 @@ FILES = {
         "usr/lib/libtool.so.1": "library\n",
         "usr/share/doc/tool/copyright": "free\n",
         "usr/share/tool/data": "data\n",
+        "usr/lib/x86_64-linux-gnu/libtool.so.2": "library\n",
+        "usr/lib/python3/dist-packages/toolkit/__init__.py": "",
         "etc/tool.conf": "key = 1\n",
     },
     "other": {"usr/bin/other": "#!/bin/sh\n# other\n"},
@@ -180,6 +185,23 @@ def _link(path: str, to: str) -> Callable[[Path], None]:
     return change
 
 
+def _foreign_packages(root: Path) -> None:
+    """A package from a source of somebody else's, one given to dpkg, and one of the distribution's;
+    with the lists that apt keeps, by apt's names."""
+    paragraph = "Package: {}\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\n"
+    with (root / "var/lib/dpkg/status").open("a") as status:
+        status.write("\n" + "".join(map(paragraph.format, ("theirs", "byhand", "ours"))))
+    _write(
+        "etc/apt/sources.list",
+        "deb http://mirror.example.org/debian bookworm main\n"
+        "deb [trusted=yes] http://else.example.org/my_packages ./\n",
+    )(root)
+    lists = "var/lib/apt/lists/"
+    main = "mirror.example.org_debian_dists_bookworm_main_binary-amd64_Packages"
+    _write(lists + main, "Package: ours\nVersion: 2\n\nPackage: tool\n")(root)
+    _write(lists + "else.example.org_my%5fpackages_._Packages", "Package: theirs\n")(root)
+
+
 CHANGES: dict[str, tuple[Callable[[Path], None], list[tuple[str, str]]]] = {
     "nothing": (lambda _: None, []),
     "a program is edited": (_write("usr/bin/tool", "#!/bin/no\n"), [("OS102", "/usr/bin/tool")]),
@@ -217,6 +239,69 @@ CHANGES: dict[str, tuple[Callable[[Path], None], list[tuple[str, str]]]] = {
         _status("Status: install ok installed", "Status: install ok half-configured"),
         [("OS003", "other")],
     ),
+    "a package is broken": (
+        _status("Status: install ok installed", "Status: install reinstreq installed"),
+        [("OS003", "other")],
+    ),
+    "a library is shadowed in its own folder": (
+        _write("usr/local/lib/x86_64-linux-gnu/libtool.so.2", ""),
+        [("OS106", "/usr/local/lib/x86_64-linux-gnu/libtool.so.2")],
+    ),
+    "a module of Python is shadowed": (
+        _write("usr/local/lib/python3.11/dist-packages/toolkit/__init__.py", ""),
+        [("OS106", "/usr/local/lib/python3.11/dist-packages/toolkit")],
+    ),
+    "other modules of Python are added": (
+        _write("usr/local/lib/python3.11/dist-packages/more/__init__.py", ""),
+        [],
+    ),
+    "a source has packages of somebody else": (
+        _write(
+            "etc/apt/sources.list.d/else.list",
+            "# deb https://off.example.org/debian bookworm main\n"
+            "deb [arch=amd64] https://user:secret@example.org/linux bookworm stable\n",
+        ),
+        [("OS005", "https://example.org/linux bookworm")],
+    ),
+    "a source has the next release": (
+        _write(
+            "etc/apt/sources.list.d/next.sources",
+            "Types: deb\nURIs: http://mirror.example.org/debian\nSuites: trixie\n"
+            "Components: main\n",
+        ),
+        [("OS005", "http://mirror.example.org/debian trixie")],
+    ),
+    "a source needs no signature": (
+        _write("etc/apt/sources.list", "deb [trusted=yes] file:/srv/debian bookworm main\n"),
+        [("OS005", "file:/srv/debian bookworm")],
+    ),
+    "a source has other keys": (
+        lambda root: (
+            _write(
+                "etc/apt/sources.list",
+                "deb [signed-by=/etc/apt/else.pgp] http://example.org/debian bookworm main\n",
+            )(root),
+            (root / "etc/apt/else.pgp").write_bytes(signer().public),
+        )[1],
+        [("OS005", "http://example.org/debian bookworm")],
+    ),
+    "sources are mirrors and backports": (
+        _write(
+            "etc/apt/sources.list",
+            "deb http://mirror.example.org/debian bookworm main contrib\n"
+            "deb http://mirror.example.org/debian bookworm-backports main\n"
+            "deb-src http://example.org/else unstable main\n",
+        ),
+        [],
+    ),
+    "packages come from elsewhere": (
+        _foreign_packages,
+        [
+            ("OS006", "byhand"),
+            ("OS006", "theirs"),
+            ("OS005", "http://else.example.org/my_packages ./"),
+        ],
+    ),
     "manuals are removed": (lambda root: shutil.rmtree(root / "usr/share/doc"), []),
     "what dpkg leaves out is not there": (
         lambda root: (
@@ -237,8 +322,8 @@ CHANGES: dict[str, tuple[Callable[[Path], None], list[tuple[str, str]]]] = {
         [],
     ),
 }
-TOLD_ONLY = {"OS004", "OS105", "OS106"}
-"""Told, and no error: configuration is there to be edited."""
+TOLD_ONLY = {"OS004", "OS005", "OS006", "OS105", "OS106"}
+"""Told, and no error: configuration is there to be edited, and machines serve other purposes."""
 
 
 def test_every_change_of_a_root(ground: Ground, capfd: pytest.CaptureFixture[str]) -> None:
@@ -264,3 +349,61 @@ def test_dpkg_says_the_same(ground: Ground, capfd: pytest.CaptureFixture[str], n
     assert dpkg_says(ground) == set()
     CHANGES[name][0](ground.root)
     assert {subject for _, subject in checked(ground, capfd)[1]} == dpkg_says(ground)
+
+
+_LOADED = """
+import sys
+sys.argv = ["envlock", *sys.argv[1:]]
+from envlock.cli import main
+try:
+    main()
+finally:
+    print("quick" if "click" not in sys.modules else "whole")
+"""
+
+
+def test_an_unchanged_system_is_answered_from_memory(ground: Ground, tmp_path: Path) -> None:
+    def ask(*options: str) -> tuple[int, str]:
+        time.sleep(0.05)  # what was written within the last tick of the clock is not remembered
+        argv = [sys.executable, "-c", _LOADED, "check", *options, "--root", "root"]
+        env = {**os.environ, "ENVLOCK_CACHE_DIR": str(tmp_path / "cache")}
+        done = subprocess.run(argv, cwd=ground.project, env=env, capture_output=True, text=True)
+        return done.returncode, done.stdout.splitlines()[-1]
+
+    ground.restore()
+    assert [ask("--os-only") for _ in range(2)] == [(0, "whole"), (0, "quick")]
+    (ground.root / "usr/bin/tool").write_text("#!/bin/no\n")
+    assert [ask("--os-only") for _ in range(2)] == [(1, "whole"), (1, "whole")]
+    ground.restore()
+    assert [ask("--os-only") for _ in range(2)] == [(0, "whole"), (0, "quick")]
+    CHANGES["a package is on hold"][0](ground.root)
+    assert ask("--os-only") == (0, "whole")
+
+
+def test_lists_are_found_by_the_names_that_apt_gives_them(tmp_path: Path) -> None:
+    """``apt-get update --print-uris`` says where it would put what."""
+    (tmp_path / "lists/partial").mkdir(parents=True)
+    (tmp_path / "status").touch()
+    places = {
+        "http://else.example.org/my_packages~x+y": "./",
+        "http://mirror.example.org:8080/a_b%20c/debian": "bookworm",
+        "https://x.example.org/debian": "bookworm/updates",
+    }
+    lines = [
+        f"deb {uri} {suite}{'' if suite == './' else ' main'}\n" for uri, suite in places.items()
+    ]
+    (tmp_path / "sources.list").write_text("".join(lines))
+    (tmp_path / "apt.conf").write_text(
+        f'Dir::State::lists "{tmp_path}/lists"; Dir::State::status "{tmp_path}/status";'
+        f'Dir::Etc::sourcelist "{tmp_path}/sources.list"; Dir::Etc::sourceparts "/nowhere";'
+        'Acquire::Languages "none"; APT::Architecture "amd64";'
+    )
+    env = {**os.environ, "APT_CONFIG": str(tmp_path / "apt.conf")}
+    argv = ["apt-get", "update", "--print-uris"]
+    told = subprocess.run(argv, env=env, capture_output=True, text=True, check=True).stdout
+    names = [line.split("' ")[1].split()[0] for line in told.splitlines() if "InRelease" in line]
+    ours = [
+        file_name(f"{uri}/{suite}" if suite == "./" else f"{uri}/dists/{suite}/") + "InRelease"
+        for uri, suite in places.items()
+    ]
+    assert sorted(names) == sorted(ours)

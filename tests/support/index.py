@@ -79,6 +79,8 @@ class LoopbackIndex:
         style: see above.
         auth: (user, password) of basic authentication, asked for everything; or None.
         cache_control: the Cache-Control header of pages; or None for no header.
+
+    ``statuses`` are projects' status markers (PEP 792), each with its reason.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class LoopbackIndex:
         self.auth = auth
         self.cache_control = cache_control
         self.requests: list[Seen] = []
+        self.statuses: dict[str, tuple[str, str]] = {}
         self._files: dict[str, dict[str, StoredFile]] = {}
         self._extra: dict[str, tuple[bytes, str]] = {}
         self._failures: list[_Failure] = []
@@ -233,6 +236,11 @@ class LoopbackIndex:
             self._files[file.project][file.name] = changed
         return changed
 
+    def drop(self, name: str) -> None:
+        """Take a whole project off the index."""
+        with self._guard:
+            del self._files[normalized(name)]
+
     def remove(self, file: StoredFile) -> None:
         """Take a file off the index, as a deletion by its owner does."""
         with self._guard:
@@ -362,10 +370,11 @@ class LoopbackIndex:
         if name not in files:
             return Answer(status=404, body=b"no such project")
         if self.style == "json" and wants_json:
-            body = pages.project_json(name, files[name], self.base)
+            body = pages.project_json(name, files[name], self.base, self.statuses.get(name))
             return self._page(body, pages.SIMPLE_JSON)
         dated = self.style == "dated-html" and wants_json
-        body = pages.project_html(name, files[name], self.base, dated=dated)
+        status = self.statuses.get(name)
+        body = pages.project_html(name, files[name], self.base, dated=dated, status=status)
         return self._page(body, "text/html")
 
     def _legacy(self, name: str, files: Mapping[str, list[StoredFile]]) -> Answer:

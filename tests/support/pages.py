@@ -63,11 +63,24 @@ class StoredFile:
         return self.uploaded.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def project_html(project: str, files: Iterable[StoredFile], base: str, *, dated: bool) -> bytes:
-    """The PEP 503 page; ``dated`` adds ``data-upload-time`` to each anchor."""
+def project_html(
+    project: str,
+    files: Iterable[StoredFile],
+    base: str,
+    *,
+    dated: bool,
+    status: tuple[str, str] | None = None,
+) -> bytes:
+    """The PEP 503 page; ``dated`` adds ``data-upload-time`` to each anchor; ``status`` as PEP 792
+    has it, with its reason."""
+    keys = ("pypi:project-status", "pypi:project-status-reason")
+    metas = [
+        f'<meta name="{key}" content="{html.escape(value)}">'
+        for key, value in zip(keys, status or (), strict=False)
+    ]
     lines = [
         "<!DOCTYPE html>",
-        f"<html><head><title>Links for {project}</title></head><body>",
+        f"<html><head>{''.join(metas)}<title>Links for {project}</title></head><body>",
         f"<h1>Links for {project}</h1>",
     ]
     for file in files:
@@ -93,8 +106,11 @@ def root_html(projects: Iterable[str]) -> bytes:
     return f"<!DOCTYPE html>\n<html><body>\n{links}</body></html>\n".encode()
 
 
-def project_json(project: str, files: Iterable[StoredFile], base: str) -> bytes:
-    """The PEP 691 page, with PEP 700's versions, sizes and upload times."""
+def project_json(
+    project: str, files: Iterable[StoredFile], base: str, status: tuple[str, str] | None = None
+) -> bytes:
+    """The PEP 691 page, with PEP 700's versions, sizes and upload times, and PEP 792's status."""
+    marker = {} if status is None else {"status": status[0], "reason": status[1]}
     files = list(files)
     entries = []
     for file in files:
@@ -115,7 +131,8 @@ def project_json(project: str, files: Iterable[StoredFile], base: str) -> bytes:
         entries.append(entry)
     return _json(
         {
-            "meta": {"api-version": "1.1"},
+            "meta": {"api-version": "1.4" if marker else "1.1"},
+            **({"project-status": marker} if marker else {}),
             "name": project,
             "versions": sorted({file.version for file in files}),
             "files": entries,

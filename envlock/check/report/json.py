@@ -6,33 +6,43 @@ import json
 
 from envlock.check.drift import Drift
 from envlock.check.report.outcome import Outcome
+from envlock.project.check_settings import Ignore
 
 
 def write(outcome: Outcome) -> str:
     """One object, keys sorted."""
     judged = outcome.judged
     accepted = [_entry(a.drift) | {"reason": a.ignore.reason} for a in judged.accepted]
-    unused = [
-        {"code": i.code, "reason": i.reason, "subject": i.subject, "where": i.where}
-        for i in judged.unused
-    ]
     value = {
         "lock": outcome.lock.rpartition("/")[2],
         "environment-hash": outcome.environment_hash,
         "ok": not judged.failed,
         "drift": [_entry(d) for d in judged.drift],
         "ignored": accepted,
-        "unused-ignores": unused,
+        "unused-ignores": [_ignore(i) for i in judged.unused],
+        "expired-ignores": [_ignore(i) for i in judged.expired],
     }
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def _entry(found: Drift) -> dict[str, str | None]:
+def _ignore(one: Ignore) -> dict[str, object]:
+    return {
+        "code": one.code or None,
+        "id": one.id,
+        "reason": one.reason,
+        "subject": one.subject,
+        "until": None if one.until is None else one.until.isoformat(),
+        "where": one.where,
+    }
+
+
+def _entry(found: Drift) -> dict[str, object]:
     return {
         "cause": found.cause,
         "code": found.code,
         "expected": found.expected,
         "found": found.found,
+        "ids": list(found.ids),
         "layer": found.layer,
         "name": found.name,
         "remedy": found.remedy,

@@ -30,7 +30,10 @@ def write(outcome: Outcome) -> str:
         ]
         lines.append("")
     for ignore in judged.unused:
-        text = f"{ignore.where}: ignores {ignore.code} {ignore.subject}, which is not there"
+        text = f"{ignore.where}: ignores {ignore.shown}, which is not there"
+        lines += [_escaped(text), ""]
+    for ignore in judged.expired:
+        text = f"{ignore.where}: ignored {ignore.shown} until {ignore.until}, which is over"
         lines += [_escaped(text), ""]
     return "\n".join(lines)
 

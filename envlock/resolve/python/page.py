@@ -1,4 +1,6 @@
-"""What an index says of one project: its files, as PEP 503, 592, 658, 691 and 700 describe them."""
+"""What an index says of one project: its files, as PEP 503, 592, 658, 691, 700 and 792
+describe them.
+"""
 
 from __future__ import annotations
 
@@ -37,10 +39,16 @@ class PageFile(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectPage:
-    """A project's files on one index, in the index's order; ``name`` is PEP 503 normalized."""
+    """A project's files on one index, in the index's order; ``name`` is PEP 503 normalized.
+
+    ``status`` is its status marker (``archived``, ``quarantined``, …) with the ``reason`` that is
+    stated, None where the index states none.
+    """
 
     name: str
     files: tuple[PageFile, ...]
+    status: str | None = None
+    reason: str | None = None
 
 
 class PageError(ValueError):

@@ -1,4 +1,4 @@
-"""Reads HTML index pages (PEP 503, 592, 629, 658, 714 and ``data-upload-time``).
+"""Reads HTML index pages (PEP 503, 592, 629, 658, 714, 792 and ``data-upload-time``).
 
 Pages of thousands of anchors are common, so the tags are found by one regular expression, a
 hundred times faster than a parser; the tests hold it to ``html.parser`` as an oracle.
@@ -51,6 +51,7 @@ def parse_html(text: str, name: str, url: str) -> ProjectPage:
     if text.rfind("<") > text.rfind(">"):
         raise PageError("the page ends within a tag: it was cut short")
     files: list[PageFile] = []
+    said: dict[str, str] = {}
     base = url
     for _, tag, attributes in _TAG.findall(text):
         if tag in ("a", "A"):
@@ -61,13 +62,19 @@ def parse_html(text: str, name: str, url: str) -> ProjectPage:
             values = _values(attributes)
             if tag.lower() == "base" and base is url and "href" in values:
                 base = absolute(values["href"].strip(), url) or url
-            elif values.get("name", "").lower() == "pypi:repository-version":
-                _check_version(values.get("content", ""))
+            else:
+                said.setdefault(values.get("name", "").lower(), values.get("content", ""))
+    _check_version(said.get("pypi:repository-version", ""))
     if not any(_DISTRIBUTION.search(file.filename) for file in files) and not re.search(
         r"links\s+for|pypi:repository-version", text, re.IGNORECASE
     ):
         raise PageError("the answer is a web page that lists no files")
-    return ProjectPage(name=name, files=tuple(files))
+    return ProjectPage(
+        name=name,
+        files=tuple(files),
+        status=said.get("pypi:project-status") or None,
+        reason=said.get("pypi:project-status-reason") or None,
+    )
 
 
 def _values(attributes: str) -> dict[str, str]:

@@ -1,9 +1,10 @@
-"""Reads JSON index pages: PEP 691 with PEP 700's fields, and the older per-project JSON."""
+"""Reads JSON index pages: PEP 691 with fields of PEP 700 and 792; the older per-project JSON."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from envlock.resolve.python.page import (
@@ -33,7 +34,21 @@ def parse_json(body: bytes, name: str, url: str) -> ProjectPage:
     if not isinstance(entries, list):
         raise PageError("files is not an array")
     files = (_file(entry, position, url) for position, entry in enumerate(entries))
-    return ProjectPage(name=name, files=tuple(file for file in files if file is not None))
+    status, reason = _status(document.get("project-status"))
+    return ProjectPage(
+        name=name,
+        files=tuple(file for file in files if file is not None),
+        status=status,
+        reason=reason,
+    )
+
+
+def _status(value: Any) -> tuple[str | None, str | None]:
+    """The project's status marker (PEP 792) and its reason."""
+    if not isinstance(value, dict) or not isinstance(value.get("status"), str):
+        return None, None
+    reason = value.get("reason")
+    return value["status"], reason if isinstance(reason, str) and reason else None
 
 
 def _file(entry: Any, position: int, base: str) -> PageFile | None:
@@ -78,7 +93,7 @@ def with_project_json(page: ProjectPage, body: bytes) -> ProjectPage:
         digest = hex_digest(digests.get("sha256")) if isinstance(digests, dict) else None
         if isinstance(filename, str):
             known.setdefault(filename, []).append((digest, entry))
-    return ProjectPage(name=page.name, files=tuple(_joined(file, known) for file in page.files))
+    return replace(page, files=tuple(_joined(file, known) for file in page.files))
 
 
 def _joined(file: PageFile, known: dict[str, list[tuple[str | None, Any]]]) -> PageFile:

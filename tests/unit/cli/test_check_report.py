@@ -56,6 +56,7 @@ def test_no_environment_is_drift_with_a_remedy(envlock: Any) -> None:
             "subject": ".venv",
             "expected": "CPython 3.11",
             "found": None,
+            "ids": [],
             "cause": None,
             "remedy": "envlock sync",
             "severity": "error",

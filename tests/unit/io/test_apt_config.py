@@ -44,6 +44,7 @@ def test_one_line_style(tmp_path: Path) -> None:
             suites=("./",),
             architectures=("amd64", "arm64"),
             signed_by=("/k.gpg",),
+            unsigned=True,
             origin=f"{file}:4",
         ),
     )
