@@ -15,8 +15,7 @@ from envlock.cli.common import (
 )
 from envlock.cli.context import Context
 from envlock.cli.output import result, result_json
-from envlock.errors import UsageError
-from envlock.io import process
+from envlock.cli.revision import commit_of, text_at
 from envlock.lock import codec
 from envlock.lock.diff import Change, ChangeKind, LockDiff, diff
 from envlock.lock.hashing import shorten
@@ -95,36 +94,9 @@ class _Finder:
         else:
             project = self._project()
             folder, path = project.root, f"./{project.lock_path.name}"
-        if revision.startswith("-") or not revision:
-            raise UsageError(f"{place!r} is no file and no git revision")
-        if _git(folder, "rev-parse", "--git-dir").code != 0:
-            raise UsageError(
-                f"{place!r} is no file, and {folder.absolute()} is not in a git repository",
-                remedy="name two files, or work in a git repository",
-            )
-        known = _git(folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
-        if known.code != 0:
-            raise UsageError(
-                f"{place!r} is no file and no revision that git knows",
-                remedy="see the revisions with `git log --oneline`",
-            )
-        commit = known.stdout.strip()
-        shown = _git(folder, "show", f"{commit}:{path}")
-        if shown.code != 0:
-            raise UsageError(
-                f"there was no {path.removeprefix('./')} at {revision}",
-                remedy=f"see when it came: git log --oneline -- {path}",
-            )
-        return codec.load(shown.stdout, where=f"{revision}:{path.removeprefix('./')}")
-
-
-def _git(folder: Path, *arguments: str) -> process.Completed:
-    return process.run(
-        ["git", *arguments],
-        cwd=folder,
-        env=process.clean_environment("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"),
-        remedy="install git, or name two files",
-    )
+        commit = commit_of(folder, revision, where=place)
+        text = text_at(folder, commit, path, revision=revision)
+        return codec.load(text, where=f"{revision}:{path.removeprefix('./')}")
 
 
 def _as_json(found: LockDiff) -> dict[str, object]:

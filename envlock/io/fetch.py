@@ -47,6 +47,14 @@ class Wanted:
     further: Callable[[], Iterable[str]] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A place that was asked for a file; ``failure`` is None where it served."""
+
+    url: str
+    failure: str | None = None
+
+
 def fetch(http: Http, wanted: Wanted) -> Path:
     """The file in the store, fetched if it is not there.
 
@@ -70,6 +78,34 @@ def fetch_all(
         SourceError: as for ``fetch``; no answer from any place that has a file.
         VerificationError: as for ``fetch``.
     """
+    _, paths, failures = _fetch_all(http, wanted, reporter, (MissingError, VerificationError))
+    if failures:
+        raise _all_failed(failures)
+    return paths
+
+
+def fetch_each(
+    http: Http, wanted: Iterable[Wanted], reporter: Reporter | None = None
+) -> dict[str, tuple[Attempt, ...]]:
+    """As ``fetch_all``, but no file's failure keeps another one from being fetched.
+
+    Returns:
+        Of each digest the places that were asked, in order; a file that is in the store now has a
+        last one without failure, or none where it was there.
+
+    Raises:
+        DiskError: the disk cannot take a file.
+    """
+    run, _, _ = _fetch_all(http, wanted, reporter, (SourceError, VerificationError))
+    return {sha256: tuple(attempts) for sha256, attempts in run.attempts.items()}
+
+
+def _fetch_all(
+    http: Http,
+    wanted: Iterable[Wanted],
+    reporter: Reporter | None,
+    bearable: tuple[type[EnvlockError], ...],
+) -> tuple[_Run, dict[str, Path], list[EnvlockError]]:
     files = list({file.sha256: file for file in wanted}.values())
     sweep()
     run = _Run(http, reporter or SilentReporter(), sum(file.size or 0 for file in files))
@@ -81,7 +117,9 @@ def fetch_all(
             for future in as_completed(pending):
                 try:
                     paths[pending[future]] = future.result()
-                except (MissingError, VerificationError) as error:
+                except DiskError:
+                    raise
+                except bearable as error:
                     failures.append(error)
         except BaseException as error:
             run.disk_failed = isinstance(error, DiskError)
@@ -89,9 +127,7 @@ def fetch_all(
             pool.shutdown(wait=False, cancel_futures=True)
             http.abandon()
             raise
-    if failures:
-        raise _all_failed(failures)
-    return paths
+    return run, paths, failures
 
 
 class _Run:
@@ -105,6 +141,7 @@ class _Run:
         self._sizes: dict[str, int] = {}
         self._done = 0
         self._silent: set[str] = set()
+        self.attempts: dict[str, list[Attempt]] = {}
         self.disk_failed = False
         self.stopped = False
 
@@ -148,6 +185,7 @@ class _Run:
 
     def _download(self, wanted: Wanted, sink: FileSink, part: Part) -> None:
         failures: list[EnvlockError] = []
+        attempts = self.attempts.setdefault(wanted.sha256, [])
         for url in self._places(wanted):
             if wanted.before is not None:
                 wanted.before(url)
@@ -157,14 +195,17 @@ class _Run:
             try:
                 self._http.fill(url, sink, sha256=wanted.sha256, credentials=login)
                 sink.verify(wanted.sha256, wanted.size, url)
+                attempts.append(Attempt(url=url))
                 return
             except DiskError:
                 raise
             except VerificationError as error:
                 failures.append(error)
+                attempts.append(Attempt(url=url, failure="other bytes"))
                 sink.restart()
             except SourceError as error:
                 failures.append(error)
+                attempts.append(Attempt(url=url, failure=error.what))
                 if not isinstance(error, MissingError):
                     self._silent.add(_origin(url))
         raise _failed(wanted, failures)

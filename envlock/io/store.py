@@ -200,6 +200,30 @@ class Fresh:
         return final
 
 
+def named(sha256: str, name: str) -> Path:
+    """A path at which a file of the store has a name of its own, the same path each time.
+
+    It is a link. Installers go by the name, and know a file again by its path and times.
+
+    Raises:
+        SourceError: the cache cannot be written.
+    """
+    path = cache_dir() / "named" / sha256[:32] / name
+    target = os.path.relpath(stored(sha256), path.parent)
+    with contextlib.suppress(OSError):
+        if path.readlink() == Path(target):
+            return path
+    temporary = path.with_name(f".{os.getpid()}.{name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(target)
+        temporary.replace(path)
+    except OSError as error:
+        raise disk_error(error, path.parent) from None
+    return path
+
+
 def copy_stored(sha256: str, target: Path) -> None:
     """Copy a file of the store to where nothing of that name is, or the same file is.
 

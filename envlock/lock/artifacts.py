@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -125,6 +125,25 @@ def package_files(package: PythonPackage, target: Target) -> tuple[Artifact, ...
     if fitting:
         return tuple(fitting)
     return () if package.sdist is None else (package.sdist,)
+
+
+def best_wheel(package: PythonPackage, target: Target, ranks: Mapping[Tag, int]) -> Artifact | None:
+    """The wheel that an installer takes on a machine whose tags have these ranks, 0 the best."""
+    from packaging.utils import parse_wheel_filename
+
+    best: tuple[tuple[object, ...], Artifact] | None = None
+    for file in package_files(package, target):
+        if not file.name.endswith(".whl"):
+            continue
+        _name, _version, build, tags = parse_wheel_filename(file.name)
+        rank = min((ranks[tag] for tag in tags if tag in ranks), default=None)
+        if rank is None:
+            continue
+        number, suffix = build or (0, "")
+        order = (rank, -number, [-ord(sign) for sign in suffix], file.name)
+        if best is None or order < best[0]:
+            best = (order, file)
+    return None if best is None else best[1]
 
 
 @functools.cache

@@ -65,8 +65,8 @@ def fetch(
     with Http(certificate=sources.certificate) as http:
         wanted = (
             *locate_files(files.python, sources, http),
-            *_os_files(lock, files, root, mirrors, keyring),
-            *_interpreters(files, root),
+            *os_files(lock, files, root, mirrors, keyring),
+            *interpreters(files, root),
         )
         count = len({file.sha256 for file in wanted})
         if count:
@@ -74,7 +74,8 @@ def fetch(
             fetch_all(http, wanted, reporter)
 
 
-def _interpreters(files: UsedFiles, root: Path) -> tuple[Wanted, ...]:
+def interpreters(files: UsedFiles, root: Path) -> tuple[Wanted, ...]:
+    """Where the archives of Python can be had."""
     if not files.interpreters:
         return ()
     from envlock.io.fetch import Wanted
@@ -91,9 +92,10 @@ def _interpreters(files: UsedFiles, root: Path) -> tuple[Wanted, ...]:
     )
 
 
-def _os_files(
+def os_files(
     lock: Lock, files: UsedFiles, root: Path, mirrors: Sequence[str], keyring: str | None
 ) -> tuple[Wanted, ...]:
+    """Where the distribution's packages and their sources can be had."""
     if lock.os is None or not (files.os or files.os_sources):
         return ()
     # And a lock without OS packages is not to pay for signatures and SQLite.

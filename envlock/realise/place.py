@@ -88,7 +88,7 @@ def place_at_prefix(
         raise UsageError(
             "the folder is not empty and is no virtual environment; it was left as it is",
             where=str(prefix),
-            remedy="name another folder with --prefix, or empty this one yourself",
+            remedy="name another folder, or empty this one yourself",
         )
     if not there or recreate:
         return _place(lock, prefix, None, select_target(lock, platform, python))
@@ -165,8 +165,10 @@ def _target(lock: Lock, interpreter: Interpreter, platform: str, *, remedy: str)
         ) from None
 
 
-def create(place: Place) -> Interpreter:
+def create(place: Place, base: Path | None = None) -> Interpreter:
     """Make the virtual environment, in place of the one that is there; downloads no Python.
+
+    ``base`` is the interpreter to make it from; None: one of the machine's that fits.
 
     Raises:
         SourceError: the target's Python is not installed, or the folder cannot be written.
@@ -181,7 +183,7 @@ def create(place: Place) -> Interpreter:
         "--color=never",
         "--quiet",
         "--python",
-        f"cpython@{python}",
+        f"cpython@{python}" if base is None else str(base),
         *(["--clear"] if is_venv(place.prefix) else []),
         str(place.prefix),
     ]

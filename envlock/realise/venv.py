@@ -39,6 +39,8 @@ def sync(
     reporter: Reporter,
     on_terminal: bool = False,
     anew: tuple[str, ...] = (),
+    base: Path | None = None,
+    offline: bool = False,
 ) -> Interpreter:
     """Install ``lock`` into ``place``, which is made when it is missing.
 
@@ -53,6 +55,8 @@ def sync(
         reporter: told the phases.
         on_terminal: show uv's own progress on this process's terminal.
         anew: packages to install again, though their version is there.
+        base: the interpreter to make the environment from; None: one of the machine's that fits.
+        offline: use no network in any case.
 
     Returns:
         The environment's interpreter.
@@ -65,7 +69,7 @@ def sync(
     interpreter = place.interpreter
     if interpreter is None:
         reporter.step(f"making {place.prefix.name} with CPython {place.python}")
-        interpreter = create(place)
+        interpreter = create(place, base)
     reporter.step("installing")
     with tempfile.TemporaryDirectory(prefix="envlock-sync-") as folder:
         configuration = write_configuration(Path(folder), lock, sources)
@@ -74,7 +78,7 @@ def sync(
         completed = process.run(
             [*argv, "--offline"], cwd=lock_path.parent, env=variables, remedy="pip install uv"
         )
-        if completed.code != 0 and _NOT_CACHED.search(completed.stderr):
+        if completed.code != 0 and not offline and _NOT_CACHED.search(completed.stderr):
             if on_terminal:
                 completed = terminal.run_shown(
                     argv, stop_at=_SHOWN_UNTIL, cwd=lock_path.parent, env=variables

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from packaging.tags import Tag
-from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
 from envlock.errors import UsageError
-from envlock.lock.artifacts import PythonFile, UsedFiles, package_files
+from envlock.lock.artifacts import PythonFile, UsedFiles, best_wheel
 from envlock.lock.interpreter import StandalonePython
-from envlock.lock.model import Artifact, Lock, PythonPackage
+from envlock.lock.model import Lock
 from envlock.lock.os import OsPackage
 from envlock.lock.provider import standalone
 from envlock.lock.selection import wanted_packages
@@ -156,7 +154,7 @@ def _wheels(lock: Lock, target: Target, version: str, glibc_minor: int) -> tuple
     ranks = {tag: rank for rank, tag in enumerate(ranked_tags(target, glibc_minor))}
     found, without = [], []
     for package in wanted_packages(lock, target, version):
-        wheel = _best(package, target, ranks)
+        wheel = best_wheel(package, target, ranks)
         if wheel is None:
             without.append(package.name + (f"=={package.version}" if package.version else ""))
         else:
@@ -168,19 +166,3 @@ def _wheels(lock: Lock, target: Target, version: str, glibc_minor: int) -> tuple
             " platform, or install with `envlock sync`",
         )
     return tuple(found)
-
-
-def _best(package: PythonPackage, target: Target, ranks: dict[Tag, int]) -> Artifact | None:
-    best: tuple[tuple[object, ...], Artifact] | None = None
-    for file in package_files(package, target):
-        if not file.name.endswith(".whl"):
-            continue
-        _name, _version, build, tags = parse_wheel_filename(file.name)
-        rank = min((ranks[tag] for tag in tags if tag in ranks), default=None)
-        if rank is None:
-            continue
-        number, suffix = build or (0, "")
-        order = (rank, -number, [-ord(sign) for sign in suffix], file.name)
-        if best is None or order < best[0]:
-            best = (order, file)
-    return None if best is None else best[1]

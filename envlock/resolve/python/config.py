@@ -34,6 +34,7 @@ def discover_sources(
     *,
     dated: bool,
     reporter: Reporter,
+    by_digest: bool = False,
     environ: Mapping[str, str] | None = None,
     prefix: Path | None = None,
 ) -> Sources:
@@ -44,6 +45,7 @@ def discover_sources(
         root: the project's folder.
         dated: whether the user fixed the date; then undated places are refused or set aside.
         reporter: told which of the machine's places are set aside, and how to allow them.
+        by_digest: only files whose digests are known are wanted: then every place will do.
         environ: the variables to read; this process's when None.
         prefix: the Python installation whose pip.conf counts; this one when None.
 
@@ -63,13 +65,14 @@ def discover_sources(
     indexes = () if request.no_index else _indexes(settings)
     indexes = tuple(_authenticated(indexes, variables, home))
     own = {place for part in settings if part.project for place in _places(part)}
-    kept = _admit(
-        (*indexes, *_unique(link for part in settings for link in part.find_links)),
-        allowed=allowed,
-        own=own,
-        dated=dated,
-        reporter=reporter,
+    places: tuple[Index | FindLinks, ...] = (
+        *indexes,
+        *_unique(link for part in settings for link in part.find_links),
     )
+    if by_digest:
+        kept = list(places)
+    else:
+        kept = _admit(places, allowed=allowed, own=own, dated=dated, reporter=reporter)
     return Sources(
         indexes=tuple(place for place in kept if isinstance(place, Index)),
         find_links=tuple(place for place in kept if isinstance(place, FindLinks)),

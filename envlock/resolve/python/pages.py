@@ -102,6 +102,19 @@ class Pages:
 
         return self._read(index, f"{index.url}/{name}/", ACCEPT, read)
 
+    def flat(self, url: str, name: str) -> ProjectPage | None:
+        """What of the project a page lists that has files of many (find-links); None: no page.
+
+        Raises:
+            SourceError: no answer, or an unreadable one.
+        """
+        name = normalize(name)
+
+        def read(raw: _Raw) -> ProjectPage:
+            return parse_html(raw.body.decode("utf-8", "replace"), name, raw.url)
+
+        return self._read(Index(url=url), url, ACCEPT, read)
+
     def probe(self, index: Index, name: str) -> DateSource:
         """How ``index`` tells upload times, judged by one project; remembered for a day.
 

@@ -1,0 +1,114 @@
+"""``envlock rebuild``: an environment brought back, and whether it is the same one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from envlock.cli.common import (
+    json_option,
+    locked_target,
+    name_option,
+    project_guard,
+    script_option,
+)
+from envlock.cli.context import Context
+from envlock.cli.output import reporting, result_json
+from envlock.cli.rebuild_report import report_json, tell
+from envlock.cli.rebuild_subject import find_subject
+from envlock.cli.rebuild_work import Order, rebuild
+from envlock.errors import EXIT_SOURCE, EXIT_VERIFICATION, UsageError
+from envlock.realise.rebuild.gather import ARCHIVE, Places
+
+_EPILOG = """\b
+Examples:
+  envlock rebuild                            # the lock here, into .venv-rebuilt
+  envlock rebuild last --into /tmp/then      # the environment of the last run
+  envlock rebuild v1.0                       # the lock at a git revision
+  envlock rebuild old/pylock.toml --from /media/usb/bundle --offline
+  envlock rebuild --index https://mirror.example.org/simple
+
+WHAT is a lockfile, a run (its id, or `last`), or a git revision; a file goes before a revision.
+A file that is not where the lock says is taken from whoever has the same bytes. What nobody has
+is listed with what was tried, and the exit code is 3; everything else is in the store by then."""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("what", metavar="[WHAT]", required=False)
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where to. Default: .venv-rebuilt, .venv-<run>, .venv-<commit>, beside the lock.",
+)
+@click.option("--recreate", is_flag=True, help="Make DIR anew where it is an environment already.")
+@click.option("--target", metavar="TARGET", help="Default: the newest Python for this machine.")
+@click.option(
+    "--from",
+    "bundles",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    multiple=True,
+    help="A folder with files, by digest or by name; may be repeated.",
+)
+@click.option("--index", "indexes", metavar="URL", multiple=True, help="Another index to ask, too.")
+@click.option(
+    "--archive",
+    metavar="URL",
+    default=ARCHIVE,
+    show_default=True,
+    help="An archive of sources, asked last for sdists (Software Heritage's interface); `none`.",
+)
+@click.option("--offline", is_flag=True, help="Use no network.")
+@name_option
+@script_option
+@json_option
+@click.pass_obj
+def command(
+    context: Context,
+    what: str | None,
+    into: Path | None,
+    recreate: bool,
+    target: str | None,
+    bundles: tuple[Path, ...],
+    indexes: tuple[str, ...],
+    archive: str,
+    offline: bool,
+    name: str | None,
+    script: Path | None,
+    as_json: bool,
+) -> int:
+    """Bring an environment back from its lock, and verify that it is the same one."""
+    _check_addresses((*indexes, *([archive] if archive != "none" else [])))
+    subject = find_subject(context, what, name=name, script=script)
+    folder = subject.root / subject.folder if into is None else context.directory / into
+    order = Order(
+        subject=subject,
+        folder=folder.absolute(),
+        target=None if target is None else locked_target(subject.lock, target),
+        places=Places(
+            bundles=tuple((context.directory / bundle).absolute() for bundle in bundles),
+            indexes=indexes,
+            archive=None if archive == "none" else archive,
+            offline=offline,
+        ),
+        recreate=recreate,
+    )
+    with project_guard(context, subject.root), reporting(context, in_bytes=True) as reporter:
+        report = rebuild(order, reporter)
+    if as_json:
+        result_json(report_json(report))
+    else:
+        tell(context, report)
+    if report.missing:
+        return EXIT_SOURCE
+    return 0 if report.same else EXIT_VERIFICATION
+
+
+def _check_addresses(addresses: tuple[str, ...]) -> None:
+    for address in addresses:
+        if not address.startswith(("http://", "https://")):
+            raise UsageError(
+                f"not an http or https address: {address}", remedy="https://host/simple"
+            )

@@ -1,0 +1,163 @@
+"""What `envlock rebuild` says in the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote
+
+from envlock.cli.context import Context
+from envlock.cli.output import say
+from envlock.cli.rebuild_work import Report
+from envlock.cli.style import style
+from envlock.cli.sync import shown_path
+from envlock.lock.hashing import environment_hash
+from envlock.lock.provider import provider
+
+_COLOURS = {"identical": "green", "content-equal": "green", "missing": "red", "different": "red"}
+
+
+def report_json(report: Report) -> dict[str, Any]:
+    """For ``--json``: docs/json.md."""
+    subject = report.order.subject
+    return {
+        "subject": {
+            "lock": subject.lock_name,
+            "commit": subject.commit,
+            "run": subject.run,
+            "title": subject.title,
+        },
+        "prefix": str(report.order.folder),
+        "target": report.target.key,
+        "python": report.python,
+        "environment-hash": environment_hash(subject.lock).root,
+        "same": report.same,
+        "artifacts": list(_artifacts(report)),
+        "without-file": [package.name for package in report.chosen.without],
+        "drift": [
+            {"name": d.name, "subject": d.subject, "expected": d.expected, "found": d.found}
+            for d in report.drift
+        ],
+        "realised": [
+            {"name": one.name, "before": one.before, "after": one.after, "state": one.state}
+            for one in report.realised
+        ],
+    }
+
+
+def _artifacts(report: Report) -> Iterator[dict[str, Any]]:
+    for build in report.files.interpreters:
+        name = unquote(build.url.rpartition("/")[2])
+        yield _artifact(report, "cpython", build.version, name, build.sha256)
+    for entry in report.files.python:
+        package = entry.package
+        yield _artifact(report, package.name, package.version, entry.file.name, entry.file.sha256)
+
+
+def _artifact(
+    report: Report, name: str, version: str | None, file: str, sha256: str
+) -> dict[str, Any]:
+    found = report.gathered[sha256]
+    return {
+        "name": name,
+        "version": version,
+        "file": file,
+        "sha256": sha256,
+        "state": "missing" if found.origin is None else "identical",
+        "from": found.origin,
+        "place": found.place,
+        "tried": [{"place": one.place, "why": one.why} for one in found.tried],
+    }
+
+
+def tell(context: Context, report: Report) -> None:
+    """For people, on stderr."""
+    subject = report.order.subject
+    artifacts = list(_artifacts(report))
+    for one in artifacts:
+        if context.verbose or one["state"] != "identical" or one["tried"]:
+            _tell_artifact(context, one)
+    hash_ = environment_hash(subject.lock)
+    counts = Counter(one["from"] for one in artifacts if one["from"])
+    told = ", ".join(f"{number} from {_from(origin)}" for origin, number in sorted(counts.items()))
+    if report.missing:
+        say(
+            context,
+            f"{style('error', 'bold red')}: {len(report.missing)} of {len(artifacts)} files are"
+            f" missing, so {shown_path(context, report.order.folder)} was not made;"
+            f" the others are in the store ({told or 'none'})",
+        )
+        say(
+            context,
+            f"  {style('help', 'bold')}: give a place that has them: --from DIR, --index URL;"
+            " or run it again when their server answers",
+        )
+        return
+    for difference in report.drift:
+        sides = (("expected", difference.expected), ("found", difference.found))
+        told_ = ", ".join(f"{side} {text}" for side, text in sides if text is not None)
+        subject_ = f"{difference.subject}{': ' if told_ else ''}{told_}"
+        say(context, f"  {style(difference.name, 'red')} {subject_}")
+    for row in report.realised:
+        if context.verbose or row.state not in ("identical", "content-equal"):
+            say(context, f"  {row.name}: {_change(row.before, row.after)} {_state(row.state)}")
+    if report.chosen.without:
+        names = ", ".join(package.name for package in report.chosen.without)
+        say(
+            context,
+            f"{style('note', 'bold cyan')}: {names}: a repository or folder, taken as it is now",
+        )
+    if subject.lock.os is not None:
+        say(
+            context,
+            f"{style('note', 'bold cyan')}: packages of {subject.lock.os.base} are not part of a"
+            " virtual environment: envlock build image makes them",
+        )
+    _tell_python(context, report)
+    verdict = "the same as" if report.same else "NOT the same as"
+    say(
+        context,
+        f"{shown_path(context, report.order.folder)} holds {hash_.short} ({report.target.key}),"
+        f" {verdict} {subject.title}: {len(artifacts)} files identical ({told or 'none'})"
+        + _realised(report),
+    )
+
+
+def _tell_python(context: Context, report: Report) -> None:
+    says = provider(report.order.subject.lock, report.target)
+    if context.verbose or says is not None:
+        locked = "" if says is None else f"; the lock says {says}"
+        say(context, f"  CPython {report.python}{locked}")
+
+
+def _realised(report: Report) -> str:
+    if not report.realised:
+        return ""
+    counts = Counter(row.state for row in report.realised)
+    told = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
+    return f"; against the record: {told}"
+
+
+_ARTICLES = {"index": "an", "archive": "an", "address": "an"}
+
+
+def _from(origin: str) -> str:
+    own = origin in ("cache", "project", "publisher")
+    return f"{'the' if own else _ARTICLES.get(origin, 'a')} {origin}"
+
+
+def _state(state: str) -> str:
+    return style(state, _COLOURS.get(state, "yellow"))
+
+
+def _change(before: str | None, after: str | None) -> str:
+    return f"{before or 'none'} → {after or 'none'}" if before != after else str(after)
+
+
+def _tell_artifact(context: Context, one: dict[str, Any]) -> None:
+    where = "" if one["place"] is None else f" {one['place']}"
+    came = "" if one["from"] is None else f"  {one['from']}{where}"
+    say(context, f"  {_state(one['state']):<10} {one['file']}{came}")
+    for attempt in one["tried"]:
+        say(context, f"      tried {attempt['place']}: {attempt['why']}")
