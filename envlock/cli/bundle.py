@@ -111,7 +111,7 @@ def _make(
             absent = missing(one.files)
             if absent.interpreters or absent.python or absent.os or absent.os_sources:
                 bring(one.lock, absent, root, project, reporter)
-        whole = contents([one for one, _, _ in bundled])
+        whole = contents([one for one, _, _ in bundled], reporter)
         written = _write(context, whole, place, reporter)
     told = [one for one, _, _ in bundled]
     if as_json:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.bundles import files, judge
 from support.index import LoopbackIndex
 from support.install import locked, write_lock
 from support.project import Project
@@ -53,21 +54,6 @@ def bundle(project: Project, *arguments: str, **variables: Any) -> dict[str, Any
         digest = hashlib.sha256((place / "SHA256SUMS").read_bytes()).hexdigest()
         assert told["digest"] == f"sha256:{digest}"
     return told
-
-
-def judge(place: Path) -> None:
-    """Every file is listed and as listed, and nothing else is there."""
-    run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=place)
-    listed = [line[66:] for line in (place / "SHA256SUMS").read_text().splitlines()]
-    assert listed == sorted(listed)
-    assert {*listed, "SHA256SUMS"} == set(files(place))
-    for path in listed:
-        if path.startswith("files/"):
-            assert hashlib.sha256((place / path).read_bytes()).hexdigest() == path.split("/")[1]
-
-
-def files(place: Path) -> list[str]:
-    return [str(p.relative_to(place)) for p in place.rglob("*") if not p.is_dir()]
 
 
 def names(place: Path) -> set[str]:

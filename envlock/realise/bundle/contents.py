@@ -5,16 +5,30 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib import resources
 from urllib.parse import unquote
 
+from envlock.io.progress import Reporter
 from envlock.io.store import stored
 from envlock.lock.artifacts import UsedFiles
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
-from envlock.realise.bundle.layout import INDEX, README, Entry, file_path, index_text, plain_name
+from envlock.lock.os import OsPackage
+from envlock.lock.provider import locked_python
+from envlock.lock.target import Target
+from envlock.realise.bundle.layout import (
+    INDEX,
+    PROGRAMS,
+    README,
+    Entry,
+    file_path,
+    index_text,
+    plain_name,
+)
+from envlock.realise.bundle.plan import interpreter_lines, plan_text, tree_path
+from envlock.realise.bundle.trees import unpacked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,26 +49,57 @@ class Contents:
     moment: datetime
 
 
-def contents(locks: Sequence[Bundled]) -> Contents:
+def contents(locks: Sequence[Bundled], reporter: Reporter) -> Contents:
     """Everything that these locks need, each file once.
 
     Args:
         locks: at least one; the store has all their files.
+        reporter: told the .debs that are unpacked, of all.
+
+    Raises:
+        UsageError: a .deb cannot be read.
+        SourceError: the store cannot be written.
     """
     placed = list(_place_locks(locks))
     entries = {entry.path: entry for lock, entry in placed}
     for bundled in locks:
         entries |= {entry.path: entry for entry in _artifacts(bundled.files)}
     lines = [f"lock {environment_hash(b.lock).root} {entry.path}" for b, entry in placed]
-    for entry in (
-        _text(INDEX, index_text(sorted(set(lines)))),
-        _text(README, _readme(placed)),
-    ):
-        entries[entry.path] = entry
+    trees: dict[str, OsPackage] = {}
+    for bundled, _ in placed:
+        # The newest Python first: the script takes the first one that it can have.
+        for target in sorted(bundled.lock.targets, key=_newest_first):
+            plan = _plan(bundled.lock, target)
+            python, debs = interpreter_lines(bundled.lock, target, bundled.files)
+            trees |= {tree_path(deb): deb for deb in debs}
+            if entries.setdefault(plan.path, plan) is plan:
+                lines += [_target_line(bundled.lock, target, plan), *python]
+    entries |= {entry.path: entry for entry in unpacked(trees, reporter)}
+    own = (_text(INDEX, index_text(dict.fromkeys(lines))), _text(README, _readme(placed)))
+    entries |= {entry.path: entry for entry in (*own, *map(_program, PROGRAMS))}
     return Contents(
         entries=tuple(entries[path] for path in sorted(entries)),
         moment=max(bundled.lock.as_of for bundled in locks),
     )
+
+
+def _newest_first(target: Target) -> tuple[str, list[int]]:
+    return target.platform, [-int(part) for part in target.python.split(".")]
+
+
+def _plan(lock: Lock, target: Target) -> Entry:
+    name = plain_name(target.key.replace("/", "-").replace("@", "-"))
+    return _text(f"locks/{environment_hash(lock).root}/{name}.json", plan_text(lock, target))
+
+
+def _target_line(lock: Lock, target: Target, plan: Entry) -> str:
+    root, python = environment_hash(lock).root, locked_python(lock, target)
+    return f"target {root} {target.platform} {python} {plan.path}"
+
+
+def _program(name: str) -> Entry:
+    content = (resources.files("envlock.realise.bundle") / "files" / name).read_bytes()
+    return replace(_bytes(name, content), executable=name.endswith(".sh"))
 
 
 def _place_locks(locks: Sequence[Bundled]) -> Iterator[tuple[Bundled, Entry]]:

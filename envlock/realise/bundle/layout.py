@@ -17,8 +17,9 @@ FORMAT = 1
 MANIFEST = "SHA256SUMS"
 INDEX = "bundle.txt"
 README = "README.md"
-FOLDERS = ("files", "locks")
-TOP = frozenset({MANIFEST, INDEX, README, *FOLDERS})
+PROGRAMS = ("install.py", "rebuild.sh")
+FOLDERS = ("files", "locks", "trees")
+TOP = frozenset({MANIFEST, INDEX, README, *PROGRAMS, *FOLDERS})
 """Everything that a bundle's own folder may hold."""
 
 ARCHIVE_FOLDER = "envlock-bundle"

@@ -1,0 +1,318 @@
+#!/bin/sh
+# Part of a bundle that envlock made. Verifies every file of it, then rebuilds a Python environment
+# from it: without envlock, without pip, without any network, as any user.
+#
+# Needs a POSIX shell and, on PATH: sha256sum, tar, uname, mkdir, rmdir, rm, mv, ln, chmod; gzip only
+# where the Python is a compressed archive. Says what it found and where the environment is on
+# stderr; the environment hash is its only line on stdout.
+#
+# Exit codes: 0 done, 2 bad usage, 3 it cannot be rebuilt here, 4 the bundle is not what it must be.
+set -u
+LC_ALL=C
+export LC_ALL
+umask 022
+
+usage='usage: sh rebuild.sh [--into DIR] [--lock HASH] [--target TARGET] [--python PYTHON]
+                     [--bundled-python] [--allow-missing] [--manifest SHA256] [--verify] [--list]
+  --into DIR         where the environment goes (default: environment, in this folder)
+  --lock HASH        which lock of several: its environment hash, or the beginning of it
+  --target TARGET    linux/amd64@3.11; default: the newest Python for this machine
+  --python PYTHON    the Python to use; default: python3.11, python3 or python on PATH, if one fits,
+                     else the one in the bundle
+  --bundled-python   use the one in the bundle whatever the machine has
+  --allow-missing    go on without packages of which the bundle has no wheel
+  --manifest SHA256  what the digest of SHA256SUMS has to be
+  --verify           only verify the bundle
+  --list             only say what is in it'
+
+say() { printf '%s\n' "$1" >&2; }
+fail() {
+    printf 'error: %s\n' "$2" >&2
+    exit "$1"
+}
+
+into=environment lock='' target='' python='' bundled=0 missing='' manifest='' only=''
+while [ $# -gt 0 ]; do
+    case $1 in
+    -h | --help)
+        printf '%s\n' "$usage"
+        exit 0
+        ;;
+    --bundled-python) bundled=1 ;;
+    --allow-missing) missing=--allow-missing ;;
+    --verify | --list) only=${1#--} ;;
+    --into | --lock | --target | --python | --manifest)
+        if [ -z "${2-}" ]; then
+            printf '%s\n' "$usage" >&2
+            exit 2
+        fi
+        case $1 in
+        --into) into=$2 ;;
+        --lock) lock=$2 ;;
+        --target) target=$2 ;;
+        --python) python=$2 ;;
+        --manifest) manifest=${2#sha256:} ;;
+        esac
+        shift
+        ;;
+    *)
+        printf '%s\n' "$usage" >&2
+        exit 2
+        ;;
+    esac
+    shift
+done
+if [ $bundled = 1 ] && [ -n "$python" ]; then fail 2 '--python and --bundled-python exclude one another'; fi
+
+began=$PWD
+case $0 in
+*/*) cd -- "${0%/*}" || exit 3 ;;
+esac
+bundle=$(pwd -P)
+case $into in
+/*) ;;
+*) into=$began/$into ;;
+esac
+case $python in
+'' | /*) ;;
+*/*) python=$began/$python ;;
+esac
+
+# --- is the bundle whole and unchanged? ---
+
+newline='
+'
+
+# Each line: 64 digits, two spaces, a path that stays in this folder.
+read_manifest() {
+    if [ ! -f SHA256SUMS ] || [ -L SHA256SUMS ]; then fail 4 'SHA256SUMS is missing: the bundle is not complete'; fi
+    known=$newline
+    while IFS= read -r line || [ -n "$line" ]; do
+        digest=${line%%  *}
+        path=${line#*  }
+        case $digest in *[!0-9a-f]* | '') fail 4 "SHA256SUMS has a line that is none: $line" ;; esac
+        if [ ${#digest} != 64 ]; then fail 4 "SHA256SUMS has a line that is none: $line"; fi
+        case /$path/ in
+        *//* | */../* | */./* | *\\*) fail 4 "SHA256SUMS names a path that no bundle has: $path" ;;
+        esac
+        known=$known$path$newline
+    done <SHA256SUMS
+}
+
+# Nothing is here that the manifest does not list, and no link.
+look_for_more() {
+    for path in "$1"* "$1".[!.]* "$1"..?*; do
+        if [ -L "$path" ]; then fail 4 "a link, which no bundle has: $path"; fi
+        if [ -d "$path" ]; then
+            look_for_more "$path/"
+        elif [ -e "$path" ]; then
+            case $known in
+            *"$newline$path$newline"*) ;;
+            *) if [ "$path" != SHA256SUMS ]; then fail 4 "not of the bundle: $path"; fi ;;
+            esac
+        fi
+    done
+}
+
+verify() {
+    read_manifest
+    if [ -n "$manifest" ]; then
+        found=$(sha256sum <SHA256SUMS) || fail 3 'sha256sum is missing'
+        if [ "${found%% *}" != "$manifest" ]; then
+            fail 4 "SHA256SUMS is another one: its digest is ${found%% *}"
+        fi
+    fi
+    look_for_more ''
+    if report=$(sha256sum -c SHA256SUMS 2>&1); then return; fi
+    printf '%s\n' "$report" | while IFS= read -r line; do
+        case $line in *': OK') ;; *) say "$line" ;; esac
+    done
+    fail 4 'the bundle is damaged'
+}
+
+verify
+files=0
+while read -r line; do files=$((files + 1)); done <SHA256SUMS
+say "verified: all $files files of the bundle are what SHA256SUMS says"
+if [ "$only" = verify ]; then exit 0; fi
+
+# --- what of it is wanted? ---
+
+read -r line <bundle.txt
+if [ "$line" != 'envlock-bundle 1' ]; then
+    fail 2 "this script reads bundles of format 1, and bundle.txt begins: $line"
+fi
+if [ "$only" = list ]; then
+    while read -r kind hash rest; do
+        case $kind in
+        lock) printf '%s  %s\n' "$hash" "$rest" ;;
+        target)
+            # shellcheck disable=SC2086
+            set -- $rest
+            printf '%s  %s@%s\n' "$hash" "$1" "$2"
+            ;;
+        esac
+    done <bundle.txt
+    exit 0
+fi
+
+chosen=''
+while read -r kind hash rest; do
+    if [ "$kind" != lock ] || [ "$hash" = "$chosen" ]; then continue; fi
+    case $hash in "$lock"* | "env1-$lock"*) ;; *) continue ;; esac
+    if [ -n "$chosen" ]; then
+        fail 2 'there are several locks in the bundle: choose one with --lock (see --list)'
+    fi
+    chosen=$hash
+done <bundle.txt
+if [ -z "$chosen" ]; then fail 2 "no lock in the bundle is $lock (see --list)"; fi
+
+case $(uname -s)/$(uname -m) in
+Linux/x86_64) platform=linux/amd64 ;;
+Linux/aarch64 | Linux/arm64) platform=linux/arm64 ;;
+Darwin/x86_64) platform=macos/amd64 ;;
+Darwin/arm64) platform=macos/arm64 ;;
+*) fail 3 "no lock is for this machine: $(uname -s) $(uname -m)" ;;
+esac
+
+# --- a place for it ---
+
+case $into in */) into=${into%/} ;; esac
+for path in "$into"/* "$into"/.[!.]*; do
+    if [ -e "$path" ] || [ -L "$path" ]; then fail 2 "something is there already: $into"; fi
+done
+case $into in
+*[\'\"\\\$\`:\;]* | *"$newline"*) fail 2 "the path has a character that cannot be used: $into" ;;
+esac
+mkdir -p -- "${into%/*}/" || exit 3
+into=$(cd -- "${into%/*}/" && pwd -P)/${into##*/}
+work=${into%/*}/.${into##*/}.envlock-partial
+# What an earlier run left that was cut off.
+rm -rf -- "$work" || exit 3
+mkdir -- "$work" || exit 3
+trap 'rm -rf -- "$work"' EXIT
+trap 'exit 130' INT TERM HUP
+
+# --- a Python for it ---
+
+# try PROGRAM…: whether this Python can be the environment's.
+tried=''
+try() {
+    if reason=$("$@" -I -S -B "$bundle/install.py" --plan "$plan" --probe 2>&1 </dev/null); then return 0; fi
+    tried="$tried$newline  $1: ${reason##*"$newline"}"
+    return 1
+}
+
+# The machine's own; its path in $own.
+find_own() {
+    if [ -n "$python" ]; then set -- "$python"; else set -- "python$series" python3 python; fi
+    for own in "$@"; do
+        case $own in */*) ;; *) own=$(command -v -- "$own") || continue ;; esac
+        case $own in /*) ;; *) continue ;; esac
+        if try "$own"; then return 0; fi
+    done
+    return 1
+}
+
+# runner FILE PREFIX PROGRAM: a script that is the unpacked Python, called PROGRAM, of a folder that
+# is (or will be) PREFIX. With its own loader and libraries: the machine's may be older, or none.
+runner() {
+    libraries=''
+    for path in $folders; do libraries="$libraries${libraries:+:}$2/base/$path"; done
+    start="'$2/base/$loader' --library-path '$libraries'" real=$2/base/usr/bin/python$series
+    if [ "$renames" = 1 ]; then
+        start="$start --argv0 '$3'"
+    elif [ "$3" != "$real" ]; then
+        # An old loader cannot give another name, by which Python finds its environment.
+        real=${3%/*}/.python$series
+    fi
+    rm -f -- "$1"
+    printf '#!/bin/sh\nexec %s '\''%s'\'' "$@"\n' "$start" "$real" >"$1" && chmod 755 "$1"
+}
+
+# The bundle's own, unpacked below base/; how to start it in $own.
+find_bundled() {
+    trees='' archive=''
+    while read -r kind hash system locked path; do
+        case "$hash $system@$locked" in "$chosen $candidate") ;; *) continue ;; esac
+        case $kind in
+        tree) trees="$trees $path" ;;
+        archive) archive=$path ;;
+        esac
+    done <bundle.txt
+    if [ -z "$trees$archive" ]; then return 1; fi
+    rm -rf -- "$work/base"
+    mkdir -- "$work/base" || exit 3
+    if [ -n "$archive" ]; then
+        tar -xzf "$archive" -C "$work/base" || fail 3 "tar cannot unpack $archive (it needs gzip)"
+        own=$work/base/python/bin/python3
+        try "$own"
+        return
+    fi
+    for path in $trees; do
+        tar -xf "$path" -C "$work/base" || fail 3 "tar cannot unpack $path"
+    done
+    cd -- "$work/base" || exit 3
+    loader='' folders='' renames=0
+    for path in lib/*-linux-gnu usr/lib/*-linux-gnu; do
+        if [ ! -d "$path" ]; then continue; fi
+        folders="$folders $path"
+        for one in "$path"/ld-linux-*.so.*; do
+            if [ -f "$one" ] && [ -z "$loader" ]; then loader=$one; fi
+        done
+    done
+    cd -- "$bundle" || exit 3
+    if [ -z "$loader" ] || [ ! -f "$work/base/usr/bin/python$series" ]; then return 1; fi
+    case $("$work/base/$loader" --help 2>&1) in *--argv0*) renames=1 ;; esac
+    own=$work/base/start
+    runner "$own" "$work" "$work/base/usr/bin/python$series"
+    try "$own"
+}
+
+# The newest Python first: bundle.txt has them in this order.
+found='' known=''
+while read -r kind hash system version plan; do
+    if [ "$kind $hash $system" != "target $chosen $platform" ]; then continue; fi
+    candidate=$system@$version
+    known="$known $candidate"
+    if [ -n "$target" ] && [ "$target" != "$candidate" ]; then continue; fi
+    case $version in *.*.*) series=${version%.*} ;; *) series=$version ;; esac
+    if [ $bundled = 0 ] && find_own; then
+        found=own
+    elif [ -z "$python" ] && find_bundled; then
+        found=bundled
+    fi
+    if [ -n "$found" ]; then break; fi
+done <bundle.txt
+if [ -z "$known" ]; then fail 3 "the lock $chosen is not for $platform (see --list)"; fi
+if [ -n "$tried" ]; then say "not used:$tried"; fi
+if [ -z "$found" ]; then
+    fail 3 "no Python here fits${target:+ $target} (locked:$known), and the bundle has none for it"
+fi
+
+# --- the environment ---
+
+set -- --plan "$plan" --work "$work" --into "$into" $missing
+if [ $found = own ]; then
+    say "Python: $own"
+elif [ -n "$archive" ]; then
+    say "Python: $archive, unpacked"
+else
+    say "Python: of the bundle's OS packages, unpacked"
+    mkdir -- "$work/bin" || exit 3
+    runner "$work/bin/python" "$into" "$into/bin/python"
+    runner "$work/base/usr/bin/python" "$into" "$into/base/usr/bin/python"
+    if [ $renames = 0 ]; then ln -s "../base/usr/bin/python$series" "$work/bin/.python$series"; fi
+    set -- "$@" --home "$into/base/usr/bin"
+fi
+told=$("$own" -I -S -B "$bundle/install.py" "$@") || exit $?
+if [ $found = bundled ] && [ -z "$archive" ]; then rm -f -- "$work/base/start"; fi
+# An empty folder may be there.
+if [ -d "$into" ]; then rmdir -- "$into" || exit 3; fi
+mv -- "$work" "$into" || exit 3
+trap - EXIT
+"$into/bin/python" -I -c 'import sys; sys.exit(sys.prefix == sys.base_prefix)' ||
+    fail 3 "the environment does not start: $into/bin/python"
+say "rebuilt for $candidate: $told"
+say "use it: $into/bin/python"
+printf '%s\n' "$chosen"

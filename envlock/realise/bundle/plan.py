@@ -1,0 +1,148 @@
+"""What a target of a lock installs, worked out for a program that knows no markers and no tags.
+
+Pure. ``install.py`` reads it inside the bundle; docs/bundle.md says what stands in it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from envlock.lock.artifacts import UsedFiles, package_files
+from envlock.lock.hashing import environment_hash
+from envlock.lock.model import Artifact, Lock, PythonPackage
+from envlock.lock.os import OsPackage
+from envlock.lock.provider import locked_python, standalone
+from envlock.lock.selection import applies, wanted_packages
+from envlock.lock.target import Target, ranked_tags
+from envlock.realise.bundle.layout import file_path
+
+_LAST_PATCH = 40
+_LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
+_BOUND = re.compile(r"(?:manylinux|macosx)_(\d+)_(\d+)_")
+
+
+def plan_text(lock: Lock, target: Target) -> str:
+    """The target's plan, as JSON with sorted keys."""
+    value = {
+        "environment-hash": environment_hash(lock).root,
+        "packages": [
+            _package(package, target, patches) for package, patches in _wanted(lock, target)
+        ],
+        "python": locked_python(lock, target),
+        "target": target.key,
+    }
+    return json.dumps(value, indent=1, sort_keys=True) + "\n"
+
+
+def _wanted(lock: Lock, target: Target) -> Iterator[tuple[PythonPackage, list[int] | None]]:
+    """Each package, with the patch releases of Python that want it; None: all."""
+    applying = [package for package in lock.packages if applies(package, target)]
+    narrow = any("python_full_version" in (p.marker or "") for p in applying)
+    if not narrow or locked_python(lock, target) != target.series:
+        for package in wanted_packages(lock, target, _exact(lock, target)):
+            yield package, None
+        return
+    wanted = [
+        {p.sort_key for p in wanted_packages(lock, target, f"{target.series}.{patch}")}
+        for patch in range(_LAST_PATCH)
+    ]
+    for package in applying:
+        patches = [n for n, keys in enumerate(wanted) if package.sort_key in keys]
+        if patches:
+            yield package, None if len(patches) == _LAST_PATCH else patches
+
+
+def _exact(lock: Lock, target: Target) -> str | None:
+    found = locked_python(lock, target)
+    return None if found == target.series else found
+
+
+def _package(
+    package: PythonPackage, target: Target, patches: list[int] | None
+) -> dict[str, object]:
+    files = package_files(package, target)
+    wheels = [file for file in files if file.name.endswith(".whl")]
+    sources = [file for file in files if not file.name.endswith(".whl")]
+    value: dict[str, object] = {
+        "name": package.name,
+        "version": package.version,
+        "wheels": [_wheel(file, target) for file in wheels],
+    }
+    if sources:
+        value["source"] = file_path(sources[0].sha256, sources[0].name)
+    if package.archive is not None and package.archive.url is not None:
+        value["url"] = package.archive.url
+    if patches is not None:
+        value["patches"] = patches
+    return value
+
+
+def _wheel(file: Artifact, target: Target) -> dict[str, object]:
+    """Where it is, and for each of its tags that serve: rank, and the system it needs."""
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+    try:
+        tags = parse_wheel_filename(file.name)[3]
+    except InvalidWheelFilename:
+        tags = frozenset()
+    fits = [
+        [rank, *_needs(tag.platform)] for rank, tag in enumerate(ranked_tags(target)) if tag in tags
+    ]
+    return {
+        "file": file_path(file.sha256, file.name),
+        # Given directly, it is taken whatever its name says.
+        "fits": fits or [[0, 0, 0]],
+        "sha256": file.sha256,
+    }
+
+
+def _needs(platform: str) -> tuple[int, int]:
+    """The C library (or macOS) that a platform's tag needs; 0, 0: any."""
+    match = _BOUND.match(platform)
+    if match:
+        return int(match[1]), int(match[2])
+    return _LEGACY.get(platform.partition("_")[0], (0, 0))
+
+
+def interpreter_lines(
+    lock: Lock, target: Target, files: UsedFiles
+) -> tuple[list[str], list[OsPackage]]:
+    """Lines of ``bundle.txt`` about the target's Python, and the OS packages that are unpacked."""
+    start = f"{environment_hash(lock).root} {target.platform} {locked_python(lock, target)}"
+    build = standalone(lock, target)
+    if build is not None:
+        from urllib.parse import unquote
+
+        name = unquote(build.url.rpartition("/")[2])
+        return [f"archive {start} {file_path(build.sha256, name)}"], []
+    debs = needed_debs(lock, target, files)
+    return [f"tree {start} {tree_path(deb)}" for deb in debs], debs
+
+
+def needed_debs(lock: Lock, target: Target, files: UsedFiles) -> list[OsPackage]:
+    """The OS packages that a Python under a prefix needs, and those asked for; none: no Python."""
+    machine = target.platform.partition("/")[2]
+    debs = {d.name: d for d in files.os if d.architecture == machine}
+    python = f"python{target.series}"
+    if lock.os is None or python not in debs or target.platform.partition("/")[0] != "linux":
+        return []
+    needs: dict[str, list[str]] = {}
+    for deb in debs.values():
+        for owner in deb.via:
+            needs.setdefault(owner, []).append(deb.name)
+    waiting = [python, *(d.name for d in debs.values() if d.requested or d.via_wheels)]
+    found: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in debs and name not in found:
+            found.add(name)
+            waiting += needs.get(name, [])
+    return [debs[name] for name in sorted(found)]
+
+
+def tree_path(deb: OsPackage) -> str:
+    """Where the plain tar archive of a .deb's files is."""
+    folder, _, name = file_path(deb.sha256, deb.file_name.rpartition("/")[2]).rpartition("/")
+    return f"{folder.replace('files/', 'trees/', 1)}/{name.removesuffix('.deb')}.tar"

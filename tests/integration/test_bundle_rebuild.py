@@ -1,0 +1,220 @@
+"""A bundle's ``rebuild.sh``: real shells, few programs, no network, an ordinary user."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.bundles import PROGRAMS, few_programs, judge, rebuild
+from support.image_world import World
+from support.index import LoopbackIndex
+from support.install import contents, locked, write_lock
+from support.project import Project
+from support.tools import run
+
+OLDER = "2024-01-01"
+ENTRY_POINTS = "[console_scripts]\nsay = tool.cli:Main.start\nother-Name = tool.cli:other [x]\n"
+CLI = """\
+import sys
+
+class Main:
+    @staticmethod
+    def start():
+        print("said", *sys.argv[1:])
+        return 3
+
+def other():
+    print("other")
+"""
+
+
+@pytest.fixture(scope="module")
+def index() -> Iterator[LoopbackIndex]:
+    with LoopbackIndex("json") as running:
+        yield running
+
+
+@pytest.fixture
+def project(project: Project, index: LoopbackIndex) -> Project:
+    """A project with a wheel that has files of every kind, and one that needs a new C library."""
+    tool = index.add(
+        "tool",
+        "1.0",
+        OLDER,
+        files={
+            "tool/cli.py": CLI,
+            "tool/ü.txt": "text",
+            "tool-1.0.dist-info/entry_points.txt": ENTRY_POINTS,
+            "tool-1.0.data/scripts/old.py": "#!python -u\nimport sys; print(sys.prefix)\n",
+            "tool-1.0.data/scripts/plain.sh": "#!/bin/sh\necho plain\n",
+            "tool-1.0.data/data/share/tool.txt": "data\n",
+            "tool-1.0.data/headers/tool.h": "int x;\n",
+            "tool-1.0.data/purelib/tool_more.py": "x = 1\n",
+        },
+    )
+    tag = f"py{sys.version_info[0]}-none-manylinux"
+    both = [
+        index.add("native", "2", OLDER, tag=f"{tag}_{glibc}_x86_64", files={"native/a": glibc})
+        for glibc in ("2_17", "2_55")
+    ]
+    project.write("tool", "native")
+    write_lock(project.root, locked(index, tool), locked(index, *both))
+    return project
+
+
+@pytest.fixture
+def bundle(project: Project) -> Path:
+    done = project.run("bundle")
+    assert done.returncode == 0, done.stderr
+    return project.root / "bundle"
+
+
+def here() -> dict[str, str]:
+    """This machine's PATH, with this Python first."""
+    return {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+def test_it_installs_what_envlock_sync_installs(project: Project, bundle: Path) -> None:
+    assert project.run("sync").returncode == 0
+    into = project.root / "with space" / "env"
+    done = rebuild(bundle, here(), "--into", into)
+    assert done.stdout == project.run("hash").stdout
+    theirs, ours = (contents(prefix) for prefix in (project.root / ".venv", into))
+    assert ours.keys() == theirs.keys() == {"tool-1.0", "native-2"}
+    for name, table in theirs.items():
+        programs = {path for path in table if "/bin/" in path}
+        assert ours[name].keys() == table.keys()
+        assert {p: d for p, d in ours[name].items() if p not in programs} == {
+            p: d for p, d in table.items() if p not in programs
+        }
+    assert project.run("check", "--python-only", "--prefix", str(into)).returncode == 0
+    for program, code, said in (
+        (("say", "a b"), 3, "said a b\n"),
+        (("other-Name",), 0, "other\n"),
+        (("old.py",), 0, f"{into}\n"),
+        (("plain.sh",), 0, "plain\n"),
+        (("python", "-c", "import native, tool_more; print(1)"), 0, "1\n"),
+    ):
+        ran = subprocess.run([into / "bin" / program[0], *program[1:]], capture_output=True)
+        assert (ran.returncode, ran.stdout.decode()) == (code, said), ran.stderr
+    assert (into / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}").is_dir()
+    assert [p.name for p in into.parent.iterdir()] == ["env"]
+    again = rebuild(bundle, here(), "--into", into, code=2)
+    assert "something is there already" in again.stderr
+    judge(bundle)  # nothing was left in it
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_a_bundle_that_is_not_whole_is_refused_by_name(bundle: Path, shell: str) -> None:
+    environment = few_programs(bundle.parent / "programs")
+    rebuild(bundle, environment, "--verify", shell=shell)
+    wheel = next(bundle.glob("files/*/tool*"))
+    name, content = str(wheel.relative_to(bundle)), wheel.read_bytes()
+
+    def refused(said: str, *arguments: str) -> None:
+        done = rebuild(bundle, environment, "--into", "env", *arguments, code=4, shell=shell)
+        assert said in done.stderr
+        assert not (bundle / "env").exists()
+
+    wheel.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    refused(name)
+    wheel.unlink()
+    refused(name)
+    wheel.write_bytes(content)
+    (bundle / "files" / ".more").write_text("x")
+    refused("not of the bundle: files/.more")
+    (bundle / "files" / ".more").unlink()
+    wheel.unlink()
+    wheel.symlink_to("/etc/passwd")
+    refused(name)
+    wheel.unlink()
+    wheel.write_bytes(content)
+    refused("another one", "--manifest", "0" * 64)
+    manifest = bundle / "SHA256SUMS"
+    whole = manifest.read_text()
+    for path in ("../outside", "/etc/passwd", "a\\nb", "x/./y"):
+        manifest.write_text(whole + f"{'0' * 64}  {path}\n")
+        refused(path)
+    manifest.write_text(whole + "no manifest at all\n")
+    refused("no manifest at all")
+    manifest.unlink()
+    refused("not complete")
+    manifest.write_text(whole)
+    rebuild(bundle, environment, "--verify", shell=shell)
+
+
+def test_what_cannot_be_done_is_said(project: Project, bundle: Path, index: LoopbackIndex) -> None:
+    environment = few_programs(project.root / "programs")
+    for arguments, code, said in (
+        (("--what",), 2, "usage"),
+        (("--into",), 2, "usage"),
+        (("--lock", "env1-f00"), 2, "no lock in the bundle"),
+        ((), 3, "no Python here fits"),
+        (("--into", "a'b"), 2, "cannot be used"),
+        (("--into", ".."), 2, "something is there already"),
+        (("--python", "/bin/sh"), 3, "/bin/sh: "),
+    ):
+        assert said in rebuild(bundle, environment, *arguments, code=code).stderr
+    judge(bundle)
+    listed = rebuild(bundle, environment, "--list").stdout
+    assert listed.count("\n") == 2
+
+    # An sdist would have to be built; two locks ask for a choice.
+    (project.root / "other").mkdir()
+    source = locked(index, index.add("old", "1.0", OLDER, sdist=True))
+    write_lock(project.root / "other", source, locked(index, index.add("new", "1.0", OLDER)))
+    assert project.run("bundle", "pylock.toml", "other").returncode == 0
+    assert "choose one" in rebuild(bundle, here(), code=2).stderr
+    told = json.loads(project.run("bundle", "other", "-o", "third", "--json").stdout)
+    name = told["locks"][0]["environment-hash"]
+    done = rebuild(bundle, here(), "--lock", name[:14], code=3)
+    assert "no wheel for this machine: old" in done.stderr
+    rebuild(bundle, here(), "--lock", name[5:14], "--allow-missing", "--into", project.root / "e")
+    assert contents(project.root / "e").keys() == {"new-1.0"}
+
+
+def test_without_python_and_network_as_an_ordinary_user(built_world: World) -> None:
+    """The interpreter comes out of the bundled .debs, with its own C library."""
+    done = built_world.project.run("bundle", "--output", "bundle.tar")
+    assert done.returncode == 0, done.stderr
+    folder = Path(tempfile.mkdtemp())  # pytest's own folders are not open to other users
+    try:
+        folder.chmod(0o755)
+        run(["tar", "-xf", built_world.project.root / "bundle.tar", "-C", folder])
+        bundle = folder / "envlock-bundle"
+        judge(bundle)
+        for tree in bundle.glob("trees/*/*.tar"):
+            deb = bundle / "files" / tree.parent.name / f"{tree.stem}.deb"
+            plain = subprocess.run(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE)
+            assert plain.stdout == tree.read_bytes()
+        environment = few_programs(folder / "programs")
+        (folder / "mine").mkdir()
+        shutil.chown(folder / "mine", 65534, 65534)
+        user = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+        alone = ("/usr/bin/env", "PATH=/usr/sbin:/usr/bin", "unshare", "--net", *user)
+        through = (*alone, "/usr/bin/env", f"PATH={environment['PATH']}")
+        into = folder / "mine" / "env"
+        done = rebuild(bundle, environment, "--into", into, through=through)
+        assert done.stdout == built_world.project.run("hash").stdout
+        code = "import sys, ssl, sqlite3, ctypes, native; print(sys.prefix, sys.version_info[:2])"
+        start = [*through, into / "bin" / "python", "-c", code]
+        said = run(start, env=environment).stdout
+        assert said == f"{into} (3, 11)\n"
+        spawned = "import subprocess, sys; subprocess.run([sys.executable, '-m', 'hello.cli'])"
+        run([*through, into / "bin" / "python", "-c", spawned], env=environment)
+        said = run([*through, into / "bin" / "hello"], env=environment).stdout
+        assert said == f"hello from {into} on {into}/base/usr\n"
+        # Of the two wheels, the one for the C library of the bundle, not of this machine.
+        assert [p.name for p in into.glob("lib/python3.11/site-packages/native/*.so")] == [
+            "cp311-cp311-manylinux_2_17_x86_64.so"
+        ]
+        assert set(PROGRAMS) == {p.name for p in (folder / "programs").iterdir()}
+    finally:
+        shutil.rmtree(folder)
