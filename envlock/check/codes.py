@@ -2,7 +2,8 @@
 
 Letters name the layer, the first digit how deep one has to look to see it: ``PY0xx`` needs the
 metadata of installed packages alone; ``PY1xx`` the content of their files. ``OS0xx`` likewise needs
-dpkg's status alone, ``OS1xx`` the files of its packages; ``NX0xx`` is about what Nix built.
+dpkg's status alone, ``OS1xx`` the files of its packages; ``EX0xx`` what exported files say of
+themselves, ``EX1xx`` their content; ``NX0xx`` is about what Nix built.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ class Layer(StrEnum):
     """What a difference is about."""
 
     REQUEST = "request"
+    EXPORTS = "exports"
     PYTHON = "python"
     OS = "os"
     NIX = "nix"
@@ -27,6 +29,12 @@ class Code(StrEnum):
     """Every kind of difference."""
 
     STALE = "RQ001"
+    LOCK_EDITED = "RQ002"
+    EXPORT_OUTDATED = "EX001"
+    EXPORT_MISSING = "EX002"
+    EXPORT_IMPOSSIBLE = "EX003"
+    EXPORT_LEFT = "EX004"
+    EXPORT_EDITED = "EX101"
     NO_ENVIRONMENT = "PY000"
     MISSING = "PY001"
     EXTRA = "PY002"

@@ -20,7 +20,8 @@ class Drift:
     ``expected`` is what the lock says, ``found`` what is there; None where there is nothing.
     ``cause`` is how it came about, where that is known. ``remedy`` is a command, or a sentence for
     people. ``severity`` is the code's own, or the project's (``policy``). ``ids`` are names that
-    the difference has elsewhere: those of an advisory, its own first.
+    the difference has elsewhere: those of an advisory, its own first. ``diff`` is a unified diff
+    of a text: from what is there to what the lock gives.
     """
 
     code: Code
@@ -31,6 +32,7 @@ class Drift:
     remedy: str
     severity: Severity = Severity.ERROR
     ids: tuple[str, ...] = ()
+    diff: str | None = None
 
     @property
     def layer(self) -> Layer:
@@ -55,6 +57,7 @@ def drift(
     expected: str | None = None,
     found: str | None = None,
     cause: str | None = None,
+    diff: str | None = None,
 ) -> Drift:
     """A difference with its code's own remedy and severity."""
     meaning = MEANINGS[code]
@@ -66,4 +69,5 @@ def drift(
         cause=cause,
         remedy=meaning.remedy,
         severity=meaning.severity,
+        diff=diff,
     )

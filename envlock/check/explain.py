@@ -7,6 +7,7 @@ from envlock.errors import UsageError
 
 TITLES = {
     Layer.REQUEST: "Project and lock",
+    Layer.EXPORTS: "Exported files and lock",
     Layer.PYTHON: "Python environment and lock",
     Layer.OS: "OS packages and lock",
     Layer.NIX: "What Nix built",
@@ -18,6 +19,16 @@ TITLES = {
 ORIGINS: dict[Code, str] = {
     Code.STALE: "A requirement, a target or another setting was edited after `envlock lock`, or the"
     " lock was taken over from another branch. Subject: the setting.",
+    Code.LOCK_EDITED: "A pin was bumped by hand, a merge mixed two locks, or the file was damaged."
+    " Such a lock says nothing of what was resolved and verified, so this cannot be accepted.",
+    Code.EXPORT_OUTDATED: "The lock changed after `envlock export`, or only some of its files were"
+    " taken over into a commit. Subject: the first of the files.",
+    Code.EXPORT_MISSING: "It was removed, is hidden by .gitignore, or was not added to git.",
+    Code.EXPORT_IMPOSSIBLE: "The base image, the target or another thing that the format needs was"
+    " taken out of the project.",
+    Code.EXPORT_LEFT: "The lock was exported for more platforms once.",
+    Code.EXPORT_EDITED: "It was edited by hand (in a file with marks: between them), a merge mixed"
+    " two versions, or another version of envlock or of a library that it uses made it.",
     Code.NO_ENVIRONMENT: "Nothing was installed yet, the folder was removed, or the Python that it"
     " was made with is gone (an upgrade of the system does that). Subject: the environment.",
     Code.OTHER_INTERPRETER: "The environment was made with another Python, or the system's Python"

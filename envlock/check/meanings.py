@@ -6,66 +6,102 @@ from envlock.check.codes import Code, Layer, Meaning, Severity
 from envlock.check.meanings_online import MEANINGS_ONLINE
 
 _LOCK = "envlock lock"
-_SYNC = "envlock sync"
-_RECREATE = "envlock sync --recreate"
+SYNC = "envlock sync"
+RECREATE = "envlock sync --recreate"
 _REMOVE = "remove it, or make the environment anew: envlock sync --recreate"
 _REINSTALL = "apt-get install --reinstall, or make the image anew"
 _APT = "install the locked versions with apt, or make the image anew"
 
 MEANINGS: dict[Code, Meaning] = {
+    Code.LOCK_EDITED: Meaning(
+        layer=Layer.REQUEST,
+        name="lock-edited",
+        summary="The lockfile's content is not what its own digests say; nothing else is compared.",
+        remedy="restore it from git, or ask for the change in the project and run envlock lock",
+    ),
     Code.STALE: Meaning(
         layer=Layer.REQUEST,
         name="stale",
         summary="The project asks for something else than when it was locked.",
         remedy=_LOCK,
     ),
+    Code.EXPORT_IMPOSSIBLE: Meaning(
+        layer=Layer.EXPORTS,
+        name="export-impossible",
+        summary="The lock no longer gives an export that is there.",
+        remedy="remove it, or put back what it needs and run envlock lock",
+    ),
+    Code.EXPORT_OUTDATED: Meaning(
+        layer=Layer.EXPORTS,
+        name="export-outdated",
+        summary="An export was made from another lock.",
+        remedy="envlock export",
+    ),
+    Code.EXPORT_MISSING: Meaning(
+        layer=Layer.EXPORTS,
+        name="export-incomplete",
+        summary="A file of an export is not there.",
+        remedy="envlock export",
+    ),
+    Code.EXPORT_EDITED: Meaning(
+        layer=Layer.EXPORTS,
+        name="export-edited",
+        summary="An exported file says that it is of this lock, and is not what the lock gives.",
+        remedy="envlock export",
+    ),
+    Code.EXPORT_LEFT: Meaning(
+        layer=Layer.EXPORTS,
+        name="export-left",
+        summary="An exported file is there that the lock no longer gives.",
+        remedy="remove it",
+    ),
     Code.NO_ENVIRONMENT: Meaning(
         layer=Layer.PYTHON,
         name="no-environment",
         summary="There is no environment, or its interpreter does not start.",
-        remedy=_SYNC,
+        remedy=SYNC,
     ),
     Code.OTHER_INTERPRETER: Meaning(
         layer=Layer.PYTHON,
         name="other-interpreter",
         summary="The environment's Python is none that the lock is for.",
-        remedy=_RECREATE,
+        remedy=RECREATE,
     ),
     Code.MISSING: Meaning(
         layer=Layer.PYTHON,
         name="missing",
         summary="A locked package is not installed.",
-        remedy=_SYNC,
+        remedy=SYNC,
     ),
     Code.OTHER_VERSION: Meaning(
         layer=Layer.PYTHON,
         name="other-version",
         summary="A package is installed in another version than the locked one.",
-        remedy=_SYNC,
+        remedy=SYNC,
     ),
     Code.OTHER_SOURCE: Meaning(
         layer=Layer.PYTHON,
         name="other-source",
         summary="A package was installed from elsewhere (index, commit, archive, folder).",
-        remedy=_SYNC,
+        remedy=SYNC,
     ),
     Code.DUPLICATE: Meaning(
         layer=Layer.PYTHON,
         name="duplicate",
         summary="The metadata of one package is there more than once.",
-        remedy=_RECREATE,
+        remedy=RECREATE,
     ),
     Code.BROKEN_METADATA: Meaning(
         layer=Layer.PYTHON,
         name="broken-metadata",
         summary="The metadata of an installed package cannot be read.",
-        remedy=_RECREATE,
+        remedy=RECREATE,
     ),
     Code.EXTRA: Meaning(
         layer=Layer.PYTHON,
         name="extra",
         summary="A package is installed that the lock does not have.",
-        remedy=_SYNC,
+        remedy=SYNC,
     ),
     Code.OTHER_BUILD: Meaning(
         layer=Layer.PYTHON,
@@ -77,31 +113,31 @@ MEANINGS: dict[Code, Meaning] = {
         layer=Layer.PYTHON,
         name="elsewhere",
         summary="Programs of the environment lead to another one: it was moved or copied.",
-        remedy=_RECREATE,
+        remedy=RECREATE,
     ),
     Code.SYSTEM_PACKAGES: Meaning(
         layer=Layer.PYTHON,
         name="system-packages",
         summary="The environment sees the packages of the Python that it was made from.",
-        remedy=_RECREATE,
+        remedy=RECREATE,
     ),
     Code.OTHER_FILE: Meaning(
         layer=Layer.PYTHON,
         name="other-file",
         summary="A package was installed from another file than a locked one, of its version.",
-        remedy=_SYNC,
+        remedy=SYNC,
     ),
     Code.FILE_MODIFIED: Meaning(
         layer=Layer.PYTHON,
         name="file-modified",
         summary="A file of a package is not what its RECORD says.",
-        remedy=_RECREATE,
+        remedy=RECREATE,
     ),
     Code.FILE_MISSING: Meaning(
         layer=Layer.PYTHON,
         name="file-missing",
         summary="A file of a package is not there.",
-        remedy=_RECREATE,
+        remedy=RECREATE,
     ),
     Code.STARTUP_HOOK: Meaning(
         layer=Layer.PYTHON,
@@ -119,19 +155,19 @@ MEANINGS: dict[Code, Meaning] = {
         layer=Layer.PYTHON,
         name="record-edited",
         summary="A package's RECORD is not what it was when envlock installed the package.",
-        remedy=_RECREATE,
+        remedy=RECREATE,
     ),
     Code.BROKEN_RECORD: Meaning(
         layer=Layer.PYTHON,
         name="broken-record",
         summary="A package's RECORD cannot be relied on, so its files cannot be verified.",
-        remedy=_RECREATE,
+        remedy=RECREATE,
     ),
     Code.NO_RECORD: Meaning(
         layer=Layer.PYTHON,
         name="no-record",
         summary="A package has no RECORD, so its files cannot be verified.",
-        remedy=_RECREATE,
+        remedy=RECREATE,
     ),
     Code.FILE_UNREADABLE: Meaning(
         layer=Layer.PYTHON,

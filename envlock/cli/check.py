@@ -8,11 +8,13 @@ from pathlib import Path
 
 import click
 
+from envlock.check.drift import Layer
 from envlock.check.os_observe import STATUS
 from envlock.check.policy import judge
 from envlock.check.report.outcome import FORMATS, Outcome
 from envlock.cli import fresh
-from envlock.cli.check_layers import Asked, Found, compare_layers, now, only_one
+from envlock.cli.check_layers import Asked, Found, compare_layers, now, only_one, scope
+from envlock.cli.check_lock import read_or_edited
 from envlock.cli.check_report import no_drift, package_lines, tell, write_result
 from envlock.cli.common import (
     json_option,
@@ -20,7 +22,6 @@ from envlock.cli.common import (
     locked_target,
     name_option,
     only_of_files,
-    read_lock,
     script_option,
 )
 from envlock.cli.context import Context
@@ -41,6 +42,7 @@ Examples:
   envlock check --format junit -o drift.xml     # or sarif, github, markdown
   envlock check --request-only    # does the lock still answer the project?
   envlock check --python-only     # is the lock installed?
+  envlock check --exports         # do the Dockerfile, the flake, the SBOM … still follow the lock?
   envlock check --image app.tar   # what is in an image, without running it
   envlock check --nix-only        # is what Nix built still that, and of this lock?
   envlock check --online          # is what is locked still there, and not known to be unsafe?
@@ -69,6 +71,12 @@ An unlocked pip, setuptools, wheel or uv is no drift: tools put them into new en
     help="A container image instead: in a registry, an archive of one, or an OCI image layout.",
 )
 @click.option("--request-only", is_flag=True, help="Compare only the project with the lock.")
+@click.option(
+    "--exports-only",
+    "--exports",
+    is_flag=True,
+    help="Compare only exported files (Dockerfile, flake, SBOM, …) with the lock.",
+)
 @click.option("--python-only", is_flag=True, help="Compare only the environment with the lock.")
 @click.option("--os-only", is_flag=True, help="Compare only the OS packages with the lock.")
 @click.option("--nix-only", is_flag=True, help="Compare only what Nix built with the lock.")
@@ -113,6 +121,7 @@ def command(
     root: Path | None,
     image: str | None,
     request_only: bool,
+    exports_only: bool,
     python_only: bool,
     os_only: bool,
     nix_only: bool,
@@ -128,10 +137,11 @@ def command(
     script: Path | None,
     as_json: bool,
 ) -> int:
-    """Compare the project with the lock, and the installed packages with the lock."""
+    """Compare the project, exported files, and what is installed with the lock."""
     only = only_one(
         {
             "--request-only": request_only,
+            "--exports-only": exports_only,
             "--python-only": python_only,
             "--os-only": os_only,
             "--nix-only": nix_only,
@@ -159,30 +169,31 @@ def command(
     since = time.time_ns()
     with noting_reads() as read:
         project = locate_project(context, name=name, script=script)
-        lock = read_lock(project)
+        lock, edited = read_or_edited(project)
+        if edited is not None and portable:
+            raise edited.error
         if portable:
             return _portable(project, lock, target, path)
         settings = load_check_settings(project, now=now())
-        if image is not None:
-            from envlock.cli.check_image import image_drift
-
-            drift, compared = image_drift(context, lock, image)
-            found = Found(drift=drift, layers=frozenset(compared))
+        if edited is not None:
+            found = Found(drift=edited.drift, layers=frozenset({Layer.REQUEST}))
         else:
             asked = Asked(only=only, prefix=prefix, python=python, root=root, paranoid=paranoid)
-            found = compare_layers(context, project, lock, asked)
-    if beyond:
+            found = _found(context, project, lock, asked, image)
+    if beyond and edited is None:
         from envlock.cli.check_online import beyond_drift
 
         drift, layers = beyond_drift(context, project, lock, settings, advisories, online=online)
         found = Found(drift=found.drift + drift, layers=found.layers | layers)
     judged = judge(found.drift, settings, found.layers, today=now().date())
+    if edited is not None and not judged.failed:
+        raise edited.error  # what nothing is known of cannot be accepted
     outcome = Outcome(
         lock=_shown(project.lock_path, context.directory),
         environment_hash=environment_hash(lock).root,
-        packages=len(lock.packages),
         judged=judged,
         compared=found.layers,
+        scope=scope(lock, found, image=image is not None),
         lines=package_lines(read_text(project.lock_path)),
     )
     tell(context, outcome, form, path)
@@ -191,6 +202,17 @@ def command(
         options = [*([only] if only else []), *(["--root", str(root)] if root else [])]
         _remember(context, project, lock, outcome, found, options, read, since)
     return 1 if judged.failed else 0
+
+
+def _found(
+    context: Context, project: Project, lock: Lock, asked: Asked, image: str | None
+) -> Found:
+    if image is None:
+        return compare_layers(context, project, lock, asked)
+    from envlock.cli.check_image import image_drift
+
+    drift, layers = image_drift(context, lock, image)
+    return Found(drift=drift, layers=frozenset(layers))
 
 
 def _portable(project: Project, lock: Lock, target: str | None, output: Path | None) -> int:
@@ -232,7 +254,8 @@ def _remember(
         " ".join(["check", *options]),
         said,
         found.records,
-        files=files,
+        files=[*files, *found.exports.files],
+        folders=found.exports.folders,
         root=str(project.root),
         since=since,
     )

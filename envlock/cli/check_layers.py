@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from envlock.check.compare import compare_request
 from envlock.check.drift import Drift, Layer
+from envlock.cli.check_exports import ExportsCompared, exports_drift
 from envlock.cli.check_os import os_answer
 from envlock.cli.check_python import python_answer
 from envlock.cli.common import current_request
@@ -43,18 +44,20 @@ class Found:
     """The differences, the layers that were compared, and lines for people beside them.
 
     ``records`` are those in ``io.index`` (key, and when it was made) of what was looked at; None
-    where something else decided, too.
+    where something else decided, too. ``exports`` is what was found of exported files.
     """
 
     drift: tuple[Drift, ...]
     layers: frozenset[Layer]
     notes: tuple[str, ...] = ()
     records: tuple[tuple[str, int], ...] | None = None
+    exports: ExportsCompared = field(default_factory=ExportsCompared)
 
 
 def compare_layers(context: Context, project: Project, lock: Lock, asked: Asked) -> Found:
     """What is found in the layers that are asked for."""
     only = asked.only
+    exports = ExportsCompared()
     found: tuple[Drift, ...] = ()
     layers: set[Layer] = set()
     records: list[tuple[str, int] | None] = []
@@ -62,6 +65,11 @@ def compare_layers(context: Context, project: Project, lock: Lock, asked: Asked)
     if only in (None, "--request-only"):
         found += _request_drift(project, lock)
         layers.add(Layer.REQUEST)
+    if only in (None, "--exports-only"):
+        exports = exports_drift(context, project, lock, required=only is not None)
+        found += exports.drift
+        if exports.count:
+            layers.add(Layer.EXPORTS)
     if only in (None, "--python-only"):
         python = python_answer(
             context,
@@ -93,7 +101,8 @@ def compare_layers(context: Context, project: Project, lock: Lock, asked: Asked)
         drift=found,
         layers=frozenset(layers),
         notes=notes,
-        records=known if len(known) == len(records) else None,
+        records=known if len(known) == len(records) and exports.whole else None,
+        exports=exports,
     )
 
 
@@ -111,6 +120,32 @@ def only_one(parts: dict[str, bool], places: dict[str, bool]) -> str | None:
     for clash in clashes:
         raise UsageError(f"{' and '.join(clash)} exclude one another")
     return asked[0] if asked else None
+
+
+def scope(lock: Lock, found: Found, *, image: bool) -> tuple[str, ...]:
+    """What was compared, in words."""
+    files = "" if image else " and their files"
+    words = {
+        Layer.REQUEST: "the project",
+        Layer.EXPORTS: _counted(found.exports.count, "exported file"),
+        Layer.PYTHON: _counted(len(lock.packages), "Python package") + files,
+        Layer.OS: _counted(_os_packages(lock), "OS package") + files,
+        Layer.NIX: "what Nix built",
+        Layer.IMAGE: "the image's labels",
+        Layer.INDEX: "the places of the locked files",
+        Layer.ADVISORIES: "advisories",
+    }
+    return tuple(words[layer] for layer in Layer if layer in found.layers)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _os_packages(lock: Lock) -> int:
+    """How many one architecture has."""
+    of = [] if lock.os is None else [package.architecture for package in lock.os.packages]
+    return max((of.count(architecture) for architecture in set(of)), default=0)
 
 
 def _request_drift(project: Project, lock: Lock) -> tuple[Drift, ...]:

@@ -7,19 +7,23 @@ from pathlib import Path
 
 import click
 
-from envlock.check.drift import MEANINGS, Drift, Layer, Severity
+from envlock.check.drift import MEANINGS, Code, Drift, Layer, Severity
+from envlock.check.meanings import RECREATE, SYNC
 from envlock.check.report.outcome import Outcome, render, sentence
 from envlock.cli.context import Context
 from envlock.cli.output import say
 from envlock.cli.style import style
 from envlock.io.files import write_atomic
-from envlock.lock.hashing import shorten
+from envlock.lock.hashing import PREFIX, shorten
 
 ROWS = 20
 """Rows of one layer, without --verbose."""
+DIFF_LINES = 6
+"""Changed lines of one file, without --verbose."""
 
 _TITLES = {
     Layer.REQUEST: "the project has changed since it was locked",
+    Layer.EXPORTS: "exported files are not what the lock gives",
     Layer.PYTHON: "the environment is not what the lock says",
     Layer.OS: "the system's packages are not what the lock says",
     Layer.NIX: "what Nix built is not what the lock says",
@@ -27,6 +31,8 @@ _TITLES = {
     Layer.INDEX: "what the lock names is no longer as it was locked",
     Layer.ADVISORIES: "advisories name what is locked",
 }
+
+_EDITED = "the lock was edited, so nothing was compared with it"
 
 
 def tell(context: Context, outcome: Outcome, form: str, output: Path | None) -> None:
@@ -67,8 +73,10 @@ def _tables(context: Context, outcome: Outcome, *, coloured: bool) -> str:
         if not context.verbose:
             rows = tuple(d for d in rows if d.severity is not Severity.NOTE)
         if rows:
-            title = _TITLES[layer]
-            lines += [style(title, "bold") if coloured else title, *_table(rows, context)]
+            edited = any(d.code is Code.LOCK_EDITED for d in rows)
+            title = _EDITED if edited else _TITLES[layer]
+            lines.append(style(title, "bold") if coloured else title)
+            lines += _table(rows, context, coloured=coloured)
     if context.verbose and outcome.judged.accepted:
         lines.append(style("accepted", "bold") if coloured else "accepted")
         lines += [
@@ -78,17 +86,43 @@ def _tables(context: Context, outcome: Outcome, *, coloured: bool) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _table(rows: tuple[Drift, ...], context: Context) -> list[str]:
+def _table(rows: tuple[Drift, ...], context: Context, *, coloured: bool) -> list[str]:
     shown = rows if context.verbose else rows[:ROWS]
     cells = [(d.code, d.name, d.subject, _difference(d)) for d in shown]
     widths = [max(len(row[column]) for row in cells) for column in range(3)]
-    lines = [
-        "  " + "  ".join([*(row[i].ljust(widths[i]) for i in range(3)), row[3]]).rstrip()
-        for row in cells
-    ]
+    lines = []
+    for one, row in zip(shown, cells, strict=True):
+        told = [*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]
+        lines.append(f"  {'  '.join(told)}".rstrip())
+        lines += _changed(one.diff, whole=context.verbose, coloured=coloured)
     if len(rows) > len(shown):
         lines.append(f"  … and {len(rows) - len(shown)} more: --verbose shows all")
     return lines
+
+
+def _changed(diff: str | None, *, whole: bool, coloured: bool) -> list[str]:
+    """A diff, indented; without ``whole`` the first lines that it changes."""
+    lines = [_plain(line) for line in (diff or "").splitlines()]
+    if not whole:
+        lines = [x for x in lines if x.startswith(("-", "+")) and not _is_noise(x)]
+    cut = len(lines) - DIFF_LINES
+    if not whole and cut > 1:
+        lines = [*lines[:DIFF_LINES], f"… and {cut} more lines: --verbose shows all"]
+    colours = {"-": "red", "+": "green"}
+    return [
+        "      " + (style(line, colours[line[0]]) if coloured and line[:1] in colours else line)
+        for line in lines
+    ]
+
+
+def _is_noise(line: str) -> bool:
+    """Names of files, and digests of all: they say that, not what differs."""
+    return line.startswith(("--- ", "+++ ")) or PREFIX in line
+
+
+def _plain(text: str) -> str:
+    """Without signs that a terminal would obey: the text is somebody's file."""
+    return "".join(c if c.isprintable() or c == "\t" else ascii(c)[1:-1] for c in text)
 
 
 def _difference(found: Drift) -> str:
@@ -114,16 +148,24 @@ def _summary(context: Context, outcome: Outcome) -> None:
     )
     counts = "drift" if judged.failed else "no drift that counts as an error"
     say(context, f"{counts} from {short}: {kinds}{ignored}")
-    remedies = list(dict.fromkeys(d.remedy for d in judged.drift))
-    say(context, f"to repair it: {' && '.join(_few(remedies))}")
+    for line in _remedies(judged.drift):
+        say(context, line)
 
 
 def no_drift(outcome: Outcome) -> str:
     """What is said when all is as locked."""
-    return f"no drift: {shorten(outcome.environment_hash)}, {outcome.packages} packages"
+    return f"no drift from {shorten(outcome.environment_hash)}: {', '.join(outcome.scope)}"
 
 
-def _few(remedies: list[str]) -> list[str]:
-    """Without a plain sync where the environment has to be made anew."""
-    recreate = "envlock sync --recreate"
-    return [r for r in remedies if not (r == "envlock sync" and recreate in remedies)]
+def _remedies(found: tuple[Drift, ...]) -> list[str]:
+    """The commands in one line that can be copied; what is for people to do, by code."""
+    commands = list(dict.fromkeys(d.remedy for d in found if d.remedy.startswith("envlock ")))
+    if RECREATE in commands and SYNC in commands:
+        commands.remove(SYNC)  # it is part of making the environment anew
+    others = {d.remedy: d for d in found if not d.remedy.startswith("envlock ")}
+    lines = [f"to repair it: {' && '.join(commands)}"] if commands else []
+    return lines + [
+        f"to repair {one.code} {one.name}: {remedy}"
+        for remedy, one in others.items()
+        if RECREATE not in commands or RECREATE not in remedy
+    ]

@@ -20,7 +20,7 @@ Examples:
 @click.argument("code", required=False, metavar="[CODE]")
 @json_option
 def command(code: str | None, as_json: bool) -> int:
-    """Say what a code of `envlock check` means, how it comes about, and what to do.
+    """Say what a code of `envlock check` means, what causes it, and what to do.
 
     Without CODE: all of them, one line each.
     """
@@ -51,10 +51,12 @@ def _explained(code: Code) -> list[str]:
     meaning = MEANINGS[code]
     entry = f'{{ code = "{code}", subject = "…", reason = "…" }}'
     parts = {
-        "comes about": ORIGINS.get(code),
+        "cause": ORIGINS.get(code),
         "remedy": meaning.remedy,
         "severity": f"{meaning.severity} (layer {meaning.layer})",
-        "to accept it": f"[tool.envlock.check] ignore = [{entry}]",
+        "to accept it": None
+        if code is Code.LOCK_EDITED
+        else f"[tool.envlock.check] ignore = [{entry}]",
     }
     lines = [f"{style(f'{code} {meaning.name}', 'bold')}: {meaning.summary}"]
     return lines + [f"{style(key, 'bold')}: {text}" for key, text in parts.items() if text]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import click
@@ -11,16 +10,17 @@ import click
 from envlock.cli.common import (
     json_option,
     locate_project,
-    locked_target,
     name_option,
     read_lock,
     script_option,
 )
 from envlock.cli.context import Context
+from envlock.cli.exporters import make, owner_of
 from envlock.cli.output import result_json, say
-from envlock.errors import SourceError, UsageError
+from envlock.errors import UsageError
 from envlock.export.blocks import renewed
-from envlock.export.exporter import Exporter, FileTree
+from envlock.export.exporter import FileTree
+from envlock.export.marks import MADE, Mark
 from envlock.io.files import make_folder, write_atomic
 
 _EPILOG = """\b
@@ -45,11 +45,6 @@ _NEXT = {
     " -m manifest.scm`",
 }
 """What to do with the files of a format."""
-
-_EXTRAS = {"cyclonedx": "sbom", "sbom": "sbom", "spdx": "sbom"}
-"""A format → the extra of envlock that brings the libraries it needs."""
-
-_MARK = b"Made by envlock"
 
 
 @click.command(epilog=_EPILOG)
@@ -84,11 +79,10 @@ def command(
     goes with it; the project's folder), sbom (CycloneDX and SPDX; a folder), cyclonedx, spdx (one
     of them; one file), provenance (in-toto, SLSA; one file).
     """
-    exporter = _exporter(format_name)
     project = locate_project(context, name=name, script=script)
     lock = read_lock(project)
-    chosen = None if target is None else locked_target(lock, target)
-    files = exporter.export(lock, chosen)
+    mark = Mark(format=format_name, target=target, owner=owner_of(project))
+    files = make(lock, mark, lock_name=project.lock_path.name)
     if len(files) > 1:
         folder = output or _default_folder(context, format_name, project.lock_path, name)
         return _folder(context, format_name, files, folder, check=check, as_json=as_json)
@@ -172,7 +166,7 @@ def _wanted(there: bytes | None, made: bytes) -> bytes | None:
     """What is to be written; None: what is there is somebody's own."""
     if there is None:
         return made
-    if _MARK in made and _MARK not in there:
+    if MADE in made and MADE not in there:
         return None
     return renewed(there, made)
 
@@ -181,23 +175,6 @@ def _outcome(*, same: bool, check: bool) -> str:
     if same:
         return "is up to date"
     return "is not up to date: run `envlock export` without --check" if check else "written"
-
-
-def _exporter(name: str) -> Exporter:
-    found = {entry.name: entry for entry in entry_points(group="envlock.exporters")}
-    if name not in found:
-        raise UsageError(f"unknown format {name!r}", remedy=f"known: {', '.join(sorted(found))}")
-    try:
-        exporter: Exporter = found[name].load()()
-    except (ImportError, AttributeError) as error:
-        extra = _EXTRAS.get(name)
-        raise SourceError(
-            f"the exporter {name!r} ({found[name].value}) cannot be loaded: {error}",
-            remedy=f'pip install "envlock[{extra}]"'
-            if extra
-            else "reinstall the package that provides it",
-        ) from None
-    return exporter
 
 
 def _current(path: Path) -> bytes | None:

@@ -72,6 +72,7 @@ def remember_no_drift(
     records: Iterable[tuple[str, int]],
     *,
     files: Iterable[str],
+    folders: Iterable[str],
     root: str,
     since: int,
 ) -> None:
@@ -82,6 +83,7 @@ def remember_no_drift(
         said: the line for people.
         records: those in ``io.index`` of all that was looked at: key, and when it was made.
         files: as of ``remember``.
+        folders: see there.
         root: see there.
         since: see there.
     """
@@ -90,7 +92,7 @@ def remember_no_drift(
     from envlock.io.cache import DiskCache
 
     DiskCache(_CLEAN).put(_key(question), json.dumps([said, list(records)]).encode())
-    remember(question, files=files, root=root, since=since)
+    remember(question, files=files, folders=folders, root=root, since=since)
 
 
 def message(lock_name: str) -> str:
@@ -98,16 +100,18 @@ def message(lock_name: str) -> str:
     return f"{lock_name} answers the request"
 
 
-def remember(question: str, *, files: Iterable[str], root: str, since: int) -> None:
+def remember(
+    question: str, *, files: Iterable[str], root: str, since: int, folders: Iterable[str] = ()
+) -> None:
     """Keep the answer to a question about the project in ``root``, asked from here.
 
     ``files`` are all that were read; what else there could be (another pyproject.toml on the way
-    up, a ``.python-version``) shows in the folders.
+    up, a ``.python-version``) shows in the folders, and in more ``folders`` that were looked into.
     """
     from envlock.io import unchanged
 
     files = list(files)
-    folders = {os.path.dirname(file) for file in files}
+    folders = {*folders, *(os.path.dirname(file) for file in files)}
     folder = os.getcwd()
     while True:
         folders.add(folder)

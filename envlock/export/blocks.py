@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from envlock.export.marks import resaid
+
 _BLOCK = re.compile(rb"^[ \t]*(?:#|//) >>> envlock\n.*?^[ \t]*(?:#|//) <<< envlock$", re.M | re.S)
 
 
@@ -15,12 +17,18 @@ def renewed(there: bytes, made: bytes) -> bytes | None:
         made: as an export makes it.
 
     Returns:
-        ``made``, where it has no marks; else ``there`` with what ``made`` has between them; None
-        where ``there`` has lost its marks or has several pairs.
+        ``made``, where it has no marks; else ``there`` with what ``made`` has between them, and its
+        command; None where ``there`` has lost its marks or has several pairs.
     """
-    wanted = _BLOCK.findall(made)
-    if len(wanted) != 1:
+    wanted = block(made)
+    if wanted is None:
         return made
-    if len(_BLOCK.findall(there)) != 1:
+    if block(there) is None:
         return None
-    return _BLOCK.sub(lambda _: wanted[0], there)
+    return resaid(_BLOCK.sub(lambda _: wanted, there), made)
+
+
+def block(content: bytes) -> bytes | None:
+    """What stands between the two marks, with them; None where there is not exactly one pair."""
+    found = _BLOCK.findall(content)
+    return found[0] if len(found) == 1 else None

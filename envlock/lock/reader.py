@@ -48,6 +48,34 @@ class NewerFormatError(UsageError):
     """The file was made by a later envlock, whose meaning this one cannot know."""
 
 
+class EditedLockError(VerificationError):
+    """A lock whose content is not what its own digests say.
+
+    ``lock`` is the content; ``keys`` name the digests that do not fit, below ``[tool.envlock]``;
+    ``declared`` and ``content`` are the first one's, as stated and as computed.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        *,
+        lock: Lock,
+        keys: tuple[str, ...],
+        declared: str | None,
+        content: str | None,
+    ) -> None:
+        super().__init__(
+            f"{_TOOL}.{keys[0]} says {declared}, the content gives {content}:"
+            " the file was edited or damaged",
+            where=where,
+            remedy=RELOCK,
+        )
+        self.lock = lock
+        self.keys = keys
+        self.declared = declared
+        self.content = content
+
+
 class Reader:
     """Reads parts of one lockfile; keeps its name for the errors."""
 
@@ -327,20 +355,22 @@ class Reader:
         if not isinstance(digests, dict):
             raise self.wrong(f"{_TOOL}.digests", "a table")
         # A branch that the lock does not have is None on both sides.
-        for key, declared, content in (
+        held = (
             ("environment-hash", self.text(tool, "environment-hash"), found.root),
             ("digests.python", digests.get("python"), found.python),
             ("digests.os", digests.get("os"), found.os),
             ("digests.toolchain", digests.get("toolchain"), found.toolchain),
             ("request.digest", tool["request"].get("digest"), request_digest(lock.request)),
-        ):
-            if declared != content:
-                raise VerificationError(
-                    f"{_TOOL}.{key} says {declared}, the content gives {content}:"
-                    " the file was edited or damaged",
-                    where=self.where,
-                    remedy=RELOCK,
-                )
+        )
+        wrong = [one for one in held if one[1] != one[2]]
+        if wrong:
+            raise EditedLockError(
+                self.where,
+                lock=lock,
+                keys=tuple(key for key, _, _ in wrong),
+                declared=wrong[0][1],
+                content=wrong[0][2],
+            )
 
 
 def _directory(table: Table) -> Directory:

@@ -122,7 +122,7 @@ def synced(fresh: Project) -> Project:
 def test_no_drift_is_said_again_at_once(synced: Project, options: tuple[str, ...]) -> None:
     code, how, said = ask(synced, "check", *options)
     assert (code, how) == (0, "whole")
-    assert said.startswith("no drift: env1-")
+    assert said.startswith("no drift from env1-")
     assert ask(synced, "check", *options) == (0, "quick", said)
     assert ask(synced, "check", "-q", *options) == (0, "quick", "")
     assert ask(synced, "check", *options, "--paranoid") == (0, "whole", said)

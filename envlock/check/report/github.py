@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from envlock.check.drift import Drift, Severity
+from envlock.check.drift import MEANINGS, Drift, Severity
 from envlock.check.report.outcome import Outcome, sentence
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
@@ -14,13 +14,15 @@ def write(outcome: Outcome) -> str:
 
 
 def _line(outcome: Outcome, found: Drift) -> str:
+    file, line = outcome.place(found)
     properties = {
-        "file": outcome.lock,
-        "line": str(outcome.line(found)),
+        "file": file,
+        "line": str(line),
         "title": f"{found.code} {found.name}",
     }
     shown = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
-    text = f"{found.subject}: {sentence(found)} (to repair it: {found.remedy})"
+    told = sentence(found) or MEANINGS[found.code].summary
+    text = f"{found.subject}: {told} (to repair it: {found.remedy})"
     return f"::{_COMMANDS[found.severity]} {shown}::{_data(text)}"
 
 

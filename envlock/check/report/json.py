@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from envlock.check.drift import Drift
+from envlock.check.drift import Drift, Layer
 from envlock.check.report.outcome import Outcome
 from envlock.project.check_settings import Ignore
 
@@ -16,6 +16,7 @@ def write(outcome: Outcome) -> str:
     value = {
         "lock": outcome.lock.rpartition("/")[2],
         "environment-hash": outcome.environment_hash,
+        "compared": [layer for layer in Layer if layer in outcome.compared],
         "ok": not judged.failed,
         "drift": [_entry(d) for d in judged.drift],
         "ignored": accepted,
@@ -40,6 +41,7 @@ def _entry(found: Drift) -> dict[str, object]:
     return {
         "cause": found.cause,
         "code": found.code,
+        "diff": found.diff,
         "expected": found.expected,
         "found": found.found,
         "ids": list(found.ids),

@@ -57,7 +57,8 @@ def _case(layer: Layer, found: Drift) -> Element:
     told = _text(sentence(found))
     if found.severity is Severity.ERROR:
         failure = SubElement(case, "failure", message=told or found.name, type=found.name)
-        failure.text = _text(f"{told}\nto repair it: {found.remedy}")
+        diff = f"\n{found.diff}" if found.diff else ""
+        failure.text = _text(f"{told}\nto repair it: {found.remedy}{diff}")
     else:
         SubElement(case, "system-out").text = f"{found.severity}: {told}"
     return case

@@ -16,12 +16,13 @@ def write(outcome: Outcome) -> str:
     judged = outcome.judged
     state = "differs from" if judged.failed else "is as in"
     lines = [f"## The environment {state} {_escaped(outcome.lock)}", ""]
-    lines += [f"`{outcome.environment_hash}`, {outcome.packages} packages", ""]
+    lines += [f"`{outcome.environment_hash}`: {_escaped(', '.join(outcome.scope))}", ""]
     for layer in Layer:
         found = outcome.of(layer)
         if found:
             lines += [f"### {TITLES[layer]}", "", "| code | subject | difference | remedy |"]
             lines += ["|---|---|---|---|", *map(_row, found), ""]
+            lines += [line for d in found if d.diff for line in _fenced(d.diff)]
     if judged.accepted:
         lines += ["### Accepted", "", "| code | subject | reason |", "|---|---|---|"]
         lines += [
@@ -43,6 +44,12 @@ def _row(found: Drift) -> str:
     if found.severity != "error":
         told = f"{found.severity}: {told}"
     return _cells(_link(found), _escaped(found.subject), told, _escaped(found.remedy))
+
+
+def _fenced(diff: str) -> list[str]:
+    """A diff as a block of code that nothing in it can end."""
+    fence = "`" * (max((len(ticks) for ticks in re.findall("`+", diff)), default=2) + 1)
+    return [f"{fence if len(fence) > 2 else '```'}diff", *diff.splitlines(), fence, ""]
 
 
 def _link(found: Drift) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 
-from envlock.check.drift import Drift, Layer, Severity
+from envlock.check.drift import Code, Drift, Layer, Severity
 from envlock.check.policy import Judged
 
 FORMATS = ("github", "json", "junit", "markdown", "sarif")
@@ -14,6 +15,7 @@ FORMATS = ("github", "json", "junit", "markdown", "sarif")
 
 PAGE = "https://github.com/envlock/envlock/blob/main/docs/checks.md"
 
+_HUNK = re.compile(r"@@ -([0-9]+)")
 _RANK = {severity: rank for rank, severity in enumerate(Severity)}
 
 
@@ -21,16 +23,16 @@ _RANK = {severity: rank for rank, severity in enumerate(Severity)}
 class Outcome:
     """One check.
 
-    ``lock`` is the lockfile's path as it is shown (relative, POSIX separators), ``packages`` how
-    many it has, ``compared`` the layers that were compared, ``lines`` where a package begins in
-    the lockfile (from 1).
+    ``lock`` is the lockfile's path as it is shown (relative, POSIX separators), ``compared`` the
+    layers that were compared, ``scope`` the same in words, ``lines`` where a package begins in the
+    lockfile (from 1).
     """
 
     lock: str
     environment_hash: str
-    packages: int
     judged: Judged
     compared: frozenset[Layer]
+    scope: tuple[str, ...]
     lines: Mapping[str, int]
 
     def of(self, layer: Layer) -> tuple[Drift, ...]:
@@ -38,9 +40,13 @@ class Outcome:
         found = (d for d in self.judged.drift if d.layer is layer)
         return tuple(sorted(found, key=lambda d: _RANK[d.severity]))
 
-    def line(self, found: Drift) -> int:
-        """The line of the lockfile that a difference is about; 1 where no line is."""
-        return self.lines.get(found.subject, 1)
+    def place(self, found: Drift) -> tuple[str, int]:
+        """The file (shown as the lock) and line that a difference is about: of the lockfile, or of
+        an exported file; line 1 where no line is."""
+        if found.layer is not Layer.EXPORTS:
+            return self.lock, self.lines.get(found.subject, 1)
+        folder, slash, _ = self.lock.rpartition("/")
+        return f"{folder}{slash}{found.subject}", first_line(found.diff)
 
 
 def render(name: str, outcome: Outcome) -> str:
@@ -50,10 +56,28 @@ def render(name: str, outcome: Outcome) -> str:
     return write(outcome)
 
 
+def first_line(diff: str | None) -> int:
+    """The first line that a unified diff changes, counted in the old file; 1 without any."""
+    line = 0
+    for text in (diff or "").splitlines():
+        match = _HUNK.match(text)
+        if match:
+            line = int(match[1])
+        elif line and text.startswith(("-", "+")):
+            break
+        elif line:
+            line += 1
+    return max(line, 1)
+
+
 def sentence(found: Drift) -> str:
     """A difference in words: what was expected, what is there, why."""
-    if found.layer is Layer.REQUEST:
+    if found.code is Code.LOCK_EDITED:
+        text = _edit(found)
+    elif found.layer is Layer.REQUEST:
         text = _request_difference(found)
+    elif found.code is Code.EXPORT_OUTDATED and found.found is not None:
+        text = f"made from {found.found}, the lock is {found.expected}"
     elif found.expected is None:
         text = f"found {found.found}" if found.found else ""
     elif found.found is None:
@@ -69,6 +93,12 @@ def _request_difference(found: Drift) -> str:
     if found.found is None:
         return f"{found.expected} was removed"
     return f"was {found.expected}, is now {found.found}"
+
+
+def _edit(found: Drift) -> str:
+    if found.cause is None:
+        return f"its version is {found.found}, its files are of {found.expected}"
+    return f"says {found.expected}, its content gives {found.found}"
 
 
 def anchor(found: Drift) -> str:

@@ -54,9 +54,10 @@ def _rule(code: Code) -> dict[str, Any]:
 
 def _result(outcome: Outcome, found: Drift) -> dict[str, Any]:
     text = f"{found.subject}: {sentence(found) or MEANINGS[found.code].summary}"
+    file, line = outcome.place(found)
     place = {
-        "artifactLocation": {"uri": _uri(outcome.lock)},
-        "region": {"startLine": outcome.line(found)},
+        "artifactLocation": {"uri": _uri(file)},
+        "region": {"startLine": line},
     }
     logical = {"name": found.subject, "kind": found.layer}
     # Of the subject alone: it stays one alert while what is found changes.

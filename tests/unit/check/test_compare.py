@@ -244,6 +244,7 @@ def test_the_request_is_compared_field_by_field() -> None:
 def test_every_code_has_a_meaning_and_says_its_layer() -> None:
     prefixes = {Layer.REQUEST: "RQ", Layer.PYTHON: "PY", Layer.OS: "OS", Layer.NIX: "NX"}
     prefixes |= {Layer.IMAGE: "IM", Layer.INDEX: "IX", Layer.ADVISORIES: "AD"}
+    prefixes[Layer.EXPORTS] = "EX"
     assert set(MEANINGS) == set(Code)
     assert all(code.value.startswith(prefixes[m.layer]) for code, m in MEANINGS.items())
     assert len({m.name for m in MEANINGS.values()}) == len(Code)

@@ -43,7 +43,7 @@ def outcome(*found: Drift, accepted: tuple[Drift, ...] = ()) -> Outcome:
     return Outcome(
         lock="sub dir/pylock.toml",
         environment_hash="env1-" + "0" * 64,
-        packages=3,
+        scope=("the project", "3 Python packages"),
         judged=Judged(
             drift=found, accepted=tuple(Accepted(drift=d, ignore=IGNORE) for d in accepted)
         ),
@@ -205,7 +205,8 @@ def test_whatever_is_found_every_format_is_whole(found: tuple[Drift, ...]) -> No
     assert _junit(render("junit", some)).failures == failed
     commands = _commands(render("github", some))
     assert [text for _, _, text in commands] == [
-        f"{d.subject}: {sentence(d)} (to repair it: {d.remedy})" for d in found
+        f"{d.subject}: {sentence(d) or MEANINGS[d.code].summary} (to repair it: {d.remedy})"
+        for d in found
     ]
     rows = _tables(render("markdown", some))
     assert len(rows) == len(found) + len(found[:1])

@@ -58,6 +58,7 @@ def test_no_environment_is_drift_with_a_remedy(envlock: Any) -> None:
             "found": None,
             "ids": [],
             "cause": None,
+            "diff": None,
             "remedy": "envlock sync",
             "severity": "error",
         }
@@ -186,3 +187,48 @@ def test_the_line_of_a_package() -> None:
     for name, number in package_lines(text).items():
         assert lines[number - 1] == f'name = "{name}"'
     assert set(package_lines(text)) == {"aa", "bb"}
+
+
+def _edited(folder: Path, before: str, after: str) -> None:
+    path = folder / "pylock.toml"
+    assert path.read_text().count(before) >= 1
+    path.write_text(path.read_text().replace(before, after, 1))
+
+
+def test_a_pin_bumped_by_hand_is_told_alone_with_its_package(envlock: Any, folder: Path) -> None:
+    (folder / "pylock.toml").write_text(codec.dump(lock_for_here("bb")))
+    _edited(folder, '"aa"\nversion = "1.0"\n', '"aa"\nversion = "1.1"\n')
+    ran = envlock("check", "--json")
+    assert (ran.code, ran.json["compared"]) == (1, ["request"])
+    [found] = ran.json["drift"]
+    told = ("RQ002", "aa", "1.0", "1.1")
+    assert (found["code"], found["subject"], found["expected"], found["found"]) == told
+    ran = envlock("check", "--format", "github")
+    line = package_lines((folder / "pylock.toml").read_text())["aa"]
+    assert (
+        f"file=pylock.toml,line={line},title=RQ002 lock-edited::aa: its version is 1.1" in ran.out
+    )
+    assert envlock("sync").code == 2
+
+
+def test_an_edited_digest_is_told_with_the_part_it_is_in(envlock: Any, folder: Path) -> None:
+    (folder / "pylock.toml").write_text(codec.dump(lock_for_here("aa")))
+    _edited(folder, "a" * 64, "a" * 63 + "0")
+    [found] = envlock("check", "--json").json["drift"]
+    assert (found["code"], found["subject"]) == ("RQ002", "pylock.toml")
+    assert found["cause"] == "edited: python"
+    out = envlock("check").out.splitlines()
+    assert out[0] == "the lock was edited, so nothing was compared with it"
+
+
+def test_an_edited_lock_cannot_be_accepted(envlock: Any, folder: Path) -> None:
+    (folder / "pylock.toml").write_text(codec.dump(lock_for_here("aa")))
+    _edited(folder, '"aa"\nversion = "1.0"\n', '"aa"\nversion = "1.1"\n')
+    (folder / "requirements.in").rename(folder / "kept.in")
+    (folder / "pyproject.toml").write_text(
+        '[project]\nname = "x"\nversion = "1"\ndependencies = ["aa"]\n'
+        '[tool.envlock.check]\nseverity = { RQ002 = "note" }\n'
+    )
+    ran = envlock("check")
+    assert (ran.code, "not consistent with package version" in ran.err) == (2, True)
+    assert envlock("check", "--portable").code == 2

@@ -15,7 +15,7 @@ def test_a_code_by_number_or_name(envlock: Any) -> None:
     ran = envlock("explain", "PY003")
     assert ran.code == 0
     assert ran.out.startswith("PY003 other-version: A package is installed in another version")
-    for part in ("comes about: ", "remedy: envlock sync\n", 'code = "PY003"'):
+    for part in ("cause: ", "remedy: envlock sync\n", 'code = "PY003"'):
         assert part in ran.out
     assert envlock("explain", "other-version").out == ran.out
 

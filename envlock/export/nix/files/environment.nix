@@ -1,4 +1,4 @@
-# Made by envlock. The same file for every lock: what is built stands in env.json.
+# Made by envlock; make it again with `envlock export nix`. What is built stands in env.json.
 { env, legacyPackages }:
 let
   inherit (builtins) concatMap concatStringsSep filter foldl' head isAttrs listToAttrs map seq toJSON tryEval;
