@@ -214,10 +214,15 @@ class Index:
             table = self._read(store, kind, part, name)
             if table is None:
                 continue
+            try:
+                columns, found = _columns(table), facts_of(table)
+            except (AttributeError, TypeError, KeyError):
+                self._damaged(store, kind, part, name, ValueError("no record of a run"))
+                continue
             number += 1
-            rows.append((number, name, store.name, kind, part, *_columns(table)))
+            rows.append((number, name, store.name, kind, part, *columns))
             started = str(table.get("started", ""))
-            facts += [(fact, started, number) for fact in facts_of(table)]
+            facts += [(fact, started, number) for fact in found]
         self._db.executemany("INSERT INTO runs VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", rows)
         self._db.executemany("INSERT INTO facts VALUES (?, ?, ?)", facts)
         if self._one("SELECT 1 FROM events LIMIT 1"):

@@ -321,7 +321,12 @@ class _Run:
             facts["series-sha256"] = self._keep(json.dumps(series, sort_keys=True).encode())
         if self.problems:
             facts["problems"] = self.problems
+        parameters = facts.pop("parameters")
         facts = self.hider.tree(facts)
+        facts["parameters"] = {
+            self.hider.text(name): one | {"value": self.hider.value(name, one["value"])}
+            for name, one in parameters.items()
+        }
         if self.hider.hidden:
             facts["hidden"] = self.hider.hidden
         kept = finish(self.store, self.place, self.id, dump(facts), self.hooks.say)

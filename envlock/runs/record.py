@@ -65,6 +65,12 @@ def parse(content: bytes, *, where: str) -> dict[str, Any]:
     number = table.get("format")
     if not isinstance(number, int) or number > FORMAT:
         raise UsageError(f"format {number!r} is not known", where=where, remedy="upgrade envlock")
+    if isinstance(table.get("parameters"), dict):
+        # Once, what looked like a secret was a mere word.
+        table["parameters"] = {
+            name: one if isinstance(one, dict) else {"from": "", "value": one}
+            for name, one in table["parameters"].items()
+        }
     return table
 
 

@@ -128,6 +128,19 @@ def test_why_two_runs_differ(folder: Folder) -> None:
     assert folder.json("runs", "diff", "last", "last")["differences"] == []
 
 
+def test_a_secret_parameter_hides_no_run(folder: Folder) -> None:
+    folder.run("true", options=["--param", "password=tr0ub4dor", "--param", "n=1"])
+    made = folder.last()
+    assert made["parameters"]["password"] == {"value": "<hidden>", "from": "given"}
+    assert made["hidden"] == 1
+    record(folder, 1, parameters={"password": "<hidden>"})
+    assert len(listed(folder)) == 2
+    for named in ("last", "last~1"):
+        shown = folder.json("runs", "show", named)["parameters"]["password"]["value"]
+        assert shown == "<hidden>"
+    assert listed(folder, "--param", "n=1") == [made["id"]]
+
+
 def test_an_index_that_is_damaged_or_lost_is_made_again(folder: Folder) -> None:
     names = [record(folder, n) for n in range(3)]
     expected = names[::-1]
@@ -159,10 +172,12 @@ def test_a_damaged_record_is_named_and_hides_no_other(folder: Folder) -> None:
     paths = {path.stem: path for path in folder.files()}
     paths[b].write_text('{"id": ')
     paths[c].write_text(json.dumps({"id": c, "format": 99}))
+    d = record(folder, 3, parameters=["no", "table"])
     done = folder.envlock("runs", "list", "--json")
     assert [one["id"] for one in json.loads(done.stdout)["runs"]] == [a]
     assert f"{b} cannot be read".encode() in done.stderr
     assert b"format 99 is not known" in done.stderr
+    assert f"{d} cannot be read: no record".encode() in done.stderr
 
 
 def test_branches_merge(folder: Folder) -> None:
