@@ -285,7 +285,7 @@ def test_an_interrupt_ends_it_with_all_that_runs(project: Project, index: Loopba
         assert time.monotonic() < deadline
         time.sleep(0.1)
         hook = re.search(
-            r"(envlock-hook-\w+)/environment/bin/python -I", running("--ppid", str(envlock.pid))
+            r"(envlock-hook-\w+)/environment/bin/python -s", running("--ppid", str(envlock.pid))
         )
     envlock.send_signal(signal.SIGINT)
     said = envlock.communicate(timeout=20)[1]

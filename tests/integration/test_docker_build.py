@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from support.buildah import Buildah
 from support.index import LoopbackIndex
+from support.packages import NEAR_PROJECT, make_wheel, toy_backend, toy_sdist
 from support.project import Project
 from support.real_debs import OLD as DAY
 from support.real_debs import OLD_STATE, real_debs
@@ -37,6 +38,13 @@ NEEDLESS = (
     "/usr/share/man/*",
     "/usr/share/zoneinfo/*",
 )
+DELTA = make_wheel("delta", "1.0")
+OWN = """\
+[project]
+name = "own"
+version = "3"
+scripts = {own-tool = "own:main"}
+"""
 VERIFY = "/usr/share/envlock/verify.py"
 
 
@@ -63,6 +71,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         # What runs whenever Python starts, and bytecode that a wheel brings itself.
         files = {"beta.pth": "import beta_hook\n", "beta_hook.py": "", HOOK_BYTECODE: b"some"}
         index.add("beta", "2.0", upload_time="2024-05-01", files=files)
+        # Without a wheel: built with what is locked for that.
+        index.add("helper", "1.0", "2024-01-01")
+        index.add("toyback", "1.0", "2024-01-01", files=toy_backend("helper"))
+        index.add("toyback", "2.0", "2024-08-01", files={"toyback/__init__.py": "1 // 0"})
+        told = "import os; text = f'place = {os.getcwd()!r}'"
+        built = toy_sdist("gamma", "1.0", code=told)
+        index.add("gamma", "1.0", "2024-01-01", sdist=True, files=built)
         base = base_image(folder, archive, address)
         old, new = locks(folder / "project", index, archive, base)
         yield World(archive=archive, old=old, new=new)
@@ -113,14 +128,33 @@ def locks(
         "libraries": False,
     }
     settings = {"targets": ["linux/amd64"], "python": "3.11", "os": os, "image": {"base": base}}
-    project = Project(root, index).write("alpha", settings=settings)
+    settings |= {"sources": True, "requirements": ["local.txt"]}
+    settings["allow-undated"] = [f"wheels/{DELTA[0]}", "libs/near"]
+    local_files(root)
+    (root / "local.txt").write_text(f"./wheels/{DELTA[0]}\n-e ./libs/near\n")
+    project = Project(root, index).write("alpha", "gamma", settings=settings)
     return project.lock(as_of=OLD), project.lock(as_of=NEW)
+
+
+def local_files(root: Path) -> None:
+    """What the lock has of the project's own folder: a wheel, and a package of its own."""
+    (root / "wheels").mkdir()
+    (root / "wheels" / DELTA[0]).write_bytes(DELTA[1])
+    near = root / "libs" / "near" / "src" / "near"
+    near.mkdir(parents=True)
+    (near / "__init__.py").write_text("def main(): print('near')\n")
+    (root / "libs" / "near" / "pyproject.toml").write_text(NEAR_PROJECT)
 
 
 def project_files(root: Path, lock: Lock) -> None:
     """The project's own files and the exported ones, as the process's umask has them."""
     (root / "src").mkdir(parents=True)
-    (root / "src" / "own.py").write_text("import alpha, beta\nprint('own', beta.__version__)\n")
+    local_files(root)
+    (root / "pyproject.toml").write_text(OWN)
+    (root / "src" / "own.py").write_text(
+        "import alpha, beta\n\ndef main():\n    print('own', beta.__version__)\n\n"
+        "if __name__ == '__main__':\n    main()\n"
+    )
     (root / ".env").write_text("SECRET=1\n")
     (root / "data.csv").write_text("1\n")
     for path, content in DockerExporter().export(lock).items():
@@ -206,12 +240,26 @@ def locked(lock: Lock) -> dict[str, str]:
 
 def test_it_runs_and_holds_what_is_locked(new: Built, world: World) -> None:
     assert new.run("python", "-m", "own") == "own 2.0\n"
+    assert new.run("own-tool") == "own 2.0\n"
+    assert new.run("near-tool") == "near\n"
+    code = "import delta, gamma, importlib.metadata as m; print(gamma.place, m.version('own'))"
+    assert (
+        new.run("python", "-c", code)
+        == "/tmp/envlock-build/sources/gamma/envlock-build/gamma-1.0 3\n"
+    )
     assert new.run("id", "-u") == "65532\n"
     there = installed(new)
     assert {name: there[name] for name in locked(world.new)} == locked(world.new)
     assert new.run("python", VERIFY) == "everything is as locked\n"
-    assert new.run("find", "/app", "-printf", "%P %m %u\n").splitlines() == [
+    assert sorted(new.run("find", "/app", "-printf", "%P %m %u\n").splitlines()) == [
         " 755 app",
+        "libs 755 app",
+        "libs/near 755 app",
+        "libs/near/pyproject.toml 644 app",
+        "libs/near/src 755 app",
+        "libs/near/src/near 755 app",
+        "libs/near/src/near/__init__.py 644 app",
+        "pyproject.toml 644 app",
         "src 755 app",
         "src/own.py 644 app",
     ]

@@ -124,12 +124,22 @@ for d in m.distributions():
     print(d.metadata["Name"], d.version, d.read_text("INSTALLER").strip(), len(d.files) > 3)
 """
     said = images.inside(world.root, "python", "-c", code).splitlines()
-    assert sorted(said) == ["hello 1 envlock True", "native 2 envlock True"]
+    assert sorted(said) == [
+        "gamma 1.0 envlock True",
+        "hello 1 envlock True",
+        "native 2 envlock True",
+        "near 1 envlock True",
+        "sample 1 envlock True",
+    ]
 
 
 def test_the_projects_files_are_those_that_git_tracks(world: World) -> None:
     found = images.listing(world.root / "app")
     assert {path: rest[:3] for path, rest in found.items()} == {
+        "libs": ("d", "755", "0:0"),
+        "libs/near": ("d", "755", "0:0"),
+        "libs/near/near.py": ("f", "644", "0:0"),
+        "libs/near/pyproject.toml": ("f", "644", "0:0"),
         "link": ("l", "777", "0:0"),
         "pack": ("d", "755", "0:0"),
         "pack/run.sh": ("f", "755", "0:0"),
@@ -137,6 +147,12 @@ def test_the_projects_files_are_those_that_git_tracks(world: World) -> None:
         "tool.py": ("f", "644", "0:0"),
     }
     assert images.inside(world.root, "/app/link") == "run\n"
+
+
+def test_the_projects_programs_are_there_and_what_had_no_wheel(world: World) -> None:
+    assert images.inside(world.root, "sample", user="app:app") == "the project\nsample\n"
+    assert images.inside(world.root, "near-tool") == "near\n"
+    assert images.inside(world.root, "python", "-c", "import gamma; print(gamma.made)") == "True\n"
 
 
 # --- the same bytes ---

@@ -11,6 +11,7 @@ from typing import Any
 
 from support import images
 from support.index import LoopbackIndex
+from support.packages import NEAR_PROJECT, toy_backend, toy_sdist
 from support.project import Project
 from support.real_debs import real_debs
 from support.snapshot import SnapshotServer
@@ -66,6 +67,12 @@ def image_world(folder: Path) -> Iterator[World]:
         )
         for tag in ("cp311-cp311-manylinux_2_17_x86_64", "cp311-cp311-manylinux_2_39_x86_64"):
             index.add("native", "2", "2024-01-01", tag=tag, files={f"native/{tag}.so": NATIVE})
+        # What has no wheel is built with what is locked for that.
+        index.add("helper", "1", "2024-01-01")
+        index.add("toyback", "1", "2024-01-01", files=toy_backend("helper"))
+        index.add("toyback", "2", "2024-08-01", files={"toyback/__init__.py": "1 // 0"})
+        built = toy_sdist("gamma", "1.0", code="text = 'made = True'")
+        index.add("gamma", "1.0", "2024-01-01", sdist=True, files=built)
         project = Project(root, index, {"ENVLOCK_CACHE_DIR": str(folder / "cache")})
         (root / "archive.pgp").write_bytes(signer().public)
         os_settings = {
@@ -74,17 +81,23 @@ def image_world(folder: Path) -> Iterator[World]:
             "keyring": "archive.pgp",
             "mirrors": [archive.template],
         }
-        project.write(
-            "hello", settings={"targets": ["linux/amd64"], "python": "3.11", "os": os_settings}
-        )
-        (root / "tool.py").write_text("print('the project')\n")
+        settings = {"targets": ["linux/amd64"], "python": "3.11", "os": os_settings}
+        settings |= {"sources": True, "requirements": ["local.txt"], "allow-undated": ["libs/near"]}
+        project.write("hello", "gamma", settings=settings)
+        with (root / "pyproject.toml").open("a") as file:
+            file.write("\n[project.scripts]\nsample = 'tool:main'\n")
+        (root / "local.txt").write_text("-e ./libs/near\n")
+        (root / "libs" / "near").mkdir(parents=True)
+        (root / "libs" / "near" / "pyproject.toml").write_text(NEAR_PROJECT)
+        (root / "libs" / "near" / "near.py").write_text("def main(): print('near')\n")
+        (root / "tool.py").write_text("def main(): print('sample')\nprint('the project')\n")
         (root / "secret.env").write_text("PASSWORD=x\n")
         (root / "pack").mkdir()
         (root / "pack" / "run.sh").write_text("#!/bin/sh\necho run\n")
         (root / "pack" / "run.sh").chmod(0o755)
         (root / "link").symlink_to("pack/run.sh")
         run(["git", "init", "-q"], cwd=root)
-        run(["git", "add", "tool.py", "pack", "link", "pyproject.toml"], cwd=root)
+        run(["git", "add", "libs", "tool.py", "pack", "link", "pyproject.toml"], cwd=root)
         project.lock(as_of="2024-06-02")
         done = project.run("build", "image", "--output", "image", "--json")
         assert done.returncode == 0, done.stderr

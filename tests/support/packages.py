@@ -293,3 +293,58 @@ def tar_gz(contents: Mapping[str, bytes]) -> bytes:
 
 def _bytes(text: str | bytes) -> bytes:
     return text.encode() if isinstance(text, str) else text
+
+
+TOY_BACKEND = '''\
+"""A build backend from an index: one module per wheel, in an order that differs."""
+import os, zipfile
+
+HELPED = {helper!r}
+
+
+def get_requires_for_build_wheel(settings=None):
+    return [HELPED] if HELPED else []
+
+
+def build_wheel(directory, settings=None, metadata_directory=None):
+    name, version, tag, code = open("toy.txt").read().split("|")
+    scope = {{"text": ""}}
+    exec(code, scope)
+    if HELPED:
+        __import__(HELPED)
+    stem = name + "-" + version
+    files = {{name + ".py": scope["text"]}}
+    info = stem + ".dist-info/"
+    files[info + "METADATA"] = "Metadata-Version: 2.1\\nName: %s\\nVersion: %s\\n" % (name, version)
+    files[info + "WHEEL"] = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: %s\\n" % tag
+    files[info + "RECORD"] = "".join(path + ",,\\n" for path in [*files, info + "RECORD"])
+    wheel = "%s-%s.whl" % (stem, tag)
+    with zipfile.ZipFile(os.path.join(directory, wheel), "w") as archive:
+        for path in sorted(files, key=lambda path: (hash(path), path)):
+            archive.writestr(path, files[path])
+    return wheel
+'''
+
+
+def toy_backend(helper: str = "") -> dict[str, str]:
+    """Files of the project ``toyback``; its hook asks for the project ``helper``, if given."""
+    return {"toyback/__init__.py": TOY_BACKEND.format(helper=helper)}
+
+
+def toy_sdist(name: str, version: str, tag: str = "py3-none-any", code: str = "") -> dict[str, str]:
+    """Files of an sdist that ``toyback`` builds; ``code`` runs then, and ``text`` is its module."""
+    system = '[build-system]\nrequires = ["toyback"]\nbuild-backend = "toyback"\n'
+    project = f'[project]\nname = "{name}"\nversion = "{version}"\n'
+    return {"pyproject.toml": system + project, "toy.txt": "|".join((name, version, tag, code))}
+
+
+NEAR_PROJECT = """\
+[project]
+name = "near"
+version = "1"
+scripts = {near-tool = "near:main"}
+[build-system]
+requires = []
+build-backend = "flit_core.buildapi"
+"""
+"""The pyproject.toml of a folder that a project has as a package of its own."""

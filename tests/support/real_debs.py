@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from support.apt_root import AptRoot
-from support.tiny_archive import Files, Signer, TinySuite
+from support.tiny_archive import Files, Signer, Source, TinySuite
 
 OLD = datetime(2024, 1, 1, 12, tzinfo=UTC)
 NEW = datetime(2024, 6, 1, 12, tzinfo=UTC)
@@ -51,6 +51,13 @@ class RealDeb:
         """As the mirror's index has it."""
         return self.text
 
+    @property
+    def source(self) -> Source:
+        """One of the right name, with other content."""
+        found = re.search(r"^Source: (\S+)(?: \((\S+)\))?$", self.text, re.M)
+        name, version = found.groups() if found else (self.name, None)
+        return Source(name=name, version=version or self.version)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealDebs:
@@ -61,8 +68,8 @@ class RealDebs:
 
     def states(self, key: Signer) -> Mapping[str, Mapping[str, Files]]:
         """Archive → timestamp → files: bookworm alone, and bookworm with security."""
-        main = TinySuite(name="bookworm", debs=self.old, date=OLD)
-        updates = TinySuite(name="bookworm-updates", date=OLD, suite="stable-updates")
+        main = TinySuite(name="bookworm", debs=self.old, sources=_sources(self.old), date=OLD)
+        updates = TinySuite(name="bookworm-updates", date=OLD, sources=(), suite="stable-updates")
         files = main.files(key) | updates.files(key)
         return {
             "debian": {OLD_STATE: files, NEW_STATE: files},
@@ -73,10 +80,16 @@ class RealDebs:
         }
 
 
+def _sources(debs: Iterable[RealDeb]) -> tuple[Source, ...]:
+    found = {(deb.source.name, deb.source.version): deb.source for deb in debs}
+    return tuple(found[key] for key in sorted(found))
+
+
 def _security(debs: tuple[RealDeb, ...], date: datetime) -> TinySuite:
     return TinySuite(
         name="bookworm-security",
         debs=debs,
+        sources=_sources(debs),
         date=date,
         suite="stable-security",
         prefix="updates/",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
@@ -33,7 +35,8 @@ _TEXTS = {
     "apptainer.def": "apptainer.def",
     "compose.yaml": "compose.yaml",
 }
-_SCRIPTS = ("os-packages.sh", "standalone.sh", "verify.py")
+_SCRIPTS = ("build.py", "os-packages.sh", "standalone.sh", "verify.py")
+_SHARED = ("build_wheel.py", "own_project.py")
 _LISTS = ("os-packages.txt", "standalone.txt")
 _FILTERS = {
     "dockerfile": dockerfile_string,
@@ -76,7 +79,12 @@ class DockerExporter:
             )
             for machine in made.machines
         }
+        files |= {
+            f"{FOLDER}/builds-{machine.name}.json": _json(machine.packages.as_json())
+            for machine in made.machines
+        }
         files |= {f"{FOLDER}/{name}": _script(name) for name in _SCRIPTS}
+        files |= {f"{FOLDER}/{name}": _script(name, "envlock.export") for name in _SHARED}
         # Empty ones, too: a list of an older lock must not stay.
         files |= {
             f"{FOLDER}/{name}": render(f"docker/{name}", _FILTERS, **values) for name in _LISTS
@@ -107,5 +115,9 @@ def _suggested(lock: Lock) -> str:
     return f"{lock.os.base}-slim" if distribution == "debian" else f"{distribution}:{release}"
 
 
-def _script(name: str) -> bytes:
-    return resources.files(__package__).joinpath("files", name).read_bytes()
+def _json(value: Mapping[str, object]) -> bytes:
+    return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode()
+
+
+def _script(name: str, package: str = f"{__package__}.files") -> bytes:
+    return resources.files(package).joinpath(name).read_bytes()

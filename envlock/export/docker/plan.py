@@ -6,17 +6,17 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
 from envlock.errors import UsageError
+from envlock.export.docker.packages import Packages, choose_packages
 from envlock.export.docker.text import word
 from envlock.lock.interpreter import StandalonePython
-from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.model import Lock
 from envlock.lock.os import OsArchive, OsLayer
 from envlock.lock.provider import provider, standalone
 from envlock.lock.selection import wanted_packages
-from envlock.lock.target import PLATFORMS, Target, wheel_tags
+from envlock.lock.target import PLATFORMS, Target
 from envlock.resolve.os.distribution import IMPORT_TIME, parse_base
 
 _UNQUOTED = "/+~:@!$&'()*,;="
@@ -40,14 +40,6 @@ class Deb:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wheels:
-    """An entry of ``requirements-MACHINE.txt``: a requirement, and the digests of its wheels."""
-
-    requirement: str
-    digests: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """What one architecture's image holds beside the OS packages.
 
@@ -57,7 +49,7 @@ class Machine:
     target: Target
     architecture: str
     name: str
-    wheels: tuple[Wheels, ...]
+    packages: Packages
     python: StandalonePython | None
 
 
@@ -75,6 +67,17 @@ class Plan:
     snapshots: str
     debs: tuple[Deb, ...]
     indexes: tuple[str, ...]
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The lock's local files that some machine's image needs, sorted."""
+        return tuple(sorted({path for machine in self.machines for path in machine.packages.given}))
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The project's own folders that are packages of the lock, sorted."""
+        paths = {path for machine in self.machines for _, path in machine.packages.folders}
+        return tuple(sorted(paths))
 
     @property
     def series(self) -> str:
@@ -97,10 +100,16 @@ def plan(lock: Lock, target: Target | None) -> Plan:
         os=None if layer is None else layer.base,
         snapshots="" if layer is None else _snapshots(layer),
         debs=() if layer is None else _debs(lock, layer, {m.architecture for m in machines}),
-        indexes=tuple(
-            sorted({p.index for t in targets for p in wanted_packages(lock, t) if p.index})
-        ),
+        indexes=_indexes(lock, machines),
     )
+
+
+def _indexes(lock: Lock, machines: tuple[Machine, ...]) -> tuple[str, ...]:
+    """Those that listed the packages, and what some of them are built with."""
+    packages = [p for machine in machines for p in wanted_packages(lock, machine.target)]
+    if any(machine.packages.sources for machine in machines):
+        packages += lock.build_packages
+    return tuple(sorted({package.index for package in packages if package.index}))
 
 
 def _targets(lock: Lock, target: Target | None) -> list[Target]:
@@ -156,54 +165,13 @@ def _needs_venv(layer: OsLayer, target: Target) -> None:
 
 
 def _machine(lock: Lock, target: Target) -> Machine:
-    packages = sorted(wanted_packages(lock, target), key=lambda p: p.sort_key)
     return Machine(
         target=target,
         architecture=target.platform.partition("/")[2],
         name=PLATFORMS[target.platform].platform_machine,
-        wheels=tuple(_wheels(package, target) for package in packages if not _project(package)),
+        packages=choose_packages(lock, target),
         python=standalone(lock, target),
     )
-
-
-def _project(package: PythonPackage) -> bool:
-    """Whether it is the project's own folder, which is copied into the image last."""
-    return package.directory is not None and package.directory.path in (".", "./")
-
-
-def _wheels(package: PythonPackage, target: Target) -> Wheels:
-    archive = package.archive
-    if archive is not None and archive.url is not None:
-        name = archive.url.partition("#")[0].rpartition("/")[2]
-        if name.endswith(".whl"):
-            requirement = f"{word(package.name)} @ {word(quote(archive.url, safe=_SAFE_URL))}"
-            return Wheels(requirement=requirement, digests=(archive.sha256,))
-    fitting = [file for file in package.wheels if _fits(file.name, target)]
-    for kind, there in (
-        ("comes from a repository", package.vcs),
-        ("is a source folder", package.directory),
-        ("is an archive of sources or a local file", archive),
-        ("is a local file", any(file.path for file in fitting)),
-        (f"has no wheel for {target.key}", not fitting),
-    ):
-        if there:
-            raise UsageError(
-                f"{package.name} {kind}: building it would use what is not locked",
-                remedy="take a release that has a wheel on an index, or install with"
-                " `envlock sync`",
-            )
-    return Wheels(
-        requirement=f"{word(package.name)}=={word(str(package.version))}",
-        digests=tuple(sorted(file.sha256 for file in fitting)),
-    )
-
-
-_SAFE_URL = "/:?#[]@!$&()+,;=%~-._"
-
-
-def _fits(name: str, target: Target) -> bool:
-    _name, _version, _build, tags = parse_wheel_filename(name)
-    return not wheel_tags(target).isdisjoint(tags)
 
 
 def _snapshots(layer: OsLayer) -> str:

@@ -7,6 +7,7 @@ import re
 from envlock.errors import UsageError
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_PLAIN_PATH = re.compile(r"[\w@%+=:,./ -]+")
 _WORD = re.compile(r"[!-~]+")
 # Grammar of the distribution specification; a tag is never here, since the digest decides.
 _IMAGE = re.compile(r"[a-z0-9]+(?:[._:/-]+[a-z0-9]+)*@sha256:[0-9a-f]{64}")
@@ -32,6 +33,18 @@ def image(pinned: str) -> str:
     if not _IMAGE.fullmatch(pinned):
         raise _unfit(pinned, "FROM")
     return pinned
+
+
+def context_path(text: str) -> str:
+    """``text`` as a path below the folder that is built from, in COPY and in .dockerignore.
+
+    Raises:
+        UsageError: it leads elsewhere, or holds what these would take for a pattern.
+    """
+    parts = text.split("/")
+    if not _PLAIN_PATH.fullmatch(text) or ".." in parts or text.startswith(("/", "#", "-")):
+        raise _unfit(text, "a Dockerfile as a path")
+    return text
 
 
 def line(text: str) -> str:

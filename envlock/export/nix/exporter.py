@@ -106,4 +106,6 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _static(name: str) -> bytes:
-    return resources.files(__package__).joinpath("files", name).read_bytes()
+    # What other exports have, too, is above this one.
+    places = (resources.files(f"{__package__}.files"), resources.files("envlock.export"))
+    return next(p for place in places if (p := place / name).is_file()).read_bytes()

@@ -177,9 +177,11 @@ def _python_steps(parts: Parts, wishes: Wishes, reporter: Reporter) -> list[_Ste
         steps.append(_Single(key, parts.interpreter_files, unpack_interpreter, set()))
 
     def install_wheels() -> Layer:
+        from envlock.realise.image.sources import make_wheel
         from envlock.realise.image.wheels import Interpreter, Wheel, write_layer
 
-        reporter.step(f"installing {len(parts.wheels)} wheels")
+        count = len(parts.wheels) + len(parts.sources)
+        reporter.step(f"installing {count} Python packages")
         wheels = [
             Wheel(
                 name=entry.file.name,
@@ -189,6 +191,12 @@ def _python_steps(parts: Parts, wishes: Wishes, reporter: Reporter) -> list[_Ste
             )
             for entry in parts.wheels
         ]
+        for source in parts.sources:
+            reporter.step(f"building {source.build.package} {source.build.version}")
+            made = make_wheel(source)
+            url = source.file.url if source.package.archive is not None else None
+            place = stored(made.sha256)
+            wheels.append(Wheel(name=made.name, path=place, sha256=source.file.sha256, url=url))
         path, series, version = python
         return write_layer(
             wheels,
@@ -203,6 +211,7 @@ def _python_steps(parts: Parts, wishes: Wishes, reporter: Reporter) -> list[_Ste
             [e.file.name, e.file.sha256, e.file.url if e.package.archive else None]
             for e in parts.wheels
         ],
+        "sources": [[e.identity, e.file.url if e.package.archive else None] for e in parts.sources],
     }
     key = Key(kind="wheels", content=content, compression=compression)
     steps.append(_Single(key, parts.wheel_files, install_wheels, set()))
@@ -225,13 +234,16 @@ def _own_steps(parts: Parts, wishes: Wishes, system: System) -> list[_Step]:
         steps.append(_Single(key, UsedFiles(), make_user, set()))
     files = wishes.project
     if files is not None:
+        from envlock.realise.image.project import installed_files, write_project
+
+        made = installed_files(files, parts.folders, parts.python[1])
 
         def copy_project() -> Layer:
-            from envlock.realise.image.project import write_project
-
-            return write_project(files, compression=wishes.compression)
+            return write_project(files, made, compression=wishes.compression)
 
         rows = [[file.name, file.kind, file.sha256] for file in files]
-        key = Key(kind="project", content={"files": rows}, compression=wishes.compression)
+        texts = [[path, file.content.decode(), file.program] for path, file in made.items()]
+        content = {"files": rows, "installed": texts}
+        key = Key(kind="project", content=content, compression=wishes.compression)
         steps.append(_Single(key, UsedFiles(), copy_project, set()))
     return steps

@@ -9,11 +9,13 @@ from packaging.version import Version
 from envlock.errors import UsageError
 from envlock.lock.artifacts import PythonFile, UsedFiles, best_wheel
 from envlock.lock.interpreter import StandalonePython
-from envlock.lock.model import Lock
+from envlock.lock.model import Lock, PythonPackage
 from envlock.lock.os import OsPackage
 from envlock.lock.provider import standalone
 from envlock.lock.selection import wanted_packages
 from envlock.lock.target import NEWEST_GLIBC_MINOR, Target, ranked_tags
+from envlock.lock.unbuilt import project_folder
+from envlock.realise.image.sources import Source, choose_source
 
 PREFIX = "opt/venv"
 """Where the environment is in the image."""
@@ -27,7 +29,9 @@ class Parts:
     """One target's image: packages of the base and beyond, its Python, and wheels.
 
     ``interpreter`` is an archive of Python, ``python`` the path, series and full version of the
-    interpreter that the environment uses; both None where only the OS is built.
+    interpreter that the environment uses; both None where only the OS is built. ``sources`` are
+    packages that have to be built first, ``folders`` those that are folders of the project, with
+    their paths in it.
     """
 
     target: Target
@@ -37,6 +41,8 @@ class Parts:
     interpreter: StandalonePython | None = None
     python: tuple[str, str, str] | None = None
     wheels: tuple[PythonFile, ...] = ()
+    sources: tuple[Source, ...] = ()
+    folders: tuple[tuple[PythonPackage, str], ...] = ()
 
     @property
     def os_files(self) -> UsedFiles:
@@ -45,8 +51,9 @@ class Parts:
 
     @property
     def wheel_files(self) -> UsedFiles:
-        """The wheels."""
-        return UsedFiles(python=self.wheels)
+        """The wheels, and what others are built from and with."""
+        built = (file for source in self.sources for file in source.files)
+        return UsedFiles(python=(*self.wheels, *built))
 
     @property
     def interpreter_files(self) -> UsedFiles:
@@ -92,8 +99,8 @@ def choose_parts(lock: Lock, target: Target, *, only_os: bool) -> Parts:
     """What goes into the image of a target.
 
     Raises:
-        UsageError: the lock does not say what the image's system or Python is, or a package has
-            no wheel.
+        UsageError: the lock does not say what the image's system or Python is, or how a package
+            without a wheel is built.
     """
     if lock.os is None:
         raise UsageError(
@@ -112,6 +119,8 @@ def choose_parts(lock: Lock, target: Target, *, only_os: bool) -> Parts:
         return parts
     build = standalone(lock, target)
     python = _interpreter(lock, target, own, build)
+    wheels, others = _wheels(lock, target, python[2], _glibc(own))
+    folders = [(package, project_folder(package)) for package in others if package.directory]
     return Parts(
         target=target,
         base=parts.base,
@@ -119,7 +128,9 @@ def choose_parts(lock: Lock, target: Target, *, only_os: bool) -> Parts:
         packages=parts.packages,
         interpreter=build,
         python=python,
-        wheels=_wheels(lock, target, python[2], _glibc(own)),
+        wheels=wheels,
+        sources=tuple(choose_source(lock, p, target) for p in others if not p.directory),
+        folders=tuple((package, path) for package, path in folders if path is not None),
     )
 
 
@@ -150,19 +161,16 @@ def _glibc(packages: list[OsPackage]) -> int:
     return NEWEST_GLIBC_MINOR
 
 
-def _wheels(lock: Lock, target: Target, version: str, glibc_minor: int) -> tuple[PythonFile, ...]:
+def _wheels(
+    lock: Lock, target: Target, version: str, glibc_minor: int
+) -> tuple[tuple[PythonFile, ...], tuple[PythonPackage, ...]]:
+    """The best wheel of each package, and the packages that have none."""
     ranks = {tag: rank for rank, tag in enumerate(ranked_tags(target, glibc_minor))}
     found, without = [], []
     for package in wanted_packages(lock, target, version):
         wheel = best_wheel(package, target, ranks)
         if wheel is None:
-            without.append(package.name + (f"=={package.version}" if package.version else ""))
+            without.append(package)
         else:
             found.append(PythonFile(package=package, file=wheel))
-    if without:
-        raise UsageError(
-            f"no locked wheel fits {target.key}: {', '.join(without)}",
-            remedy="an image is made from wheels alone: take a release that has one for this"
-            " platform, or install with `envlock sync`",
-        )
-    return tuple(found)
+    return tuple(found), tuple(without)

@@ -7,12 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import tomli
 
 from envlock.errors import SourceError, UsageError
+from envlock.export.own_project import File, Folder, installed
 from envlock.io import process
+from envlock.lock.model import PythonPackage
 from envlock.realise.image.layer import Layer, LayerWriter
+from envlock.realise.image.parts import PREFIX
 from envlock.realise.image.tree import Node, Tree, outside
 
 FOLDER = "app"
@@ -83,8 +90,61 @@ def _file(root: Path, name: str, mode: str) -> ProjectFile:
     return ProjectFile(name=name, kind=kind, path=path, sha256=content.hexdigest())
 
 
-def write_project(files: tuple[ProjectFile, ...], *, compression: str) -> Layer:
+def installed_files(
+    files: tuple[ProjectFile, ...], folders: Iterable[tuple[PythonPackage, str]], series: str
+) -> Mapping[str, File]:
+    """What makes the environment find the project, by path below its prefix: see ``own_project``.
+
+    Args:
+        files: the project's.
+        folders: packages of the lock that are folders of the project, with their paths in it.
+        series: of the image's Python, ``3.11``.
+
+    Raises:
+        UsageError: a pyproject.toml cannot be read, or a folder cannot be used unbuilt.
+    """
+    found = [Folder(f"/{FOLDER}", _pyproject(files, ""), [])]
+    for package, path in folders:
+        start = f"{path}/"
+        names = {
+            file.name[len(start) :].partition("/")[0]
+            for file in files
+            if file.name.startswith(start)
+        }
+        if not names:
+            raise UsageError(
+                f"{package.name} is the project's folder {path}, of which git tracks no file",
+                remedy=f"git add {path}",
+            )
+        pyproject = _pyproject(files, start)
+        found.append(
+            Folder(f"/{FOLDER}/{path}", pyproject, sorted(names), package.name, package.version)
+        )
+    try:
+        return installed(found, series)
+    except ValueError as error:
+        raise UsageError(
+            str(error), remedy="make it plain (docs/image.md), or ask for a wheel of it"
+        ) from None
+
+
+def _pyproject(files: tuple[ProjectFile, ...], start: str) -> Mapping[str, Any]:
+    """The pyproject.toml of a folder; empty where there is none."""
+    for file in files:
+        if file.name == f"{start}pyproject.toml" and file.kind != "link":
+            try:
+                return tomli.loads(file.path.read_text("utf-8"))
+            except (OSError, ValueError) as error:
+                raise UsageError(f"it cannot be read: {error}", where=file.name) from None
+    return {}
+
+
+def write_project(
+    files: tuple[ProjectFile, ...], made: Mapping[str, File], *, compression: str
+) -> Layer:
     """A layer with these files, all of root's and readable to everyone.
+
+    ``made`` are further ones, of the environment, by path below its prefix.
 
     Raises:
         UsageError: a file changes meanwhile.
@@ -112,4 +172,11 @@ def write_project(files: tuple[ProjectFile, ...], *, compression: str) -> Layer:
                 size = os.fstat(content.fileno()).st_size
                 mode = 0o755 if file.kind == "program" else 0o644
                 writer.file(path, content, size=size, mode=mode)
+        for name, own in made.items():
+            path = tree.place(f"{PREFIX}/{name}", "project")
+            for folder in tree.missing_folders(path):
+                tree.claim(folder, Node(kind="folder", owner="project"))
+                writer.folder(folder)
+            tree.claim(path, Node(kind="file", owner="project"))
+            writer.file(path, own.content, mode=0o755 if own.program else 0o644)
         return writer.settle()

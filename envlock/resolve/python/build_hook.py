@@ -12,9 +12,10 @@ import json
 import os
 import tempfile
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import tomli_w
 
@@ -30,6 +31,9 @@ from envlock.resolve.python.sdist import BuildSystemError, SourceFacts, requirem
 from envlock.resolve.python.sources import Sources
 
 HOOK_SECONDS = 300.0
+NOWHERE = Sources(indexes=())
+"""Where all files are at hand."""
+
 _SHOWN = 12
 
 # Any Python 3.6 or later runs it. The answer goes to a file: hooks print.
@@ -53,17 +57,33 @@ def without_network():
     except Exception:
         pass
 without_network()
+os.umask(0o022)
 sys.argv = ["setup.py"]
+sys.path[:] = [folder for folder in sys.path if folder]
 sys.path[:0] = [os.path.join(os.getcwd(), folder) for folder in job["backend-path"]]
 module, _, attributes = job["backend"].partition(":")
 backend = importlib.import_module(module)
 for name in attributes.split(".") if attributes else []:
     backend = getattr(backend, name)
-hook = getattr(backend, "get_requires_for_build_wheel", None)
-answer = None if hook is None else [str(item) for item in hook(None)]
+hook = getattr(backend, job["hook"], None)
+answer = None if hook is None else hook(*job["arguments"])
+if answer is not None and not isinstance(answer, str):
+    answer = [str(item) for item in answer]
 with open(job["answer"], "w") as file:
     json.dump(answer, file)
 """
+
+
+class Backend(Protocol):
+    """A build backend as ``[build-system]`` names it."""
+
+    @property
+    def backend(self) -> str:
+        """``module:object``."""
+
+    @property
+    def backend_path(self) -> tuple[str, ...]:
+        """Folders in the source tree that it is found in."""
 
 
 class HookFailedError(Exception):
@@ -144,34 +164,10 @@ def ask_backend(
     """
     with tempfile.TemporaryDirectory(prefix="envlock-hook-") as name:
         folder = Path(name)
-        program = _environment(folder, environment, python, surroundings.sources)
-        answer, log = folder / "answer", folder / "log"
-        job = {
-            "backend": facts.backend,
-            "backend-path": list(facts.backend_path),
-            "answer": str(answer),
-        }
-        code = run_confined(
-            [str(program), "-I", "-B", "-c", _RUNNER, json.dumps(job)],
-            cwd=tree,
-            env=_variables(folder),
-            log=log,
-            seconds=surroundings.seconds,
-            stop=surroundings.stop,
+        program = make_environment(folder, environment, python, surroundings.sources)
+        answer = run_hook(
+            facts, folder, tree, program, "get_requires_for_build_wheel", (None,), surroundings
         )
-        if code == 0 and answer.is_file():
-            return _read_answer(answer)
-        said = last_lines(log, _SHOWN)
-    ended = (
-        f"did not answer within {surroundings.seconds:g} seconds"
-        if code is None
-        else f"ended with exit code {code}"
-    )
-    raise HookFailedError(f"its build backend {facts.backend} {ended}" + (said and f":\n{said}"))
-
-
-def _read_answer(path: Path) -> tuple[str, ...] | None:
-    answer: Any = json.loads(path.read_text("utf-8"))
     if answer is None:
         return None
     try:
@@ -182,8 +178,65 @@ def _read_answer(path: Path) -> tuple[str, ...] | None:
         ) from None
 
 
-def _environment(folder: Path, lock: Lock, python: Interpreter, sources: Sources) -> Path:
-    """Make the virtual environment; its interpreter."""
+def run_hook(
+    backend: Backend,
+    folder: Path,
+    tree: Path,
+    program: Path,
+    hook: str,
+    arguments: Sequence[object],
+    surroundings: Surroundings,
+) -> Any:
+    """What a backend's hook returns: a text, or a list of texts; None where it has no such hook.
+
+    Args:
+        backend: which one.
+        folder: for its home and the like; empty of these.
+        tree: the unpacked source, which the hook may write to.
+        program: the interpreter to run it in.
+        hook: PEP 517's name of it.
+        arguments: what JSON can say.
+        surroundings: see there.
+
+    Raises:
+        HookFailedError: the backend fails or takes too long.
+    """
+    answer, log = folder / "answer", folder / "log"
+    job = {
+        "backend": backend.backend,
+        "backend-path": list(backend.backend_path),
+        "hook": hook,
+        "arguments": list(arguments),
+        "answer": str(answer),
+    }
+    code = run_confined(
+        # Not -I: it would forget PYTHONHASHSEED.
+        [str(program), "-s", "-B", "-c", _RUNNER, json.dumps(job)],
+        cwd=tree,
+        env=_variables(folder),
+        log=log,
+        seconds=surroundings.seconds,
+        stop=surroundings.stop,
+    )
+    if code == 0 and answer.is_file():
+        return json.loads(answer.read_text("utf-8"))
+    said = last_lines(log, _SHOWN)
+    ended = (
+        f"did not answer within {surroundings.seconds:g} seconds"
+        if code is None
+        else f"ended with exit code {code}"
+    )
+    raise HookFailedError(f"its build backend {backend.backend} {ended}" + (said and f":\n{said}"))
+
+
+def make_environment(folder: Path, lock: Lock, python: Interpreter, sources: Sources) -> Path:
+    """Make a virtual environment in ``folder`` that holds a lock's packages; its interpreter.
+
+    Paths of files in the lock count from ``folder``.
+
+    Raises:
+        HookFailedError: the packages cannot be installed.
+    """
     prefix = folder / "environment"
     _uv(["venv", "--no-config", "--no-project", "--python", str(python.executable), str(prefix)])
     program = prefix / "bin" / "python"
@@ -212,6 +265,7 @@ def _uv(arguments: list[str], cwd: Path | None = None, sources: Sources | None =
 def _variables(folder: Path) -> dict[str, str]:
     """The hook's whole environment: nothing of this machine's but where its own folders are."""
     variables = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "SOURCE_DATE_EPOCH": "315532800"}
+    variables["PYTHONHASHSEED"] = "0"
     for name, variable in (("empty", "PATH"), ("home", "HOME"), ("tmp", "TMPDIR")):
         (folder / name).mkdir()
         variables[variable] = str(folder / name)

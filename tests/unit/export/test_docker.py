@@ -30,6 +30,7 @@ from support.samples import (
 from envlock.errors import UsageError
 from envlock.export.docker.exporter import DockerExporter
 from envlock.export.docker.text import dockerfile_string, word
+from envlock.lock.builds import Build, BuildPin
 from envlock.lock.hashing import environment_hash
 from envlock.lock.image import BaseImage
 from envlock.lock.model import Archive, Directory, Lock, PythonPackage, Vcs
@@ -185,24 +186,90 @@ GIT = Vcs(kind="git", url="https://git.example.org/aa", commit="a" * 40)
             "has no wheel for linux/amd64@3.11",
         ),
         (PythonPackage(name="aa", vcs=GIT), "comes from a repository"),
-        (PythonPackage(name="aa", directory=Directory(path="lib")), "is a source folder"),
+        (PythonPackage(name="aa", directory=Directory(path="../lib")), "outside of the project"),
         (
             PythonPackage(
                 name="aa", archive=Archive(url="https://e.example.org/a.zip", sha256=digest("a"))
             ),
-            "is an archive of sources",
-        ),
-        (
-            replace(
-                package("aa"),
-                wheels=(replace(wheel("aa", "1.0"), url=None, path="wheels/aa.whl"),),
-            ),
-            "is a local file",
+            "what builds it is not locked",
         ),
     ],
 )
 def test_what_would_be_built_of_what_is_not_locked(found: PythonPackage, why: str) -> None:
     assert why in refusal(with_image(found)).what
+
+
+def with_build(**values: Any) -> Lock:
+    """A lock whose ``aa`` is built with ``tool``."""
+    pin = BuildPin(name="tool", version="1.0", marker="platform_machine == 'x86_64'")
+    build = Build(
+        package="aa",
+        version="1.0",
+        sdist=digest("b"),
+        backend="tool.api:main",
+        pins=(pin, BuildPin(name="other", version="2.0", marker="sys_platform == 'win32'")),
+        programs=("gcc",),
+    )
+    packages = (package("tool"), package("other", "2.0"))
+    aa = PythonPackage(name="aa", version="1.0", sdist=sdist("aa", "1.0"), index=OTHER_INDEX)
+    return replace(with_image(aa), builds=(build,), build_packages=packages, **values)
+
+
+OTHER_INDEX = "https://other.example.org/simple"
+
+
+def test_what_has_no_wheel_is_built_with_its_locked_requirements() -> None:
+    files = exported(with_build())
+    assert "aa" not in files["docker/lock/requirements-x86_64.txt"].partition("# python")[2]
+    told = json.loads(files["docker/lock/builds-x86_64.json"])
+    [built] = told["built"]
+    assert built["requirement"] == f"aa==1.0 --hash=sha256:{digest('b')}"
+    assert (built["name"], built["backend"], built["path"]) == ("aa", "tool.api:main", None)
+    assert told["graphs"] == {built["graph"]: [f"tool==1.0 --hash=sha256:{digest('a')}"]}
+    text = files["Dockerfile"]
+    assert settings(text)["PIP_INDEX_URL"] == "https://index.example.org/simple"
+    assert settings(text)["PIP_EXTRA_INDEX_URL"] == OTHER_INDEX
+    for script in ("build", "build_wheel", "own_project"):
+        ast.parse(files[f"docker/lock/{script}.py"], feature_version=(3, 8))
+
+
+def test_what_is_declined_or_cannot_be_built_with_wheels_is_refused() -> None:
+    lock = with_build()
+    request = replace(lock.request, sources=True, build_exceptions=("aa",))
+    assert "out of build-exceptions" in str(
+        refusal(replace(lock, builds=(), request=request)).remedy
+    )
+    only = replace(package("tool"), wheels=(), sdist=sdist("tool", "1.0"))
+    error = refusal(replace(lock, build_packages=(only, package("other", "2.0"))))
+    assert "aa 1.0 is built with tool 1.0, which has no wheel" in error.what
+
+
+def test_local_files_and_folders_come_from_the_project() -> None:
+    near = replace(wheel("aa", "1.0"), url=None, path="some wheels/aa-1.0-py3-none-any.whl")
+    archive = Archive(path="bb-1.0-py3-none-any.whl", sha256=digest("c"))
+    lock = with_image(
+        replace(package("aa"), wheels=(near,)),
+        PythonPackage(name="bb", version="1.0", archive=archive),
+        PythonPackage(name="cc", version="1.0", directory=Directory(path="libs/cc")),
+    )
+    files = exported(lock)
+    listed = files["docker/lock/requirements-x86_64.txt"]
+    assert "\n--find-links file:///srv/some%20wheels\n" in listed
+    assert "\nbb @ file:///srv/bb-1.0-py3-none-any.whl \\\n" in listed
+    copied = re.findall(r"^COPY (\[.*\])$", files["Dockerfile"], re.M)
+    paths = ["bb-1.0-py3-none-any.whl", "some wheels/aa-1.0-py3-none-any.whl"]
+    assert [json.loads(text) for text in copied] == [[path, f"/{path}"] for path in paths]
+    ignore = files[".dockerignore"].splitlines()
+    assert {"!libs/cc", *(f"!{path}" for path in paths)} <= set(ignore)
+    told = json.loads(files["docker/lock/builds-x86_64.json"])
+    assert told["folders"] == [{"name": "cc", "path": "libs/cc", "version": "1.0"}]
+
+
+@pytest.mark.parametrize("path", ["../a.whl", "/a.whl", "a*.whl", "a\n.whl", 'a".whl', "#a.whl"])
+def test_local_paths_that_are_more_than_a_name(path: str) -> None:
+    archive = Archive(path=path, sha256=digest("c"))
+    found = PythonPackage(name="bb", version="1.0", archive=archive)
+    assert "cannot stand in" in refusal(with_image(found)).what
 
 
 def test_the_project_itself_is_no_requirement() -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import platform
 import re
 import subprocess
@@ -83,19 +84,31 @@ def _python() -> Iterator[str]:
     if wanted is None or not f"{own}.".startswith(f"{wanted[1]}."):
         yield f"Python {wanted and wanted[1]}: {own}"
     locked = dict(re.findall(r"^([A-Za-z0-9._-]+)(?:==(\S+)| @ \S+)", text, re.M))
+    beside = json.loads((HERE / f"builds-{machine}.json").read_text("utf-8"))
+    locked.update({entry["name"]: entry["version"] for entry in beside["built"]})
     folders = list(dict.fromkeys([get_path("purelib"), get_path("platlib")]))
     there: dict[str, Distribution] = {}
     for found in distributions(path=folders):
         there[re.sub(r"[-_.]+", "-", found.metadata["Name"]).lower()] = found
+    if any(Path(folder, "project.pth").exists() for folder in folders):
+        locked.update({entry["name"]: entry["version"] for entry in beside["folders"]})
     for name, version in sorted(locked.items()):
         if name not in there:
             yield f"{name} {version}: missing"
         elif version and there[name].version != version:
             yield f"{name} {version}: {there[name].version}"
     for name in sorted(there.keys() - locked.keys()):
+        if _is_own(there[name]):
+            continue
         yield f"{name}: it is not in the lock, and {there[name].version} is there"
     for name in sorted(there.keys() & locked.keys()):
         yield from _files(name, there[name])
+
+
+def _is_own(found: Distribution) -> bool:
+    """Whether it is the project that the image is of, which is in no lock (PEP 610)."""
+    told = json.loads(found.read_text("direct_url.json") or "{}")
+    return "dir_info" in told and told["url"] in ("file:///app", "file:///workspace")
 
 
 def _files(name: str, found: Distribution) -> Iterator[str]:
