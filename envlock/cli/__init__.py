@@ -21,7 +21,7 @@ def main() -> None:
 
         ended = attempt(sys.argv[1:])
         if ended is not None:
-            sys.exit(ended)
+            _leave(ended)
     from envlock.cli.app import run
 
     code = run(sys.argv[1:])
@@ -29,3 +29,13 @@ def main() -> None:
     # it is caught, and then dies of the signal in place of this exit code; a new `exec` forgets it.
     exec("")  # noqa: S102
     sys.exit(code)
+
+
+def _leave(code: int) -> None:
+    """End without taking everything apart, which costs a run milliseconds that nobody gains by."""
+    import os
+
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # closed by whoever started this
+            stream.flush()
+    os._exit(code)

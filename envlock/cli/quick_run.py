@@ -27,7 +27,7 @@ SEVERAL = {
 }
 """Options that may be repeated."""
 CAPTURE = ("auto", "always", "never")
-TRACE = ("auto", "never")
+TRACE = ("auto", "scan", "never")
 _QUIET = ("-q", "--quiet")
 
 
@@ -102,6 +102,9 @@ def _take_value(values: dict[str, Any], option: str, rest: list[str]) -> bool:
 
 def execute(order: Order, *, quiet: bool) -> int:
     """Perform the order; the program's exit code."""
+    import gc
+
+    gc.disable()  # nothing here goes in circles, and looking for that takes its time
     from envlock.runs.order import Hooks
     from envlock.runs.perform import perform
 

@@ -48,7 +48,7 @@ ENVLOCK {"loss": 0.25} is kept as a metric. ENVLOCK_RUN and ENVLOCK_HASH tell it
     "--trace",
     type=click.Choice(TRACE),
     default="auto",
-    help="Whether to see which files it uses: where the system can (auto), or not.",
+    help="How to see which files it uses: as well as the system can (auto), by a scan, or not.",
 )
 @click.argument("command_line", metavar="[--] COMMAND...", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj

@@ -78,7 +78,8 @@ def _catches(fd: int, capture: str) -> bool:
 
 
 class Child:
-    """A started program; ``trace`` has it watched by a process between.
+    """A started program; ``trace`` has it watched by a process between, in its best way or, without
+    ``seccomp``, the next best one.
 
     Raises:
         OSError: it cannot be started (on creation).
@@ -91,9 +92,11 @@ class Child:
         passing: Sequence[Stream],
         *,
         trace: bool = False,
+        seccomp: bool = True,
     ) -> None:
         self._streams = passing
         self._trace = trace
+        self._seccomp = seccomp
         self._between: Between | None = None
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, nobody learns how it ended
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*PASSED, signal.SIGCHLD))
@@ -123,7 +126,14 @@ class Child:
                 from envlock.io.trace.between import Between
 
                 stdio = (None, targets.get(1), targets.get(2))
-                self._between = Between(program, arguments, env, stdio=stdio, mask=self._mask)
+                self._between = Between(
+                    program,
+                    arguments,
+                    env,
+                    stdio=stdio,
+                    mask=self._mask,
+                    seccomp=self._seccomp,
+                )
                 return self._between.pid
             return os.posix_spawnp(
                 program,

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 _KIND = "run-environments-1"
 _DPKG = "/var/lib/dpkg/status"
 _PYTHON = r"(?:python|pypy)[0-9.]*"
-_HASH = re.compile(rb'^environment-hash = "(env1-[0-9a-f]{64})"$', re.M)
-_SEPARATORS = re.compile(r"[-_.]+")
+# Patterns are texts: a run compiles only those that it needs.
+_HASH = rb'(?m)^environment-hash = "(env1-[0-9a-f]{64})"$'
+_SEPARATORS = r"[-_.]+"
 
 
 class LockFacts:
@@ -57,7 +58,7 @@ class LockFacts:
             self.problem = f"cannot be read: {error.strerror}"
             return
         self.sha256 = hex_of(self.text)
-        said = _HASH.search(self.text)
+        said = re.search(_HASH, self.text)
         known = DiskCache(_KIND).get(f"lock {self.sha256}")
         if known is not None and said is not None and known == said[1]:
             self.environment_hash = known.decode("ascii")
@@ -237,7 +238,7 @@ def _distributions(folder: str) -> list[list[str]]:
             digest = hex_of(once.read(os.path.join(folder, entry, "RECORD")))
         except OSError:
             digest = ""
-        found.append([_SEPARATORS.sub("-", name).lower(), version.partition("-py3")[0], digest])
+        found.append([re.sub(_SEPARATORS, "-", name).lower(), version.partition("-py3")[0], digest])
     return found
 
 

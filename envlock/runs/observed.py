@@ -84,6 +84,7 @@ def observe(
     still_there: Callable[[str], bool],
     work: Iterable[str] = (),
     aside: Iterable[str] = (),
+    written: Iterable[str] = (),
 ) -> Observed:
     """Fold ``trace``.
 
@@ -103,6 +104,8 @@ def observe(
             programs.add(event.path)
         elif event.action is Action.READ and event.before and _LIBRARY.search(event.path):
             libraries.add(event.path)
+    for path in written:
+        files.write(path)
     files.add_modules()
     code = libraries | programs
     place = _Places(work, aside, files.known, code)
@@ -187,21 +190,21 @@ class _Files:
             case Action.READ | Action.EXECUTE:
                 self._read(path, event.before)
             case Action.WRITE | Action.UPDATE | Action.SYMLINK:
-                self._write(path)
+                self.write(path)
             case Action.LINK if event.target is not None:
-                self._write(event.target)
+                self.write(event.target)
             case Action.REMOVE:
                 self._remove(path, event.before)
             case Action.RENAME if event.target is not None:
                 self._remove(path, event.before)
                 if event.before is None:
                     self._move(path, event.target)
-                self._write(event.target)
+                self.write(event.target)
             case Action.EXCHANGE if event.target is not None:
                 self._move(path, event.target)
                 self._move(event.target, path)
-                self._write(path)
-                self._write(event.target)
+                self.write(path)
+                self.write(event.target)
 
     def add_modules(self) -> None:
         """The modules whose compiled code (PEP 3147) was there and was read in their place."""
@@ -223,7 +226,7 @@ class _Files:
         if before is not None and not file.written:
             self.removed.add(path)
 
-    def _write(self, path: str) -> None:
+    def write(self, path: str) -> None:
         """Written, and known to be inside of its folders."""
         self._file(path).written = True
         while path:
@@ -244,4 +247,4 @@ class _Files:
             waiting += inside
         for path in below:
             if path in self.known and self.known[path].written:
-                self._write(target + path[len(folder) :])
+                self.write(target + path[len(folder) :])

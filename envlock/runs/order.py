@@ -15,7 +15,8 @@ class Order:
 
     ``argv`` is the program and its arguments; ``name`` the named environment; ``params`` are
     ``name=value``, ``params_files`` and ``metrics_files`` paths, as are ``inputs`` and ``outputs``.
-    ``capture`` is ``auto``, ``always`` or ``never``, ``trace`` is ``auto`` or ``never``.
+    ``capture`` is ``auto``, ``always`` or ``never``, ``trace`` is ``auto``, ``scan``
+    or ``never``.
     A repeat comes with the ``id`` that it gets, the run that it ``repeats``, and its ``place``.
     """
 

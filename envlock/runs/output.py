@@ -21,7 +21,7 @@ MOST_POINTS = 10_000
 """Values of one metric that are kept one by one; of more, the last ones."""
 
 _MARK = b"ENVLOCK {"
-_METRICS = re.compile(rb"^[ \t]*ENVLOCK (\{.*\})[ \t\r]*$", re.M)
+_METRICS = rb"(?m)^[ \t]*ENVLOCK (\{.*\})[ \t\r]*$"
 
 
 class Listener:
@@ -71,7 +71,7 @@ class Metrics:
 
     def take_lines(self, data: bytes) -> None:
         """Whole lines of output; what is not JSON is the program's own business."""
-        for match in _METRICS.finditer(data):
+        for match in re.finditer(_METRICS, data):
             try:
                 values = json.loads(match[1])
             except (ValueError, RecursionError):

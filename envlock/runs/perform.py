@@ -86,7 +86,7 @@ class _Run:
         self.parent = parent if is_id(parent) else None
         self.before = Clocks()
         self.id = order.id or new_id(self.before.day)
-        self.traced = order.trace == "auto" and sys.platform == "linux"
+        self.traced = order.trace != "never" and sys.platform == "linux"
         self.metrics = Metrics()
         self.listeners: dict[str, Listener] = {}
         self.store = self._begin()
@@ -147,8 +147,9 @@ class _Run:
         variables.pop("ENVLOCK_HASH", None)
         if self.lock.environment_hash is not None:
             variables["ENVLOCK_HASH"] = self.lock.environment_hash
+        seccomp = self.order.trace == "auto"
         try:
-            child = Child(self.order.argv, variables, passing, trace=self.traced)
+            child = Child(self.order.argv, variables, passing, trace=self.traced, seccomp=seccomp)
         except (OSError, ValueError) as error:
             return self._not_started(error)
         done = _thread.allocate_lock()
@@ -279,15 +280,21 @@ class _Run:
         return facts
 
     def _add_used(self, facts: dict[str, Any], seen: Supervised | None) -> None:
-        if seen is None:
-            facts["trace"] = {"method": "none", "complete": False, "gaps": [self._untraced()]}
+        if self.order.trace == "never":
+            gaps = ["tracing was switched off"]
+            facts["trace"] = {"method": "none", "complete": False, "gaps": gaps}
             return
+        from envlock.io.trace.model import unseen
         from envlock.runs.used import used_facts
 
         declared = (*self.inputs.paths, *self.outputs.paths)
         try:
             used = used_facts(
-                seen, root=self.place.root, declared=declared, records=self.place.records
+                unseen(self._untraced()) if seen is None else seen.trace,
+                root=self.place.root,
+                declared=declared,
+                records=self.place.records,
+                since=self.before.day,
             )
         except OSError as error:
             self.problems.append(f"what it used: {_told(error)}")
@@ -303,8 +310,6 @@ class _Run:
     def _untraced(self) -> str:
         if self.traced:
             return "the process that watched it was killed"
-        if self.order.trace == "never":
-            return "tracing was switched off"
         return f"no tracing on {sys.platform} yet"
 
     def _read_metrics(self, path: str) -> None:

@@ -15,7 +15,7 @@ from envlock.io.sha256 import hex_of
 
 FOLDER = ".envlock"
 # A pyproject.toml that only configures tools is no project.
-_PROJECT = re.compile(rb"^\s*\[\s*(?:project|dependency-groups|tool\s*\.\s*envlock)\b", re.M)
+_PROJECT = rb"(?m)^\s*\[\s*(?:project|dependency-groups|tool\s*\.\s*envlock)\b"
 
 
 class Place:
@@ -74,6 +74,6 @@ def _is_there(folder: str, name: str) -> bool:
 
 def _is_project(path: str) -> bool:
     try:
-        return _PROJECT.search(once.read(path)) is not None
+        return re.search(_PROJECT, once.read(path)) is not None
     except OSError:
         return False

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 
 from envlock.io import digests
+from envlock.io.changed import MOST, changed_since
 from envlock.io.owners import distributions, packages
 from envlock.io.paths import cache_folder
+from envlock.io.trace.kinds import Method
 from envlock.runs.data import shown_path
 from envlock.runs.observed import observe
 
@@ -15,35 +17,50 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from envlock.io.trace.model import Supervised
+    from envlock.io.trace.model import Trace
     from envlock.runs.observed import Input, Observed
 
 Facts = dict[str, "Any"]
 
+_LAG = 0.004
+"""Seconds by which a file system's clock may lag behind."""
 
-def used_facts(seen: Supervised, *, root: str, declared: Sequence[str], records: str) -> Facts:
+
+def used_facts(
+    trace: Trace, *, root: str, declared: Sequence[str], records: str, since: float
+) -> Facts:
     """``inputs``, ``outputs`` and ``trace`` of a record.
 
     Args:
-        seen: what the tracer saw.
+        trace: what was seen.
         root: the project; paths below are relative to it.
         declared: paths that the record has already, folders with all that is in them.
         records: where records are kept, which is no output.
+        since: when the run began, in seconds since 1970.
     """
+    written: list[str] = []
+    whole = True
+    if trace.method not in (Method.SECCOMP, Method.NONE):
+        written, whole = changed_since(root, since - _LAG, leave=(records,))
     observed = observe(
-        seen.trace,
+        trace,
         still_there=os.path.lexists,
         work=(root,),
         aside=(cache_folder(), os.path.expanduser("~/.cache"), records),
+        written=written,
     )
     known = tuple(os.path.realpath(path) for path in declared)
     inputs = [i for i in observed.inputs if not _within(i.path, known)]
     outputs = [path for path in observed.outputs if not _within(path, known)]
-    return {
+    facts: Facts = {
         "inputs": [_input(one, root, set(observed.outputs)) for one in inputs],
         "outputs": [_output(path, root) for path in outputs],
         "trace": _trace(observed, root),
     }
+    if not whole:
+        told = f"the project has more than {MOST} files: not all were looked at"
+        facts["trace"].setdefault("gaps", []).append(told)
+    return facts
 
 
 def _within(path: str, known: tuple[str, ...]) -> bool:

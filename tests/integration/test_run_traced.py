@@ -6,11 +6,14 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.runs import PY, Folder
+from support.tools import run
+from support.traced import REFUSED
 
 
 @pytest.fixture
@@ -136,3 +139,39 @@ def test_what_the_tracer_uses_is_not_the_programs(folder: Folder) -> None:
     folder.run(*PY, "for n in range(3000): open('f', 'w').close()", options=("--trace", "never"))
     alone = folder.last()["resources"]
     assert traced["cpu-user"] < alone["cpu-user"] + 0.15
+
+
+SCANNED = """
+import os, time
+open("read-quickly").close()
+with open("held") as held, open("out", "w") as out:
+    out.write(held.read())
+    out.flush()
+    time.sleep(0.3)
+os.rename("old", "new")
+os.symlink("out", "link")
+"""
+
+
+@pytest.mark.parametrize("how", ["refused", "asked for"])
+def test_the_next_best_way(folder: Folder, tmp_path: Path, how: str) -> None:
+    """Where system calls cannot be watched: what changed is found, of what was read a part."""
+    for name in ("read-quickly", "held", "old", "named", "untouched"):
+        (folder.root / name).write_text(name)
+    run([sys.executable, "-m", "venv", "--without-pip", folder.root / "env"])
+    time.sleep(0.05)  # what was made just before is not the run's
+    command = ("run", "--", *PY, SCANNED, "--data=named")
+    if how == "refused":
+        folder.envlock(*command, through=(sys.executable, "-c", REFUSED))
+    else:
+        folder.envlock("run", "--trace", "scan", *command[1:])
+    record = folder.last()
+    inputs, outputs = by_path(record["inputs"]), by_path(record["outputs"])
+    assert set(inputs) == {"held", "named"}
+    assert set(outputs) == {"out", "new", "link"}
+    assert outputs["out"]["sha256"] == sha256sum(folder.root / "out")
+    trace = record["trace"]
+    assert (trace["method"], trace["complete"]) == ("scan", False)
+    assert ("refuses" in trace["gaps"][0]) == (how == "refused")
+    assert "now and then" in trace["gaps"][1]
+    assert os.path.realpath(sys.executable) in trace["programs"]

@@ -94,3 +94,19 @@ def compile_c(source: str, program: Path, *options: str) -> Path:
     code.write_text(textwrap.dedent(source))
     subprocess.run(["gcc", "-O1", *options, "-o", program, code], check=True, timeout=60)
     return program
+
+
+# What a container's profile may do: seccomp(2) is refused to all that starts from here.
+REFUSED = textwrap.dedent("""
+    import ctypes, os, struct, sys
+    number = {"x86_64": 317, "aarch64": 277}[os.uname().machine]
+    steps = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (6, 0, 0, 0x50001), (6, 0, 0, 0x7fff0000)]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *s) for s in steps))
+    class Program(ctypes.Structure):
+        _fields_ = [("count", ctypes.c_ushort), ("code", ctypes.c_void_p)]
+    libc = ctypes.CDLL(None)
+    assert libc.prctl(38, 1, 0, 0, 0) == 0
+    assert libc.prctl(22, 2, ctypes.byref(Program(len(steps), ctypes.addressof(code)))) == 0
+    os.execv(sys.argv[1], sys.argv[1:])
+""")
+"""Runs the command that follows it so."""

@@ -37,6 +37,7 @@ class Between:
         *,
         stdio: Stdio,
         mask: Iterable[int],
+        seccomp: bool = True,
     ) -> None:
         """Start; call it before any thread is started (it forks).
 
@@ -46,6 +47,7 @@ class Between:
             env: the program's whole environment.
             stdio: as for ``supervise``.
             mask: the signals that the program shall find blocked.
+            seccomp: as for ``supervise.report``.
 
         Raises:
             OSError: the program cannot be started.
@@ -54,7 +56,7 @@ class Between:
         told, tell = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            _trace(program, argv, env, stdio, set(mask), tell, self._report)
+            _trace(program, argv, env, stdio, set(mask), tell, self._report, seccomp)
         os.close(tell)
         said = os.read(told, 16)
         os.close(told)
@@ -83,17 +85,21 @@ def _trace(
     mask: set[int],
     tell: int,
     report: int,
+    seccomp: bool,
 ) -> NoReturn:
     """Be the process between. Signals count when its parent sends them: the others it has, too."""
     try:
         _close_but({tell, report, *stdio})
+        import gc
+
         from envlock.io.trace.child import Command, StartError
         from envlock.io.trace.signals import Signals
         from envlock.io.trace.supervise import report as run
 
+        gc.enable()  # this one may live for days
         signals = Signals(mask=mask, only_from=os.getppid())
         command = Command(program=program, argv=argv, cwd=None, env=env, stdio=stdio)
-        done = run(command, signals, started=lambda: os.close(tell))
+        done = run(command, signals, seccomp=seccomp, started=lambda: os.close(tell))
     except StartError as error:
         os.write(tell, b"%d" % error.number)
         os._exit(error.exit_code)

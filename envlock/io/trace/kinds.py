@@ -10,11 +10,13 @@ class Method(StrEnum):
 
     ``SECCOMP``: every file, program and connection was seen in the kernel (Linux).
     ``PARENT``: a supervised process started it, and that one's supervisor sees it, not this one.
+    ``SCAN``: files that changed were looked for afterwards, open ones now and then meanwhile.
     ``NONE``: it was not watched.
     """
 
     SECCOMP = "seccomp"
     PARENT = "parent"
+    SCAN = "scan"
     NONE = "none"
 
 
@@ -43,3 +45,11 @@ class Contact(StrEnum):
     CONNECT = "connect"
     SEND = "send"
     BIND = "bind"
+
+
+SCANNED = (
+    "files were found by their time of change in the project's folder, by the command line and by"
+    " looking at open files now and then: what was read for a moment or written elsewhere may be"
+    " missing, and what others wrote there meanwhile is counted"
+)
+"""What the method ``SCAN`` does not see."""

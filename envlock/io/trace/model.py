@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from resource import struct_rusage
 
-from envlock.io.trace.kinds import Action, Contact, Method
+from envlock.io.trace.kinds import SCANNED, Action, Contact, Method
 from envlock.io.value import value
 
 TYPE_CHECKING = False  # typing's own costs its import
@@ -93,6 +93,11 @@ class Supervised:
     usage: struct_rusage
     trace: Trace
     left_running: bool | None
+
+
+def unseen(why: str) -> Trace:
+    """The trace of a program that nobody watched: what it changed is looked for afterwards."""
+    return Trace(method=Method.SCAN, complete=False, gaps=(why, SCANNED))
 
 
 def supervised(report: Report) -> Supervised:

@@ -6,7 +6,8 @@ import os
 import select
 
 from envlock.io.trace.child import Command, failure, start
-from envlock.io.trace.kinds import Method
+from envlock.io.trace.kinds import SCANNED, Method
+from envlock.io.trace.sampler import Sampler
 from envlock.io.trace.signals import Signals
 from envlock.io.trace.tracer import Tracer
 
@@ -69,6 +70,7 @@ def report(
     signals: Signals,
     *,
     trace: bool = True,
+    seccomp: bool = True,
     started: Callable[[], None] | None = None,
 ) -> dict[str, Any]:
     """As ``supervise``, with plain values: ``model.Report``.
@@ -77,10 +79,11 @@ def report(
         command: what to run.
         signals: what holds back signals already; closed at the end.
         trace: as for ``supervise``.
+        seccomp: False has the next best way taken, as where the system refuses this one.
         started: called when the program has become itself.
     """
     try:
-        return _run(command, signals, started or _nothing, trace=trace)
+        return _run(command, signals, started or _nothing, trace=trace, seccomp=seccomp)
     finally:
         signals.close()
 
@@ -90,9 +93,16 @@ def _nothing() -> None:
 
 
 def _run(
-    command: Command, signals: Signals, started: Callable[[], None], *, trace: bool
+    command: Command,
+    signals: Signals,
+    started: Callable[[], None],
+    *,
+    trace: bool,
+    seccomp: bool,
 ) -> dict[str, Any]:
-    tracer, why = _tracer() if trace else (None, "tracing was switched off")
+    tracer, why = _tracer() if trace and seccomp else (None, "tracing was switched off")
+    if trace and not seccomp:
+        why = "watching system calls was switched off"
 
     def before() -> None:
         signals.release()
@@ -104,13 +114,18 @@ def _run(
     if tracer is not None:
         tracer.attached()
     ended = _exit_descriptor(pid)
-    said = _serve(ended, told, signals, started, tracer)
+    sampler = None
+    if trace and (tracer is None or tracer.fd is None):
+        sampler = Sampler(pid, command.argv)
+    said = _serve(ended, told, signals, started, tracer, sampler)
     _, status, used = os.wait4(pid, 0)
     os.close(ended)
     seen: dict[str, Any] = {"method": Method.NONE, "gaps": [why]}
     running: bool | None = None
     if tracer is not None:
         seen, running = tracer.finish()
+    if sampler is not None:
+        seen = _sampled(sampler, seen)
     if said:
         raise failure(command, said)
     return {
@@ -119,6 +134,18 @@ def _run(
         "usage": list(used),
         "trace": seen,
         "left_running": running,
+    }
+
+
+def _sampled(sampler: Sampler, seen: dict[str, Any]) -> dict[str, Any]:
+    """A trace of what was seen now and then; a parent that sees it all stays named."""
+    method = Method.PARENT if seen["method"] == Method.PARENT else Method.SCAN
+    return {
+        "method": method,
+        "gaps": [*seen["gaps"], SCANNED],
+        "events": sampler.events,
+        "libraries": list(sampler.libraries),
+        "processes": len(sampler.processes),
     }
 
 
@@ -135,6 +162,7 @@ def _serve(
     signals: Signals,
     started: Callable[[], None],
     tracer: Tracer | None,
+    sampler: Sampler | None,
 ) -> bytes:
     """Attend to everything until the process has ended; what ``told`` said of a failed start."""
     said = b""
@@ -144,7 +172,7 @@ def _serve(
         if fd is not None:
             poll.register(fd, select.POLLIN)
     while True:
-        ready = poll.poll()
+        ready = poll.poll(None if sampler is None else sampler.look())
         for fd, what in ready:
             if fd == listener and tracer is not None:
                 if not what & select.POLLIN or not tracer.serve():
