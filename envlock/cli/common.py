@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -154,21 +154,69 @@ def project_guard(context: Context, root: Path) -> Iterator[None]:
         yield
 
 
-def current_request(project: Project, lock: Lock | None, *, now: datetime) -> Request:
+def current_request(
+    project: Project,
+    lock: Lock | None,
+    *,
+    now: datetime,
+    as_of: datetime | None = None,
+    note: Callable[[str], None] = lambda text: None,
+) -> Request:
     """What the project asks for today.
 
-    What it leaves open, platform and Python, is what the lock decided, so that neither another
-    machine nor a new Python on it makes a lock stale; without a lock, this machine decides.
+    What it leaves open, platform, Python and the distribution's release, is what the lock decided,
+    so that neither another machine nor a new Python on it makes a lock stale; without a lock, this
+    machine and the date decide.
+
+    Args:
+        project: see ``locate_project``.
+        lock: the existing lock.
+        now: the present.
+        as_of: the date that is asked for; the project's own counts where it has one.
+        note: told what was guessed, and why.
     """
+
+    def python(bound: str | None, base: str | None, own: datetime | None) -> str:
+        return _default_python(bound, base, lock, own or as_of, note)
+
+    def release(name: str, own: datetime | None, pythons: tuple[str, ...]) -> str:
+        return _default_base(name, pythons, lock, own or as_of or now, note)
+
     return load_request(
         project,
         platform=machine_platform() if lock is None else lock.targets[0].platform,
-        default_python=lambda bound, base: _default_python(bound, base, lock),
+        default_python=python,
+        default_base=release,
         now=now,
     )
 
 
-def _default_python(requires_python: str | None, base: str | None, lock: Lock | None) -> str:
+def _default_base(
+    name: str,
+    pythons: tuple[str, ...],
+    lock: Lock | None,
+    as_of: datetime,
+    note: Callable[[str], None],
+) -> str:
+    if lock is not None and lock.os is not None and lock.os.base.startswith(f"{name}:"):
+        return lock.os.base
+    from envlock.resolve.os.guess import guess_base
+
+    found = guess_base(name, as_of, pythons)
+    note(
+        f"guessed: {found} (python {found.codename.python}), the newest release of"
+        f" {as_of:%Y-%m-%d}" + (" with that Python" if pythons else "") + "; set `base` to change"
+    )
+    return str(found)
+
+
+def _default_python(
+    requires_python: str | None,
+    base: str | None,
+    lock: Lock | None,
+    as_of: datetime | None,
+    note: Callable[[str], None],
+) -> str:
     from packaging.specifiers import SpecifierSet
 
     if lock is not None:
@@ -185,9 +233,27 @@ def _default_python(requires_python: str | None, base: str | None, lock: Lock | 
     from envlock.io.interpreters import newest_installed
 
     found = newest_installed(requires_python)
+    if as_of is not None:
+        found = _python_of_then(found, requires_python, as_of, note)
     if found is None:
         raise UsageError(
             f"no Python on this machine satisfies requires-python {requires_python!r}",
             remedy='name the one to lock for: python = "3.11" in [tool.envlock]',
         )
     return found
+
+
+def _python_of_then(
+    found: str | None, requires_python: str | None, as_of: datetime, note: Callable[[str], None]
+) -> str | None:
+    """``found``, where it was out at ``as_of``; else the newest one that was."""
+    from envlock.resolve.python.releases import newest_released, was_released
+
+    if found is not None and was_released(found, as_of):
+        return found
+    then = newest_released(as_of, lambda series: allows(requires_python or "", series))
+    if then is None:
+        return found
+    bound = f" that {requires_python} allows" if requires_python else ""
+    note(f"guessed: python {then}, the newest{bound} on {as_of:%Y-%m-%d}; set `python` to change")
+    return then

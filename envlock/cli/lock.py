@@ -29,11 +29,13 @@ from envlock.cli.output import reporting, result_json, say
 from envlock.cli.style import style
 from envlock.errors import EnvlockError, StaleError, UsageError
 from envlock.io import files
-from envlock.project.dates import parse_as_of
+from envlock.project.dates import check_range, parse_as_of
 from envlock.project.locate import Project
 from envlock.resolve.python.engine import Upgrade
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from envlock.lock.model import Lock
     from envlock.lock.request import Request
     from envlock.lock.staleness import Mismatch
@@ -43,6 +45,7 @@ Examples:
   envlock lock                               # first time: as of now
   envlock lock --as-of 2026-03-01            # as it was at that day's start, UTC
   envlock lock --as-of "2 weeks ago"
+  envlock lock --as-of git                   # when the requirements were last committed
   envlock lock --upgrade                     # everything, as of now
   envlock lock --upgrade-package numpy       # this one, the others stay
   envlock lock --check                       # in CI: exit 1 when the lock is stale"""
@@ -67,7 +70,8 @@ class Options:
     "--as-of",
     metavar="DATE",
     help="See nothing published later: 2026-03-01 (that day's start, UTC),"
-    " 2026-03-01T12:00:00+02:00, or words such as '2 weeks ago'.",
+    " 2026-03-01T12:00:00+02:00, words such as '2 weeks ago', or `git`: the last commit of the"
+    " files that say what is asked for.",
 )
 @click.option("--engine", metavar="NAME", help="Resolver: uv (default) or pip-tools.")
 @click.option("-U", "--upgrade", is_flag=True, help="Let every pin move.")
@@ -143,9 +147,13 @@ def _remember(
 
 def _lock(context: Context, project: Project, options: Options) -> int:
     now = datetime.now(UTC).replace(microsecond=0)
-    as_of = None if options.as_of is None else parse_as_of(options.as_of, now=now)
     previous = _previous(context, project, options)
-    request = current_request(project, previous, now=now)
+
+    def note(text: str) -> None:
+        say(context, f"{style('note', 'bold cyan')}: {text}")
+
+    as_of = _as_of(project, options.as_of, previous, now, note)
+    request = current_request(project, previous, now=now, as_of=as_of, note=note)
     if as_of is not None and request.as_of is not None and as_of != request.as_of:
         raise UsageError(
             f"--as-of {options.as_of} is not the date that the project fixes"
@@ -169,6 +177,33 @@ def _lock(context: Context, project: Project, options: Options) -> int:
         write_lock(project.lock_path, lock)
     _report(context, project, previous, lock, options, fresh=False)
     return 0
+
+
+def _as_of(
+    project: Project,
+    text: str | None,
+    previous: Lock | None,
+    now: datetime,
+    note: Callable[[str], None],
+) -> datetime | None:
+    """The date that ``--as-of`` means; ``git`` is the last commit of what the project asks for."""
+    if text is None:
+        return None
+    if text != "git":
+        return parse_as_of(text, now=now)
+    from envlock.cli.revision import last_change
+
+    # Which files say what is asked for, reading them tells.
+    with files.noting_reads() as read:
+        current_request(project, previous, now=now)
+    change = last_change(project.root, [path for path in read if path != str(project.lock_path)])
+    note(
+        f"as of {change.time:%Y-%m-%dT%H:%M:%SZ}: {change.commit[:12]} ({change.subject}), the last"
+        f" commit of {', '.join(change.files)}"
+    )
+    if change.edited:
+        note(f"not committed, so newer than that: {', '.join(change.edited)}")
+    return check_range(change.time, "the commit's date", now=now)
 
 
 def _mismatches(request: Request, previous: Lock | None) -> tuple[Mismatch, ...]:

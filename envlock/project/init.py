@@ -248,7 +248,7 @@ def _check_python(bound: str | None, python: str) -> None:
 def _read_back(
     project: Project, document: Document, platforms: tuple[str, ...], now: datetime
 ) -> Request:
-    never: DefaultPython = lambda bound, base: ""  # noqa: E731 - python is written
+    never: DefaultPython = lambda bound, base, as_of: ""  # noqa: E731 - python is written
     return assemble(project, document, platform=platforms[0], default_python=never, now=now)
 
 

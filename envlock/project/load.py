@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -38,8 +39,11 @@ _BASES: dict[str, KeyPath] = {
 }
 _PATCHES = 100
 
-DefaultPython = Callable[[str | None, str | None], str]
-"""``requires-python`` and the distribution that is to provide the Python → a Python."""
+DefaultPython = Callable[[str | None, str | None, datetime | None], str]
+"""``requires-python``, the distribution that is to provide the Python, the project's date → a
+Python."""
+DefaultBase = Callable[[str, datetime | None, tuple[str, ...]], str]
+"""A distribution's name, the project's date, its Pythons → a release: ``debian:bookworm``."""
 
 
 def load_request(
@@ -47,6 +51,7 @@ def load_request(
     *,
     platform: str,
     default_python: DefaultPython,
+    default_base: DefaultBase | None = None,
     now: datetime,
 ) -> Request:
     """Read all that ``project`` names and put it together.
@@ -57,6 +62,8 @@ def load_request(
         default_python: gives a Python (``3.11``) for the project's ``requires-python`` and the
             distribution that is to provide it (``debian:bookworm``; None: none); called only when
             neither the settings, nor ``.python-version``, nor environment.yml name one.
+        default_base: gives the release where the settings name a distribution without one; None
+            leaves it as it is.
         now: the present; no as-of may lie after it.
 
     Raises:
@@ -67,6 +74,7 @@ def load_request(
         read_source(project),
         platform=platform,
         default_python=default_python,
+        default_base=default_base,
         now=now,
     )
 
@@ -77,6 +85,7 @@ def assemble(
     *,
     platform: str,
     default_python: DefaultPython,
+    default_base: DefaultBase | None = None,
     now: datetime,
 ) -> Request:
     """``load_request`` for a ``project.source`` whose text is at hand already (or planned).
@@ -95,7 +104,11 @@ def assemble(
     parts = _parts(project, document, settings)
     part = merge([*parts, read_uv_options(*uv, root=project.root)] if uv else parts)
     _refuse_nothing(project, settings, part)
+    as_of = settings.as_of or _uv_bound(uv, now)
     os = settings.os
+    if os and ":" not in os.base and default_base is not None:
+        os = replace(os, base=default_base(os.base, as_of, settings.python))
+        settings = replace(settings, os=os)
     return Request(
         os_base=os.base if os else None,
         os_packages=os.packages if os else (),
@@ -115,11 +128,11 @@ def assemble(
         wishes=part.wishes,
         constraints=tuple(dict.fromkeys(part.constraints + _constraints(project, settings))),
         overrides=tuple(dict.fromkeys(part.overrides + _overrides(project, settings))),
-        targets=_targets(project, settings, part, platform, default_python),
+        targets=_targets(project, settings, part, platform, default_python, as_of),
         extras=settings.extras,
         groups=settings.groups,
         requires_python=part.requires_python,
-        as_of=settings.as_of or _uv_bound(uv, now),
+        as_of=as_of,
         prereleases=settings.prereleases or part.prereleases,
         only_binary=tuple(sorted({*settings.only_binary, *part.only_binary})),
         no_binary=tuple(sorted({*settings.no_binary, *part.no_binary})),
@@ -336,6 +349,7 @@ def _targets(
     part: Part,
     platform: str,
     default_python: DefaultPython,
+    as_of: datetime | None,
 ) -> tuple[Target, ...]:
     where = settings.place("python")
     pythons = settings.python
@@ -353,7 +367,7 @@ def _targets(
             base = (
                 settings.os.base if settings.os and settings.interpreter in (None, "os") else None
             )
-            pythons = part.pythons or (default_python(part.requires_python, base),)
+            pythons = part.pythons or (default_python(part.requires_python, base, as_of),)
     targets = settings.locked_targets(platform=platform, pythons=pythons)
     _refuse_overlap(targets, where)
     for target in targets:

@@ -22,16 +22,16 @@ _KEYS = (
 )
 # Debian Policy §5.6.7 (names) and §5.6.12 (versions), `name` or `name=version` as apt takes it.
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[0-9A-Za-z.+:~-]+)?")
-_BASE = re.compile(r"[a-z][a-z0-9-]*:[a-z0-9][a-z0-9.-]*")
+_BASE = re.compile(r"[a-z][a-z0-9-]*(:[a-z0-9][a-z0-9.-]*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OsWishes:
     """The table's values.
 
-    ``base`` is ``debian:bookworm``; ``packages`` are sorted, ``name`` or ``name=version``;
-    ``components`` are the distribution's defaults when empty; ``mirrors`` are URLs, tried in
-    order; ``keyring`` is a path from the project's folder. ``libraries``: find out what wheels
+    ``base`` is ``debian:bookworm``, or ``debian`` for the release of the date; ``packages`` are
+    sorted, ``name`` or ``name=version``; ``components`` are the distribution's defaults when empty;
+    ``mirrors`` are URLs, tried in order; ``keyring`` is a path from the project's folder. ``libraries``: find out what wheels
     need of the system, but not the sonames in ``ignore_libraries``; ``auto``: lock it, too.
     """
 

@@ -126,6 +126,19 @@ def day(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
+def distribution_named(name: str, text: str | None = None) -> Distribution:
+    """``debian`` or ``ubuntu``; ``text`` is what the project says, for the message.
+
+    Raises:
+        UsageError: no such distribution (the nearest is named).
+    """
+    if name not in _KNOWN:
+        raise _unknown(f"unknown distribution {name!r}", name, list(_KNOWN), text or name)
+    module, _, attribute = _KNOWN[name].partition(":")
+    found: Distribution = getattr(import_module(module), attribute)()
+    return found
+
+
 def parse_base(text: str, *, as_of: datetime | None = None) -> Base:
     """The base called ``debian:bookworm``, ``debian:12``, ``ubuntu:24.04`` or ``ubuntu:noble``.
 
@@ -134,10 +147,7 @@ def parse_base(text: str, *, as_of: datetime | None = None) -> Base:
             there yet at ``as_of``.
     """
     name, colon, release = (part.strip().lower() for part in text.partition(":"))
-    if name not in _KNOWN:
-        raise _unknown(f"unknown distribution {name!r}", name, list(_KNOWN), text)
-    module, _, attribute = _KNOWN[name].partition(":")
-    distribution: Distribution = getattr(import_module(module), attribute)()
+    distribution = distribution_named(name, text)
     if not colon or not release:
         newest = _newest_stable(distribution)
         raise UsageError(f"{text!r} names no release", remedy=f"for example {name}:{newest.name}")

@@ -28,7 +28,7 @@ def load(
     *,
     name: str | None = None,
     script: Path | None = None,
-    default_python: DefaultPython = lambda bound, base: "3.11",
+    default_python: DefaultPython = lambda bound, base, as_of: "3.11",
 ) -> Request:
     return load_request(
         locate(folder, name=name, script=script),
@@ -168,7 +168,7 @@ def test_script(tmp_path: Path, write: Write) -> None:
 def test_order_of_pythons(tmp_path: Path, write: Write) -> None:
     asked: list[str | None] = []
 
-    def default(bound: str | None, base: str | None) -> str:
+    def default(bound: str | None, base: str | None, as_of: object) -> str:
         asked.append(bound)
         return "3.14"
 

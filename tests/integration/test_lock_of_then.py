@@ -1,0 +1,65 @@
+"""``envlock lock`` of an old project: the date from git, the Python and the release of the date."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from support.index import LoopbackIndex
+from support.project import PYTHON, Project
+from support.tools import run
+
+GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
+
+
+def commit(root: Path, message: str, moment: str) -> str:
+    run([*GIT, "add", "--all"], cwd=root)
+    dates = {"GIT_COMMITTER_DATE": moment, "GIT_AUTHOR_DATE": "2001-01-01T00:00:00Z"}
+    run([*GIT, "commit", "--quiet", f"--message={message}"], cwd=root, env={**os.environ, **dates})
+    return run(["git", "rev-parse", "HEAD"], cwd=root).stdout.strip()
+
+
+@pytest.fixture
+def old(project: Project, index: LoopbackIndex) -> Project:
+    """A project of 2020 with requirements files and nothing else."""
+    for version, day in (("1.0", "2019-01-01"), ("2.0", "2020-06-01"), ("3.0", "2024-01-01")):
+        index.add("lib", version, day)
+    index.add("dep", "1.0", "2019-01-01")
+    (project.root / "requirements.txt").write_text("-r more.txt\nlib\n")
+    (project.root / "more.txt").write_text("")
+    run([*GIT, "init", "--quiet"], cwd=project.root)
+    return project
+
+
+def test_the_date_is_the_last_commit_of_what_is_asked_for(old: Project) -> None:
+    commit(old.root, "first", "2019-06-01T00:00:00Z")
+    (old.root / "more.txt").write_text("dep\n")
+    wanted = commit(old.root, "one more", "2020-05-01T12:00:00+02:00")
+    (old.root / "README").write_text("later\n")
+    commit(old.root, "words", "2024-05-01T00:00:00Z")
+    done = old.run("lock", "--as-of", "git")
+    assert done.returncode == 0, done.stderr
+    assert f"as of 2020-05-01T10:00:00Z: {wanted[:12]} (one more)" in done.stderr
+    assert "more.txt, requirements.txt" in done.stderr
+    assert "guessed: python 3.8, the newest on 2020-05-01" in done.stderr
+    lock = old.read()
+    assert lock.as_of.isoformat() == "2020-05-01T10:00:00+00:00"
+    assert [(p.name, p.version) for p in lock.packages] == [("dep", "1.0"), ("lib", "1.0")]
+    assert [target.python for target in lock.targets] == ["3.8"]
+    # The lock keeps the guess.
+    assert old.run("lock", "--check").returncode == 0
+    # What is not committed is told; a Python that was out then stays the machine's.
+    (old.root / "more.txt").write_text("dep>=1\n")
+    old.lock_path.unlink()
+    done = old.run("lock", "--as-of", "git", "--dry-run")
+    assert "not committed, so newer than that: more.txt" in done.stderr
+    done = old.run("lock", "--as-of", "2026-01-01")
+    assert "guessed" not in done.stderr
+    assert [target.python for target in old.read().targets] == [PYTHON]
+
+
+def test_without_a_commit_there_is_no_date(old: Project) -> None:
+    assert "git tracks none of the files" in old.refused(code=2, as_of="git")
+    (old.root / ".git").rename(old.root / "gone")
+    assert "no git repository to take a date from" in old.refused(code=2, as_of="git")
