@@ -21,7 +21,10 @@ _SENTENCE = re.compile(
 )
 _STATED = (
     re.compile(rb"env1-[0-9a-f]{64}"),
-    re.compile(rb'(?:[Aa]s of: |as it was at |"(?:asOf|timestamp|created)": ")([0-9][0-9T:+Z-]+)'),
+    re.compile(
+        rb'(?:[Aa]s of: |as-of = |as it was at |"(?:asOf|timestamp|created)": ")([0-9][0-9T:+Z-]+)'
+    ),
+    re.compile(rb'SOURCE_DATE_EPOCH(?:: "|=)([0-9]+)'),
     re.compile(rb'"(?:serialNumber|documentNamespace)": "([^"]+)"'),
 )
 """What follows from the lock and stands in many a file: environment hash, date, document."""

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -101,14 +101,8 @@ def make_world(project: Project, index: LoopbackIndex, kept: Path) -> World:
 def checked(
     world: World, capfd: pytest.CaptureFixture[str], *arguments: str
 ) -> list[tuple[str, str]]:
-    """``envlock check --json`` in this process: code and subject of every difference."""
-    capfd.readouterr()
-    code = run(["-C", str(world.root), "check", "--json", *arguments])
-    out, err = capfd.readouterr()
-    assert code in (0, 1), (code, err)
-    table: Any = json.loads(out)
-    assert code == (1 if table["drift"] else 0)
-    return [(d["code"], d["subject"]) for d in table["drift"]]
+    """What is told of the world."""
+    return told(world.root, capfd, *arguments)
 
 
 def digest_of(path: Path) -> str:
@@ -122,7 +116,7 @@ class Mutation:
     """A change, and what must be said of it: (code, subject), nothing more."""
 
     name: str
-    change: Callable[[World], None]
+    change: Callable[[Any], None]
     expected: tuple[tuple[str, str], ...]
 
 
@@ -130,8 +124,8 @@ def registry() -> tuple[list[Mutation], Callable[..., Any]]:
     """A list, and the decorator that puts changes into it."""
     found: list[Mutation] = []
 
-    def mutation(*expected: tuple[str, str]) -> Callable[[Callable[[World], None]], Any]:
-        def add(change: Callable[[World], None]) -> Callable[[World], None]:
+    def mutation(*expected: tuple[str, str]) -> Callable[[Callable[[Any], None]], Any]:
+        def add(change: Callable[[Any], None]) -> Callable[[Any], None]:
             found.append(Mutation(change.__name__, change, tuple(sorted(expected))))
             return change
 
@@ -153,4 +147,38 @@ def missed(world: World, capfd: pytest.CaptureFixture[str], mutations: list[Muta
         told = [sorted(checked(world, capfd)), sorted(checked(world, capfd, "--paranoid"))]
         if before or any(tuple(found) != one.expected for found in told):
             wrong.append(f"{one.name}: before {before}, then {told}, not {list(one.expected)}")
+    return wrong
+
+
+class Restored(Protocol):
+    """What can be put back as it was."""
+
+    def restore(self) -> None: ...
+
+
+def told(root: Path, capfd: pytest.CaptureFixture[str], *arguments: str) -> list[tuple[str, str]]:
+    """``envlock check --json`` in this process: code and subject of every difference."""
+    capfd.readouterr()
+    code = run(["-C", str(root), "check", "--json", *arguments])
+    out, err = capfd.readouterr()
+    if code not in (0, 1):
+        return [(f"exit code {code}", err)]
+    table: Any = json.loads(out)
+    assert table["ok"] is (code == 0)
+    return [(d["code"], d["subject"]) for d in table["drift"]]
+
+
+def judged(
+    mutations: list[Mutation], world: Restored, check: Callable[[], list[tuple[str, str]]]
+) -> list[str]:
+    """Which changes are not told as they should be, each with what was told."""
+    world.restore()
+    assert check() == []
+    wrong = []
+    for one in mutations:
+        world.restore()
+        one.change(world)
+        found = sorted(check())
+        if tuple(found) != one.expected:
+            wrong.append(f"{one.name}: {found}, not {list(one.expected)}")
     return wrong
