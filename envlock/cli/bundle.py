@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from envlock.cli.artifacts import bring, require_sources, size_text
+from envlock.cli.bundle_look import diff, verify
 from envlock.cli.common import (
     json_option,
     locate_project,
@@ -36,6 +37,8 @@ Examples:
   envlock bundle --output paper.tar               # one file, the same bytes each time
   envlock bundle --sources                        # with what building from source needs
   envlock bundle a/pylock.toml b/pylock.toml      # several locks, each file once
+  envlock bundle verify paper.tar                 # is all of it there, and unchanged?
+  envlock bundle diff old.tar bundle              # what changed?
 
 What was cut off is continued by the same command."""
 
@@ -83,6 +86,10 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """Put everything of a lock into one folder: enough to rebuild without any network."""
     if ctx.invoked_subcommand is None:
         _make(ctx.obj, **options)
+
+
+command.add_command(verify)
+command.add_command(diff)
 
 
 def _make(

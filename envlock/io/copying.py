@@ -8,6 +8,7 @@ import io
 import os
 import tempfile
 from pathlib import Path
+from typing import IO
 
 from envlock.errors import VerificationError
 
@@ -26,7 +27,7 @@ def digest_of(path: Path) -> str:
 
 def copy_digested(
     source: Path | bytes,
-    target: Path | io.FileIO,
+    target: Path | IO[bytes],
     sha256: str,
     *,
     mode: int = 0o644,
@@ -36,8 +37,8 @@ def copy_digested(
 
     Args:
         source: what is copied.
-        target: a path, which is taken in one step once all is right; or an unbuffered file that is
-            open for writing, to which is appended.
+        target: a path, which is taken in one step once all is right; or a file that is open for
+            writing.
         sha256: the digest that it must have, in lower-case hex.
         mode: the permissions of the file at a path.
         mtime_ns: its modification time (nanoseconds since 1970), None: now.
@@ -46,13 +47,14 @@ def copy_digested(
         OSError: it cannot be read or written.
         VerificationError: it has other bytes; nothing is left at a path then.
     """
-    if isinstance(target, io.FileIO):
+    if not isinstance(target, Path):
         _pour(source, target, sha256)
         return
     handle, name = tempfile.mkstemp(prefix=".", dir=target.parent)
     try:
-        with os.fdopen(handle, "wb", buffering=0) as file:
+        with os.fdopen(handle, "wb") as file:
             _pour(source, file, sha256)
+            file.flush()
             os.fchmod(file.fileno(), mode)
             if mtime_ns is not None:
                 os.utime(file.fileno(), ns=(mtime_ns, mtime_ns))
@@ -63,16 +65,14 @@ def copy_digested(
         raise
 
 
-def _pour(source: Path | bytes, file: io.FileIO, sha256: str) -> None:
+def _pour(source: Path | bytes, file: IO[bytes], sha256: str) -> None:
     digest = hashlib.sha256()
     with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb", 0) as content:
         buffer = bytearray(_PIECE)
         view = memoryview(buffer)
         while count := content.readinto(buffer):
             digest.update(view[:count])
-            left = view[:count]
-            while left:
-                left = left[file.write(left) :]
+            file.write(view[:count])
     if digest.hexdigest() != sha256:
         where = "what was made" if isinstance(source, bytes) else str(source)
         raise VerificationError(

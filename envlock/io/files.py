@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
+from typing import IO
 
 from envlock.errors import DiskError, UsageError
 
@@ -89,6 +90,31 @@ def write_atomic(path: Path, content: bytes | str) -> None:
         Path(temporary).replace(target)
         temporary = None
         _sync_folder(target.parent)
+    except OSError as error:
+        raise disk_error(error, path) from None
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A new file for ``path``; it takes the name in one step when all went well.
+
+    Raises:
+        SourceError: the disk cannot take it. What was there is untouched, as after any failure.
+    """
+    temporary: str | None = None
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fchmod(file.fileno(), _default_mode())
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+        temporary = None
+        _sync_folder(path.parent)
     except OSError as error:
         raise disk_error(error, path) from None
     finally:

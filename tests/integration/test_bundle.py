@@ -7,7 +7,9 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +19,13 @@ import pytest
 from support.bundles import files, judge
 from support.index import LoopbackIndex
 from support.install import locked, write_lock
-from support.project import Project
+from support.project import Project, errors_in
 from support.tools import run
+
+from envlock.errors import VerificationError
+from envlock.io.progress import SilentReporter
+from envlock.realise.bundle.opened import open_bundle
+from envlock.realise.bundle.verify import verify
 
 OLDER = "2024-01-01"
 
@@ -147,6 +154,117 @@ def test_a_killed_bundle_never_looks_whole(two: Project) -> None:
             (place / "SHA256SUMS").unlink()
             next(place.glob("files/*/big*")).unlink()
     bundle(two)
+
+
+def test_verify_names_what_is_wrong_in_folders_and_archives(two: Project) -> None:
+    told = bundle(two, "-o", "good.tar")
+    place = two.root / "envlock-bundle"
+
+    def made(name: str = "bad.tar") -> str:
+        run(["tar", "-cf", name, "envlock-bundle"], cwd=two.root)
+        return name
+
+    def refused(said: str, *names: str) -> None:
+        for name in names or ("envlock-bundle", made()):
+            with pytest.raises(VerificationError) as caught:
+                verify(open_bundle(two.root / name), SilentReporter())
+            assert said in str(caught.value)
+
+    run(["tar", "-xf", "good.tar"], cwd=two.root)
+    for name in ("good.tar", "envlock-bundle", made()):
+        found = json.loads(two.run("bundle", "verify", "--json", name).stdout)
+        assert found["digest"] == told["digest"]
+        assert found["environment-hashes"] == [told["locks"][0]["environment-hash"]]
+        assert found["other-programs"] == []
+    wheel = next(place.glob("files/*/big*"))
+    path, content = str(wheel.relative_to(place)), wheel.read_bytes()
+    wheel.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    refused(f"changed: {path}")
+    done = two.run("bundle", "verify", "envlock-bundle")
+    assert done.returncode == 4
+    assert f"changed: {path}" in done.stderr
+    assert errors_in(done.stderr) == 1
+    wheel.unlink()
+    refused(f"missing: {path}")
+    wheel.symlink_to("/etc/passwd")
+    refused(path)
+    wheel.unlink()
+    wheel.write_bytes(content)
+    (place / "files" / "more").write_text("more")
+    refused("not of the bundle: files/more")
+    (place / "files" / "more").unlink()
+    os.mkfifo(place / "pipe")
+    refused("pipe")
+    (place / "pipe").unlink()
+
+    # The same manifest, with what the locks do not say.
+    manifest = place / "SHA256SUMS"
+    whole = manifest.read_text()
+    lines = [line for line in whole.splitlines(keepends=True) if path not in line]
+    wheel.unlink()
+    manifest.write_text("".join(lines))
+    refused("missing: big-1.0-py3-none-any.whl")
+    wheel.write_bytes(content)
+    for text, said in (
+        (whole + f"{'0' * 64}  ../outside\n", "../outside"),
+        (whole + f"{'0' * 64}  /etc/passwd\n", "/etc/passwd"),
+        (whole + lines[0], "README.md"),
+        (whole + "text\n", "line"),
+    ):
+        manifest.write_text(text)
+        refused(said, "envlock-bundle")
+    plan = next(place.glob("locks/*/*.json"))
+    before = plan.read_text()
+    digests = re.findall(r'"sha256": "([0-9a-f]{64})"', before)
+    plan.write_text(before.replace(f'"sha256": "{digests[0]}"', f'"sha256": "{digests[1]}"'))
+    old, new = (hashlib.sha256(t.encode()).hexdigest() for t in (before, plan.read_text()))
+    manifest.write_text(whole.replace(old, new))
+    refused("is not locked for")
+    plan.write_text(before)
+    manifest.unlink()
+    refused("not complete")
+
+    data = (two.root / "good.tar").read_bytes()
+    for cut in (data[:-1024], data[: len(data) // 2], data[: data.rindex(b"SHA256SUMS")], b""):
+        (two.root / "cut.tar").write_bytes(cut.ljust(len(cut) // 512 * 512))
+        refused("", "cut.tar")
+    (two.root / "cut.tar").write_bytes(data + b"more")
+    refused("follows", "cut.tar")
+    for name, kind in (
+        ("envlock-bundle/../../outside", tarfile.REGTYPE),
+        ("/etc/passwd", tarfile.REGTYPE),
+        ("other/README.md", tarfile.REGTYPE),
+        ("envlock-bundle/README.md", tarfile.REGTYPE),
+        ("envlock-bundle/link", tarfile.SYMTYPE),
+        ("envlock-bundle/hard", tarfile.LNKTYPE),
+        ("envlock-bundle/device", tarfile.CHRTYPE),
+    ):
+        shutil.copy(two.root / "good.tar", two.root / "hostile.tar")
+        with tarfile.open(two.root / "hostile.tar", "a") as archive:
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, "/etc/passwd"
+            archive.addfile(member)
+        refused(name, "hostile.tar")
+    assert two.run("bundle", "verify", "good.tar", "--manifest", "0" * 64).returncode == 4
+    assert two.run("bundle", "verify", "good.tar", "--manifest", "x").returncode == 2
+    assert two.run("bundle", "verify", "nowhere").returncode == 2
+
+
+def test_diff_says_what_two_bundles_do_not_share(two: Project) -> None:
+    bundle(two, "-o", "one.tar")
+    bundle(two, "other", "-o", "two")
+    told = json.loads(two.run("bundle", "diff", "one.tar", "two", "--json").stdout)
+    assert [path.split("/")[-1] for path in told["added"] if path.startswith("files/")] == [
+        "old-1.0.tar.gz"
+    ]
+    assert any(path.endswith("/big-1.0-py3-none-any.whl") for path in told["removed"])
+    assert not any("shared" in path for paths in told.values() for path in paths)
+    assert len(told["environment-hashes"]["added"]) == 1
+    shown = two.run("bundle", "diff", "one.tar", "two", "--exit-code")
+    assert shown.returncode == 1
+    assert re.search(r"^\+ files/old-1\.0\.tar\.gz  [0-9a-f]{12}$", shown.stdout, re.M)
+    same = two.run("bundle", "diff", "one.tar", "one.tar", "--exit-code")
+    assert (same.returncode, same.stdout) == (0, "")
 
 
 def test_the_page_on_json_has_the_same_keys(two: Project) -> None:

@@ -7,20 +7,19 @@ more while it is copied.
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import tarfile
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from envlock.errors import UsageError
 from envlock.io.copying import copy_digested, digest_of
-from envlock.io.files import disk_error, make_folder, read_text, write_atomic
+from envlock.io.files import disk_error, make_folder, read_text, replacing, write_atomic
 from envlock.io.progress import Reporter
 from envlock.realise.bundle.contents import Contents
 from envlock.realise.bundle.layout import (
@@ -181,47 +180,27 @@ def write_archive(contents: Contents, path: Path, reporter: Reporter) -> Written
     digest = hashlib.sha256(text).hexdigest()
     last = Entry(path=MANIFEST, sha256=digest, size=len(text), content=text)
     progress = _Progress(reporter, sum(entry.size for entry in contents.entries))
-    temporary: str | None = None
-    try:
-        make_folder(path.parent)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        reporter.step("writing the archive")
-        with os.fdopen(handle, "wb", buffering=0) as file:
-            for entry in (*contents.entries, last):
-                _append(file, entry, contents)
-                progress.add(entry.size)
-            _write_all(file, bytes(-(file.tell() + 1024) % tarfile.RECORDSIZE + 1024))
-            os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(path)
-        temporary = None
-    except OSError as error:
-        raise disk_error(error, path) from None
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+    make_folder(path.parent)
+    reporter.step("writing the archive")
+    with replacing(path) as file:
+        for entry in (*contents.entries, last):
+            _append(file, entry, contents)
+            progress.add(entry.size)
+        file.write(bytes(-(file.tell() + 1024) % tarfile.RECORDSIZE + 1024))
     return Written(digest=digest, kept=0)
 
 
-def _append(file: io.FileIO, entry: Entry, contents: Contents) -> None:
+def _append(file: IO[bytes], entry: Entry, contents: Contents) -> None:
     """One member (POSIX.1-2001 pax, ustar where that does)."""
     member = tarfile.TarInfo(f"{ARCHIVE_FOLDER}/{entry.path}")
     member.size = entry.size
     member.mode = 0o755 if entry.executable else 0o644
     member.mtime = int(contents.moment.timestamp())
-    _write_all(file, member.tobuf(tarfile.PAX_FORMAT, "utf-8"))
+    file.write(member.tobuf(tarfile.PAX_FORMAT, "utf-8"))
     source = entry.source if entry.content is None else entry.content
     assert source is not None  # noqa: S101 - an entry has one of the two
     copy_digested(source, file, entry.sha256)
-    _write_all(file, bytes(-entry.size % tarfile.BLOCKSIZE))
-
-
-def _write_all(file: io.FileIO, data: bytes) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[file.write(left) :]
+    file.write(bytes(-entry.size % tarfile.BLOCKSIZE))
 
 
 def _time(contents: Contents) -> int:

@@ -9,14 +9,12 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import tarfile
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from envlock.errors import UsageError
-from envlock.io.files import disk_error, make_folder, write_atomic
+from envlock.io.files import make_folder, replacing, write_atomic
 from envlock.io.store import copy_stored, stored
 from envlock.realise.image.layer import EARLIEST
 from envlock.realise.image.oci import Document, Image, descriptor, encode
@@ -80,26 +78,13 @@ class Layout:
         """
         if path.is_dir():
             raise UsageError("it is a folder", where=str(path), remedy="name a file, or no .tar")
-        temporary: str | None = None
-        try:
-            handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-            with os.fdopen(handle, "wb") as file:
-                with tarfile.TarFile(
-                    fileobj=file, mode="w", format=tarfile.PAX_FORMAT, copybufsize=1 << 20
-                ) as archive:
-                    self._add_all(archive, tag)
-                file.flush()
-                os.fsync(file.fileno())
-            mask = os.umask(0)
-            os.umask(mask)
-            Path(temporary).chmod(0o666 & ~mask)
-            Path(temporary).replace(path)
-            temporary = None
-        except OSError as error:
-            raise disk_error(error, path) from None
-        finally:
-            if temporary is not None:
-                Path(temporary).unlink(missing_ok=True)
+        with (
+            replacing(path) as file,
+            tarfile.TarFile(
+                fileobj=file, mode="w", format=tarfile.PAX_FORMAT, copybufsize=1 << 20
+            ) as archive,
+        ):
+            self._add_all(archive, tag)
 
     def _add_all(self, archive: tarfile.TarFile, tag: str) -> None:
         for folder in ("blobs", "blobs/sha256"):
