@@ -67,7 +67,8 @@ class Exports:
 def _tool() -> str:
     """This installation of envlock: version, and the stamps of all that makes exports."""
     package = Path(envlock.__file__).parent
-    places = [package / "export", package / "templates", package.parent / "templates"]
+    folders = (package / "export", package / "lock", package / "templates")
+    places = [*folders, package.parent / "templates"]
     stamps = sorted(stamp for place in places for stamp in _stamps(str(place)))
     return f"{envlock.__version__} {hashlib.sha256(repr(stamps).encode()).hexdigest()}"
 

@@ -31,8 +31,9 @@ class OsWishes:
 
     ``base`` is ``debian:bookworm``, or ``debian`` for the release of the date; ``packages`` are
     sorted, ``name`` or ``name=version``; ``components`` are the distribution's defaults when empty;
-    ``mirrors`` are URLs, tried in order; ``keyring`` is a path from the project's folder. ``libraries``: find out what wheels
-    need of the system, but not the sonames in ``ignore_libraries``; ``auto``: lock it, too.
+    ``mirrors`` are URLs, tried in order; ``keyring`` is a path from the project's folder.
+    ``libraries``: find out what wheels need of the system, but not the sonames in
+    ``ignore_libraries``; ``auto``: lock it, too.
     """
 
     base: str
