@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.cases import CASES, Bench
+from benchmarks.cases import CASES, ON_REQUEST, Bench
 from benchmarks.measure import ContenderFailedError
 from benchmarks.report import Row, markdown, write
 from benchmarks.sets import SETS
@@ -26,7 +26,7 @@ def main() -> int:
     )
     rows: list[Row] = []
     try:
-        for name in options.only or CASES:
+        for name in options.only or [n for n in CASES if n not in ON_REQUEST]:
             for row in CASES[name](bench):
                 rows.append(row)
                 print("  " + "  ".join(row.cells()), file=sys.stderr, flush=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.content import content
 from benchmarks.images import images
+from benchmarks.jobs import pandas_job, trackers
 from benchmarks.measure import (
     Contender,
     Timing,
@@ -205,9 +206,13 @@ CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "image": images,
     "pip-compile": lock_against_pip_compile,
     "run": overhead,
+    "pandas": pandas_job,
     "runs": many,
+    "trackers": trackers,
 }
 """Every case by name, quick ones first."""
+ON_REQUEST = ("trackers",)
+"""Cases that are left out unless they are asked for: they install what others wrote."""
 
 
 def _pair(work: str, found: dict[str, Timing], *, limit: float) -> Row:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from collections.abc import Sequence
@@ -32,11 +33,13 @@ class Row:
     @property
     def passed(self) -> bool:
         """Whether the limit holds."""
-        return self.judged <= self.limit
+        return math.isnan(self.ours) or self.judged <= self.limit
 
     def cells(self) -> tuple[str, ...]:
         """The row as texts, in the order of ``HEADINGS``."""
         absolute = self.theirs is None
+        if math.isnan(self.ours):
+            return (self.work, *[""] * 6)  # not measured: the first cell says why
         return (
             self.work,
             self._amount(self.ours),

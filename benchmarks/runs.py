@@ -44,10 +44,10 @@ def overhead(bench: Bench) -> Iterator[Row]:
     bare = (sys.executable, "-c", "pass")
     runs: dict[str, list[tuple[float, float]]] = {"bare": [], "run": []}
     commands = {"bare": bare, "run": (ENVLOCK, "run", "--", *bare)}
-    _spend(commands["run"], folder, environment)
+    spend(commands["run"], folder, environment)
     for _ in range(max(20, bench.repeat)):
         for name, argv in commands.items():
-            runs[name].append(_spend(argv, folder, environment))
+            runs[name].append(spend(argv, folder, environment))
     for number, what in enumerate(("wall clock", "CPU")):
         ours, theirs = (statistics.median(one[number] for one in runs[k]) for k in ("run", "bare"))
         yield Row(
@@ -55,7 +55,7 @@ def overhead(bench: Bench) -> Iterator[Row]:
         )
 
 
-def _spend(argv: tuple[str, ...], folder: Path, environment: dict[str, str]) -> tuple[float, float]:
+def spend(argv: tuple[str, ...], folder: Path, environment: dict[str, str]) -> tuple[float, float]:
     """Seconds of wall clock and CPU, descendants included."""
     start = time.perf_counter()
     actions = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
@@ -79,7 +79,7 @@ def many(bench: Bench) -> Iterator[Row]:
     environment = {**surroundings(), **caches(folder / "caches")}
 
     def ask(*arguments: str) -> float:
-        return _spend((ENVLOCK, "runs", "list", *arguments), folder, environment)[0]
+        return spend((ENVLOCK, "runs", "list", *arguments), folder, environment)[0]
 
     bench.say("their index is made")
     yield Row(work=f"index of {MANY} records", ours=ask(), limit=max(MANY / _RATE, 1))

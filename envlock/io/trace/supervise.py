@@ -7,7 +7,6 @@ import select
 
 from envlock.io.trace.child import Command, failure, start
 from envlock.io.trace.kinds import SCANNED, Method
-from envlock.io.trace.sampler import Sampler
 from envlock.io.trace.signals import Signals
 from envlock.io.trace.tracer import Tracer
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from envlock.io.trace.model import Supervised
+    from envlock.io.trace.sampler import Sampler
 
 
 def supervise(
@@ -116,6 +116,8 @@ def _run(
     ended = _exit_descriptor(pid)
     sampler = None
     if trace and (tracer is None or tracer.fd is None):
+        from envlock.io.trace.sampler import Sampler
+
         sampler = Sampler(pid, command.argv)
     said = _serve(ended, told, signals, started, tracer, sampler)
     _, status, used = os.wait4(pid, 0)
