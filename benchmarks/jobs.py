@@ -170,7 +170,7 @@ def _in_turns(
 ) -> dict[str, list[tuple[float, float]]]:
     """Seconds of wall clock and CPU of each, one after the other, the first time not counted."""
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
-    for name, argv in commands.items():
+    for argv in commands.values():
         spend(argv, folder, variables)
     for _ in range(repeat):
         for name, argv in commands.items():
