@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from envlock.check.compare import SEEDS, compare, fits_python
+from envlock.check.compare import INSTALLERS, compare, fits_python
 from envlock.check.observe import DirectUrl, Observed
 from envlock.lock.model import Lock
 from envlock.lock.provider import locked_python
@@ -79,7 +79,7 @@ def planned(
 def _stays(before: Observed | None, target: Target) -> frozenset[str]:
     series = target.series if before is None else before.series
     old = tuple(int(part) for part in series.split(".")) < (3, 12)
-    return SEEDS if old else frozenset({"pip", "uv"})
+    return INSTALLERS if old else frozenset({"pip", "uv"})
 
 
 _Held = tuple[str, DirectUrl | None]

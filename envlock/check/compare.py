@@ -19,11 +19,14 @@ from envlock.lock.selection import wanted_packages
 from envlock.lock.staleness import mismatches
 from envlock.lock.target import Target
 
-SEEDS = frozenset({"pip", "setuptools", "uv", "wheel"})
-"""What tools put into a new environment by themselves. Unlocked, they are no difference: an
-environment made by ``python -m venv`` and ``pip install -r pylock.toml`` holds pip (and, before
-Python 3.12, setuptools) beside what the lock says, and ``uv pip sync`` leaves them there. Locked,
-they count like everything else."""
+INSTALLERS = frozenset({"pip", "setuptools", "uv", "wheel"})
+"""What tools put into a new environment by themselves: one made by ``python -m venv`` and ``pip
+install -r pylock.toml`` holds pip (and, before Python 3.12, setuptools) beside what the lock says,
+and ``uv pip sync`` leaves them there."""
+
+SEEDS = INSTALLERS | {"envlock"}
+"""What is no difference while it is not locked: these, and envlock, alone, for ``import envlock``.
+Locked, they count like everything else."""
 
 
 def compare_request(request: Request, lock: Lock) -> tuple[Drift, ...]:

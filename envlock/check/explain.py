@@ -43,7 +43,7 @@ ORIGINS: dict[Code, str] = {
     Code.BROKEN_METADATA: "An installation was interrupted, or a file of the .dist-info folder was"
     " removed or damaged.",
     Code.EXTRA: "It was installed by hand, or is left of an older lock. An unlocked pip,"
-    " setuptools, wheel or uv is none: tools put them into new environments.",
+    " setuptools, wheel or uv (tools put them into new environments) or envlock itself is none.",
     Code.FILE_MODIFIED: "Somebody edited it in place, a tool patched it, or the disk damaged it.",
     Code.FILE_MISSING: "It was removed by hand or by cleaning up (to make an image smaller), or an"
     " installation was interrupted.",

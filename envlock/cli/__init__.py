@@ -22,7 +22,14 @@ def main() -> None:
         ended = attempt(sys.argv[1:])
         if ended is not None:
             _leave(ended)
-    from envlock.cli.app import run
+    try:
+        from envlock.cli.app import run
+    except ModuleNotFoundError as error:
+        sys.stderr.write(
+            f"error: envlock was installed without what it depends on ({error.name}); so, only"
+            " `import envlock` works\n  help: pip install envlock\n"
+        )
+        sys.exit(3)
 
     code = run(sys.argv[1:])
     # CPython remembers an interrupt that left an `exec`, as dataclasses have at import, even once

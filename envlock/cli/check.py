@@ -48,7 +48,8 @@ Examples:
   envlock check --online          # is what is locked still there, and not known to be unsafe?
   envlock check --lock-only --advisories all.zip  # advisories of a file, without any network
 
-An unlocked pip, setuptools, wheel or uv is no drift: tools put them into new environments."""
+An unlocked pip, setuptools, wheel or uv is no drift: tools put them into new environments;
+nor is an unlocked envlock, which programs import."""
 
 
 @click.command(epilog=_EPILOG)

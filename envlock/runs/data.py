@@ -13,13 +13,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    _States = dict[str, tuple[int, int, int, int] | None]
+
+
+_TICK = 0.01
+"""Seconds by which the stamps of a file system lag behind the clock."""
+
 
 class Declared:
     """Paths as given, with the state of every file there before the run."""
 
     def __init__(self, paths: Iterable[str]) -> None:
         self.paths = list(dict.fromkeys(paths))
-        self._before = {path: _states(path) for path in self.paths}
+        self._before: dict[str, _States | None] = {path: _states(path) for path in self.paths}
+
+    def add(self, path: str, before: tuple[int, int, int, int] | None) -> None:
+        """One more, with its state when it was first used; None is not known."""
+        if path not in self._before:
+            self.paths.append(path)
+            self._before[path] = None if before is None else {"": before}
 
     def require(self) -> None:
         """Raise UsageError where an input is not there: the run would be for nothing."""
@@ -27,11 +39,14 @@ class Declared:
             if not os.path.exists(path):
                 raise UsageError("no such input", where=path, remedy="check --input")
 
-    def facts(self, root: str, *, inputs: bool) -> list[dict[str, Any]]:
-        """What is there now, for the record; paths below ``root`` are relative to it."""
-        return [self._fact(path, root, inputs=inputs) for path in self.paths]
+    def facts(self, root: str, *, inputs: bool, since: float) -> list[dict[str, Any]]:
+        """What is there now, for the record; paths below ``root`` are relative to it.
 
-    def _fact(self, path: str, root: str, *, inputs: bool) -> dict[str, Any]:
+        ``since`` is when the run started, in seconds since 1970.
+        """
+        return [self._fact(path, root, inputs, since) for path in self.paths]
+
+    def _fact(self, path: str, root: str, inputs: bool, since: float) -> dict[str, Any]:
         fact: dict[str, Any] = {"path": shown_path(path, root), "found": "declared"}
         try:
             fact |= folder_digest(path) if os.path.isdir(path) else _file(path)
@@ -39,7 +54,13 @@ class Declared:
             missing = isinstance(error, FileNotFoundError)
             fact["problem"] = "missing" if missing else str(getattr(error, "strerror", error))
             return fact
-        changed = _states(path) != self._before[path]
+        before, now = self._before[path], _states(path)
+        changed = now != before
+        if before is None:
+            late = any(
+                state is not None and state[1] >= (since - _TICK) * 1e9 for state in now.values()
+            )
+            changed = late and not inputs
         if inputs and changed:
             fact["changed-during-run"] = True
         elif not inputs:
@@ -47,7 +68,7 @@ class Declared:
         return fact
 
 
-def _states(path: str) -> dict[str, tuple[int, int, int, int] | None]:
+def _states(path: str) -> _States:
     if os.path.isdir(path):
         return {name: digests.state(os.path.join(path, name)) for name in digests.files_below(path)}
     return {"": digests.state(path)}

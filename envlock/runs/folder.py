@@ -40,10 +40,15 @@ class FolderStore:
 
     def withdraw(self, run: str) -> None:
         """Take the first note away: there is a record, or nothing was run."""
-        try:
-            os.unlink(self._path(STARTED, run))
-        except OSError:
-            return  # the record counts, a note beside it is no harm
+        for path in (self._path(STARTED, run), self.notes(run)):
+            try:
+                os.unlink(path)
+            except OSError:
+                continue  # the record counts, a note beside it is no harm
+
+    def notes(self, run: str) -> str:
+        """The path at which a run's program may say something of it (``envlock.runs.notes``)."""
+        return self._path(STARTED, run).removesuffix(".json") + ".notes"
 
     def add_event(self, event: str, content: bytes) -> None:
         """Keep what is said of a run after it ended."""

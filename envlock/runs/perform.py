@@ -28,7 +28,7 @@ from envlock.runs.keeping import begin, dump, finish, recorder_facts
 from envlock.runs.order import Hooks, Order
 from envlock.runs.output import Listener, Metrics
 from envlock.runs.place import find_place
-from envlock.runs.secrets import Hider
+from envlock.runs.secrets import Hider, has_secret
 
 TYPE_CHECKING = False  # typing's own costs its import
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from envlock.io.trace.model import Supervised
 
 _DRIFT = "run-drift-1"
+VARIABLE = "ENVLOCK_NOTES"
 _NOT_FOUND, _NOT_STARTED = 127, 126  # what shells and env(1) answer
 
 
@@ -51,7 +52,7 @@ def perform(order: Order, hooks: Hooks) -> int:
         StaleError: the environment has drifted, and the order is strict; nothing was run.
         DiskError: no record can be kept anywhere; nothing was run.
     """
-    run = _Run(order, hooks)
+    run = Recording(order, hooks)
     status = run.to_its_end()
     code = os.waitstatus_to_exitcode(status)
     if code >= 0:
@@ -62,7 +63,7 @@ def perform(order: Order, hooks: Hooks) -> int:
     return 128 - code
 
 
-class _Run:
+class Recording:
     """The steps of ``perform``, and what they know of one another."""
 
     def __init__(self, order: Order, hooks: Hooks) -> None:
@@ -138,15 +139,20 @@ class _Run:
                 remedy="\n".join(said[:5]) + more,
             )
 
+    @property
+    def told(self) -> dict[str, str]:
+        """The variables by which the program knows its run; without a lock, there is no hash."""
+        found = {"ENVLOCK_RUN": self.id, VARIABLE: os.path.abspath(self.store.notes(self.id))}
+        if self.lock.environment_hash is not None:
+            found["ENVLOCK_HASH"] = self.lock.environment_hash
+        return found
+
     # --- the program ---
 
     def to_its_end(self) -> int:
         """Start the program, gather while it runs, wait, and write the record; its wait status."""
         passing = streams(self.order.capture, self._listen)
-        variables = self.variables | {"ENVLOCK_RUN": self.id}
-        variables.pop("ENVLOCK_HASH", None)
-        if self.lock.environment_hash is not None:
-            variables["ENVLOCK_HASH"] = self.lock.environment_hash
+        variables = {n: v for n, v in self.variables.items() if n != "ENVLOCK_HASH"} | self.told
         seccomp = self.order.trace == "auto"
         try:
             child = Child(self.order.argv, variables, passing, trace=self.traced, seccomp=seccomp)
@@ -259,25 +265,59 @@ class _Run:
         return facts
 
     def _data(self, child: Child, seen: Supervised | None) -> dict[str, Any]:
-        """Digests take their time: Ctrl-C ends that, and the record is written without them."""
-        facts: dict[str, Any] = {}
         child.forget_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
         try:
-            root = self.place.root
-            facts["inputs"] = self.inputs.facts(root, inputs=True)
-            facts["outputs"] = self.outputs.facts(root, inputs=False)
+            return self._read_data(seen)
+        finally:
+            signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+
+    def _read_data(self, seen: Supervised | None) -> dict[str, Any]:
+        """Digests take their time: Ctrl-C ends that, and the record is written without them."""
+        facts: dict[str, Any] = {}
+        try:
+            facts |= self._notes()
+            root, since = self.place.root, self.before.day
+            facts["inputs"] = self.inputs.facts(root, inputs=True, since=since)
+            facts["outputs"] = self.outputs.facts(root, inputs=False, since=since)
             self._add_used(facts, seen)
             for path in self.order.metrics_files:
                 self._read_metrics(path)
         except KeyboardInterrupt:
             self.problems.append("interrupted while inputs and outputs were read")
-        finally:
-            signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
         for fact in facts.get("outputs", ()):
             if "problem" in fact:
                 self.hooks.say(f"note: output {fact['path']}: {fact['problem']}")
         return facts
+
+    def _notes(self) -> dict[str, Any]:
+        """What the program said of its run, beside metrics and files."""
+        path = self.store.notes(self.id)
+        if not os.path.exists(path):
+            return {}
+        from envlock.runs.notes import Notes
+
+        notes = Notes()
+        notes.read(path, self.metrics)
+        self.problems += notes.problems
+        for name, value in notes.params.items():
+            self.parameters[name] = {"value": value, "from": "program"}
+        for input_, state in notes.inputs.items():
+            self.inputs.add(input_, state)
+        for output in notes.outputs:
+            self.outputs.add(output, None)
+        facts: dict[str, Any] = {"tags": sorted({*self.order.tags, *notes.tags})}
+        if notes.log:
+            facts["log"] = notes.log
+        if notes.cells:
+            facts["cells"] = [self._cell(cell) for cell in notes.cells]
+        return facts
+
+    def _cell(self, cell: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {"number": cell["number"]} if "number" in cell else {}
+        if has_secret(cell["source"]):
+            return found | {"not-kept": "it holds what looks like a secret"}
+        return found | {"sha256": self._keep(cell["source"].encode("utf-8", "backslashreplace"))}
 
     def _add_used(self, facts: dict[str, Any], seen: Supervised | None) -> None:
         if self.order.trace == "never":

@@ -64,6 +64,7 @@ def _page(table: dict[str, Any]) -> list[str]:
             digest = fact.get("sha256", fact.get("problem", ""))[:12]
             flag = "  changed during the run" if fact.get("changed-during-run") else ""
             lines.append(f"{kind[:-1]:<12} {fact['path']}  {digest}{flag}")
+    lines += [f"{'log':<12} {one['at'][11:19]} {one['text']}" for one in table.get("log", [])]
     lines += [f"{'problem':<12} {problem}" for problem in table.get("problems", [])]
     lines += [f"{'comment':<12} {e.at[:10]} {e.text}" for e in events if e.kind == "comment"]
     return lines
