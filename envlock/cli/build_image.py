@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from envlock.project.locate import Project
     from envlock.realise.image.build import Built, Wishes
     from envlock.realise.image.layout import Layout
-    from envlock.realise.image.oci import Document
+    from envlock.realise.image.oci import Document, Image
     from envlock.realise.image.parts import Parts
 
 _EPILOG = """\b
 Examples:
   envlock build image --output image         # a folder: an OCI image layout
   envlock build image --output image.tar     # the same as one file: an oci-archive
-  envlock build image --only os --output os  # the distribution alone, for a Dockerfile's FROM
+  envlock build image --only os --rootfs docker/root  # for a Dockerfile without a base image
   envlock build image --push registry.example.org/team/app:1 --compression zstd
 
 No daemon, no root, no network once the files are there; the same lock gives the same digest."""
@@ -58,6 +58,12 @@ _COMPRESSIONS = ("none", "gzip", "zstd")
     "--push",
     metavar="REF",
     help="Send it to a registry, with Docker's credentials: registry.example.org/team/app:1.",
+)
+@click.option(
+    "--rootfs",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="All files as one tar archive for each platform (DIR/amd64.tar), for a Dockerfile's ADD.",
 )
 @click.option("--load", is_flag=True, help="Load it into Podman, else Docker, on this machine.")
 @click.option(
@@ -110,6 +116,7 @@ def image(
     context: Context,
     output: Path | None,
     push: str | None,
+    rootfs: Path | None,
     load: bool,
     targets: tuple[str, ...],
     only: str | None,
@@ -130,9 +137,10 @@ def image(
     from envlock.realise.image.parts import choose_parts, choose_targets
     from envlock.realise.image.project import project_files
 
-    if output is None and push is None and not load:
+    if output is None and push is None and rootfs is None and not load:
         raise UsageError(
-            "say where the image goes", remedy="--output DIR, --output FILE.tar, --push or --load"
+            "say where the image goes",
+            remedy="--output DIR, --output FILE.tar, --push, --load or --rootfs",
         )
     _check_user(user)
     if push is not None:
@@ -146,8 +154,7 @@ def image(
     own = project_files(project.root) if with_project and only is None else None
     wishes = Wishes(compression=compression, user=user, project=own, scripts=mode == "scripts")
     # The image is made from packages, not on the lock's base image, so it must not name that.
-    base = "org.opencontainers.image.base."
-    annotations = {key: text for key, text in labels(lock).items() if not key.startswith(base)}
+    annotations = labels(lock, with_base=False)
     with reporting(context, in_bytes=True) as reporter:
         built = _build(lock, project, parts, wishes, annotations, reporter)
         images = tuple(entry.image for entry in built)
@@ -155,6 +162,8 @@ def image(
         layout = Layout(images, top)
         if output is not None:
             _write(layout, (context.directory / output).absolute(), reporter)
+        if rootfs is not None:
+            _write_rootfs(images, (context.directory / rootfs).absolute(), reporter)
         pushed = _push(layout, push, reporter) if push is not None else None
         loaded = _load(layout, project, reporter) if load else None
     if as_json:
@@ -170,11 +179,12 @@ def image(
                 "mode": mode,
                 "output": None if output is None else str(output),
                 "pushed": pushed,
+                "rootfs": None if rootfs is None else str(rootfs),
             }
         )
     else:
         result(f"sha256:{top.digest}")
-        places = [str(place) for place in (output, pushed, loaded) if place is not None]
+        places = [str(place) for place in (output, rootfs, pushed, loaded) if place is not None]
         _report(context, built, top, places)
 
 
@@ -184,6 +194,14 @@ def _write(layout: Layout, path: Path, reporter: Reporter) -> None:
         layout.write_archive(path)
     else:
         layout.write_folder(path)
+
+
+def _write_rootfs(images: tuple[Image, ...], folder: Path, reporter: Reporter) -> None:
+    from envlock.realise.image.rootfs import write_rootfs
+
+    reporter.step("writing")
+    for image in images:
+        write_rootfs(image, folder)
 
 
 def _push(layout: Layout, reference: str, reporter: Reporter) -> str:

@@ -46,6 +46,9 @@ _NEXT = {
 }
 """What to do with the files of a format."""
 
+_FIRST = b"envlock build image --only os --rootfs docker/root"
+"""In a Dockerfile without a base image: what has to run before it is built."""
+
 
 @click.command(epilog=_EPILOG)
 @click.argument("format_name", metavar="FORMAT")
@@ -141,6 +144,9 @@ def _folder(
         say(context, f"{shown} {_outcome(same=not changed, check=check)}")
         if changed and check:
             say(context, f"other files: {', '.join(changed)}")
+        elif _FIRST in files.get("Dockerfile", b""):
+            say(context, f"run `{_FIRST.decode()}`, which writes the files that it starts from;")
+            say(context, f"then build it with `docker build {shown}`")
         elif format_name in _NEXT:
             say(context, _NEXT[format_name].format(folder=shown))
     return 1 if check and changed else 0

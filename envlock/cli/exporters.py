@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from envlock.errors import SourceError, UsageError
+from envlock.export.exporter import NamesLockfile
 from envlock.export.marks import Mark, marked, owner
 
 if TYPE_CHECKING:
@@ -42,7 +43,10 @@ def make(lock: Lock, mark: Mark, *, lock_name: str) -> FileTree:
     from envlock.cli.common import locked_target
 
     target = None if mark.target is None else locked_target(lock, mark.target)
-    files = load_exporter(mark.format).export(lock, target)
+    exporter = load_exporter(mark.format)
+    if isinstance(exporter, NamesLockfile):
+        exporter.lock_name = lock_name
+    files = exporter.export(lock, target)
     return marked(files, mark, lock_name=lock_name)
 
 

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import click
 
-from envlock.cli.common import json_option, locate_project, name_option, read_lock, script_option
+from envlock.cli.common import (
+    image_json,
+    json_option,
+    locate_project,
+    name_option,
+    read_lock,
+    script_option,
+)
 from envlock.cli.context import Context
 from envlock.cli.output import result, result_json
 from envlock.lock.graph import all_needs, wished
@@ -54,11 +61,14 @@ def command(
     lock = read_lock(locate_project(context, name=name, script=script))
     tree = rows(lock, depth)
     if as_json:
-        result_json({"packages": _packages_json(lock, tree)})
+        base = None if lock.image is None else image_json(lock.image)
+        result_json({"image": base, "packages": _packages_json(lock, tree)})
         return
     lines = [_line(row) for row in tree]
     if lock.os is not None:
         lines += _os_lines(lock.os, depth)
+    if lock.image is not None:
+        lines.append(f"{lock.image.reference} {lock.image.digest} (base image)")
     if lines:
         result("\n".join(lines))
 

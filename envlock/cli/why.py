@@ -9,6 +9,7 @@ import click
 from packaging.utils import canonicalize_name
 
 from envlock.cli.common import (
+    image_json,
     json_option,
     library_json,
     locate_project,
@@ -20,6 +21,7 @@ from envlock.cli.context import Context
 from envlock.cli.output import result, result_json, say
 from envlock.errors import UsageError
 from envlock.lock.graph import Chain, chains_to
+from envlock.lock.image import BaseImage
 from envlock.lock.model import Lock, PythonPackage
 from envlock.lock.os import OsLayer, OsLibrary, OsPackage
 from envlock.lock.os_graph import os_chain
@@ -29,6 +31,7 @@ Examples:
   envlock why numpy
   envlock why numpy --json
   envlock why libgl1         # a package of the distribution, or libGL.so.1
+  envlock why image          # the base image
 
 Each line is one of the project's requirements and the shortest way from it to the package."""
 
@@ -44,8 +47,12 @@ def command(
 ) -> None:
     """Show which requirements lead to a package, and through whom."""
     lock = read_lock(locate_project(context, name=name, script=script))
+    own = bool(lock.package(canonicalize_name(package)))
+    if lock.image is not None and not own and _names_image(lock.image, package):
+        _image_why(lock.image, as_json)
+        return
     if lock.os is not None and (lock.os.package(package) or _libraries(lock.os, package)):
-        if not lock.package(canonicalize_name(package)):
+        if not own:
             _os_why(lock.os, package, as_json)
             return
         say(context, f"(also a package of {lock.os.base}, not shown here)")
@@ -66,6 +73,22 @@ def command(
         result("  " + " → ".join([chain.wish.text, *(_shown(link) for link in chain.links)]))
     if not chains:
         result("  (no requirement of the project leads to it)")
+
+
+def _names_image(image: BaseImage, text: str) -> bool:
+    """Whether it is the base image: its reference, or the end of it, as people write it."""
+    whole = (image.reference, image.repository, image.pinned, image.digest)
+    return text == "image" or any(one == text or one.endswith(f"/{text}") for one in whole)
+
+
+def _image_why(image: BaseImage, as_json: bool) -> None:
+    if as_json:
+        result_json({"image": image_json(image), "requested": "image.base"})
+        return
+    result(f"{image.reference} {image.digest}")
+    result("  image.base: what `envlock export docker` builds on")
+    for entry in image.platforms:
+        result(f"  {entry.platform}: {entry.digest}")
 
 
 def _libraries(layer: OsLayer, name: str) -> tuple[OsLibrary, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from envlock.lock.model import Lock
 from envlock.lock.target import Target
@@ -27,3 +27,11 @@ class Exporter(Protocol):
             UsageError: the format cannot say what the lock holds; names the package.
         """
         ...
+
+
+@runtime_checkable
+class NamesLockfile(Protocol):
+    """An exporter whose files name the lockfile that the lock was read from."""
+
+    lock_name: str
+    """``pylock.toml``, unless it is set to another one."""

@@ -5,6 +5,7 @@ The base image is made of the archive's older state by mmdebstrap, and pushed to
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from support.real_debs import OLD_STATE, real_debs
 from support.registries import registry
 from support.snapshot import SnapshotServer, flip
 from support.tiny_archive import signer
-from support.tools import run
+from support.tools import PIP, run
 
 from envlock.export.docker.exporter import DockerExporter
 from envlock.lock.model import Lock
@@ -38,6 +39,8 @@ NEEDLESS = (
     "/usr/share/man/*",
     "/usr/share/zoneinfo/*",
 )
+EXAMPLE = Path(__file__).parents[2] / "examples" / "docker"
+RICH = ("rich==13.7.1", "markdown-it-py==3.0.0", "mdurl==0.1.2", "pygments==2.18.0")
 DELTA = make_wheel("delta", "1.0")
 OWN = """\
 [project]
@@ -53,6 +56,7 @@ class World:
     """What a build reaches, and the two locks."""
 
     archive: SnapshotServer
+    index: LoopbackIndex
     old: Lock
     new: Lock
 
@@ -80,7 +84,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         index.add("gamma", "1.0", "2024-01-01", sdist=True, files=built)
         base = base_image(folder, archive, address)
         old, new = locks(folder / "project", index, archive, base)
-        yield World(archive=archive, old=old, new=new)
+        yield World(archive=archive, index=index, old=old, new=new)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -198,7 +202,19 @@ def build(
     """The image, as the documentation says to build it."""
     root = folder / "project"
     project_files(root, lock)
-    buildah = Buildah(folder=folder / "buildah")
+    return build_in(root, world, target=target, umask=umask, hostname=hostname)
+
+
+def build_in(
+    root: Path,
+    world: World,
+    *arguments: str,
+    target: str = "runtime",
+    umask: int = 0o022,
+    hostname: str = "one",
+) -> Built:
+    """The same, of files that are there."""
+    buildah = Buildah(folder=root.parent / "buildah")
     run(["chmod", "-R", f"u=rwX,go={'rX' if umask == 0o022 else ''}", root])
     buildah.run(
         "build",
@@ -208,6 +224,7 @@ def build(
         "--tls-verify=false",
         "--build-arg",
         f"SNAPSHOT={world.archive.base}/archive",
+        *arguments,
         "--target",
         target,
         "--tag",
@@ -310,3 +327,43 @@ def test_other_bytes_under_a_locked_name_are_not_installed(world: World, tmp_pat
             build(tmp_path, world, world.new)
     finally:
         world.archive.heal()
+
+
+# --- the example ---
+
+
+def test_the_example_is_built_of_its_lock_alone(world: World, tmp_path: Path) -> None:
+    """No base image; rich of the real index. Twice the same."""
+    wheels = tmp_path / "wheels"
+    run([*PIP, "download", "--quiet", "--no-deps", "--dest", wheels, *RICH])
+    for wheel in wheels.iterdir():
+        name, version, *_ = wheel.name.split("-")
+        world.index.add_file(
+            name, version, "2024-01-01", wheel.name, wheel.read_bytes(), metadata="honest"
+        )
+    root = tmp_path / "one" / "docker"
+    shutil.copytree(EXAMPLE, root, ignore=shutil.ignore_patterns("docker", "pylock*"))
+    with (root / "pyproject.toml").open("a") as file:
+        file.write(f'keyring = "key.pgp"\nmirrors = ["{world.archive.template}"]\n')
+    (root / "key.pgp").write_bytes(signer().public)
+    project = Project(root, world.index, {"ENVLOCK_CACHE_DIR": str(tmp_path / "cache")})
+    project.lock(as_of=NEW)
+    for command in (
+        ("export", "docker"),
+        ("build", "image", "--only", "os", "--rootfs", "docker/root"),
+    ):
+        done = project.run(*command)
+        assert done.returncode == 0, done.stderr
+    again = tmp_path / "two" / "docker"
+    shutil.copytree(root, again)
+
+    image = build_in(root, world)
+    digest = image.digest
+    said = image.run("inventory")
+    assert re.search(r"OpenSSL +│ 3\.0\.", said), said
+    assert re.search(r"Python packages +│ 5 ", said), said
+    assert image.run("python", VERIFY) == "everything is as locked\n"
+    image.buildah.remove()
+    image = build_in(again, world, umask=0o077, hostname="two")
+    assert image.digest == digest
+    image.buildah.remove()

@@ -34,22 +34,25 @@ class ProvenanceExporter:
 
     name = "provenance"
 
+    def __init__(self) -> None:
+        self.lock_name = "pylock.toml"
+
     def export(self, lock: Lock, target: Target | None = None) -> FileTree:
         """See ``Exporter.export``. With a target, the dependencies are those of that one."""
         content = inventory(lock, target)
         statement = {
             "_type": STATEMENT,
-            "subject": _subject(content),
+            "subject": _subject(content, self.lock_name),
             "predicateType": PREDICATE,
             "predicate": _predicate(lock, content),
         }
         return {FILE: json.dumps(statement, indent=2, ensure_ascii=False).encode() + b"\n"}
 
 
-def _subject(content: Inventory) -> list[dict[str, Any]]:
+def _subject(content: Inventory, lock_name: str) -> list[dict[str, Any]]:
     root = content.environment_hash
     return [
-        {"name": "pylock.toml", "digest": {"sha256": content.lock_sha256}},
+        {"name": lock_name, "digest": {"sha256": content.lock_sha256}},
         # The hash is the SHA-256 of a canonical document: see docs/environment-hash.md.
         {"name": root, "digest": {"sha256": root.removeprefix(PREFIX)}},
     ]

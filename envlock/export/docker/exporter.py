@@ -20,7 +20,6 @@ from envlock.export.exporter import FileTree
 from envlock.export.labels import labels
 from envlock.export.templates import render
 from envlock.lock.hashing import environment_hash
-from envlock.lock.image import BaseImage
 from envlock.lock.model import Lock
 from envlock.lock.provider import locked_python
 from envlock.lock.target import Target
@@ -56,16 +55,17 @@ class DockerExporter:
         """See ``Exporter.export``. Without a target: for every Linux platform of the lock.
 
         Raises:
-            UsageError: the lock has no base image, or holds what no image can be built of.
+            UsageError: the lock has neither a base image nor OS packages, or holds what no image
+                can be built of.
         """
-        if lock.image is None:
+        if lock.image is None and lock.os is None:
             raise UsageError(
-                "the lock has no base image",
+                "the lock has neither a base image nor OS packages",
                 remedy="name one in pyproject.toml and run `envlock lock`:\n"
-                f'[tool.envlock.image]\nbase = "{_suggested(lock)}"',
+                f'[tool.envlock.image]\nbase = "python:{max(lock.targets).series}-slim"',
             )
         made = plan(lock, target)
-        values = _values(lock, lock.image, made)
+        values = _values(lock, made)
         files = {
             path: render(f"docker/{name}", _FILTERS, **values) for path, name in _TEXTS.items()
         }
@@ -92,27 +92,19 @@ class DockerExporter:
         return files
 
 
-def _values(lock: Lock, base: BaseImage, made: Plan) -> dict[str, Any]:
+def _values(lock: Lock, made: Plan) -> dict[str, Any]:
     index, *more = made.indexes or ("",)
     return {
         "as_of": f"{lock.as_of:%Y-%m-%dT%H:%M:%SZ}",
         "environment": environment_hash(lock).root,
         "epoch": int(lock.as_of.timestamp()),
-        "image": base.pinned,
+        "image": None if lock.image is None else lock.image.pinned,
         "index": index,
         "labels": labels(lock),
         "more_indexes": " ".join(word(one) for one in more),
         "plan": made,
         "targets": [machine.target.key for machine in made.machines],
     }
-
-
-def _suggested(lock: Lock) -> str:
-    """A base image that goes with the lock."""
-    if lock.os is None:
-        return f"python:{max(lock.targets).series}-slim"
-    distribution, _, release = lock.os.base.partition(":")
-    return f"{lock.os.base}-slim" if distribution == "debian" else f"{distribution}:{release}"
 
 
 def _json(value: Mapping[str, object]) -> bytes:

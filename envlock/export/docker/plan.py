@@ -142,24 +142,37 @@ def _python(lock: Lock, targets: list[Target]) -> str:
     [series] = {target.series for target in targets}
     for target in targets:
         provided = provider(lock, target) or "base-image"
+        if provided == "base-image" and lock.image is None:
+            raise UsageError(
+                f"the lock has no Python to put into an image for {target.key}",
+                remedy="remove interpreter from [tool.envlock] to take the distribution's, or name"
+                " a base image that has one in [tool.envlock.image], and run `envlock lock`",
+            )
         if provided.startswith("nixpkgs "):
             raise UsageError(
                 "the Python of this lock is that of nixpkgs",
                 remedy="build its image with Nix (`envlock build nix --image`), or set interpreter"
                 " in [tool.envlock]",
             )
-        if lock.os is not None and not provided.startswith(("base-image", "python-build-")):
-            _needs_venv(lock.os, target)
+        own = not provided.startswith(("base-image", "python-build-"))
+        if lock.os is not None and (own or lock.image is None):
+            _needs_pip(lock.os, target, own=own)
     return f"/opt/python/bin/python{series}" if standalone(lock, targets[0]) else f"python{series}"
 
 
-def _needs_venv(layer: OsLayer, target: Target) -> None:
-    """The distribution's Python has no pip of its own; the package with it must be locked."""
-    name = f"python{target.series}-venv"
+def _needs_pip(layer: OsLayer, target: Target, *, own: bool) -> None:
+    """What a Python needs in the image must be locked.
+
+    The distribution's ``own`` one has no pip; the package with it must be there. Without a base
+    image an archive of Python is fetched by apt.
+    """
+    name = f"python{target.series}-venv" if own else "apt"
     machine = target.platform.partition("/")[2]
     if not any(package.architecture == machine for package in layer.package(name)):
         raise UsageError(
-            f"{layer.base}'s Python cannot install packages without {name}, which is not locked",
+            f"{layer.base}'s Python cannot install packages without {name}, which is not locked"
+            if own
+            else "without a base image, apt has to fetch the archive of Python, and is not locked",
             remedy=f'add "{name}" to packages in [tool.envlock.os] and run `envlock lock`',
         )
 

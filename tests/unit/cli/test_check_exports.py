@@ -160,7 +160,7 @@ def test_what_the_lock_no_longer_gives(envlock: Any) -> None:
         ("EX003", "Dockerfile"),
         ("EX001", "locked.txt"),
     ]
-    assert "no base image" in envlock("check", "--exports").out
+    assert "neither a base image nor OS packages" in envlock("check", "--exports").out
 
 
 def test_a_library_that_is_not_there(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from support.samples import package, small_lock
+from support.samples import IMAGE, package, small_lock
 
 from envlock.cli.tree import rows
 from envlock.lock.graph import needs
@@ -89,3 +91,11 @@ def test_every_package_and_every_dependency_is_shown_once_whole(lock: Lock) -> N
     # Below the root, each line is one dependency of a package that is shown whole.
     edges = sum(len(needs(lock, p)) for p in inner)
     assert sum(1 for row in tree if row.lasts) == edges
+
+
+def test_the_base_image_comes_last(envlock: Any) -> None:
+    lock = replace(LOCK, image=IMAGE)
+    line = f"docker.io/library/debian:bookworm-slim {IMAGE.digest} (base image)"
+    assert envlock("tree", lock=lock).out.splitlines()[-1] == line
+    told = json.loads(envlock("tree", "--json", lock=lock).out)
+    assert told["image"]["digest"] == IMAGE.digest

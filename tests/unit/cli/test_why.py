@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
-from support.samples import package, small_lock
+from support.samples import IMAGE, package, small_lock
 
 LOCK = small_lock(
     package("app", needs=("lib",)),
@@ -55,3 +57,12 @@ def test_an_unknown_package_names_the_nearest(envlock: Any) -> None:
     assert (ran.code, ran.out) == (2, "")
     assert "bsae is not in the lock" in ran.err
     assert "nearest: base" in ran.err
+
+
+def test_the_base_image(envlock: Any) -> None:
+    lock = replace(LOCK, image=IMAGE)
+    for name in ("image", "debian", "library/debian:bookworm-slim", IMAGE.reference, IMAGE.digest):
+        lines = envlock("why", name, lock=lock).out.splitlines()
+        assert lines[0] == f"{IMAGE.reference} {IMAGE.digest}"
+        assert lines[1].startswith("  image.base: ")
+    assert json.loads(envlock("why", "image", "--json", lock=lock).out)["image"]["platforms"]

@@ -170,8 +170,21 @@ def test_a_locked_archive_of_python() -> None:
 def test_without_an_image_it_says_what_to_add() -> None:
     error = refusal(small_lock(package("aa")))
     assert str(error.remedy).endswith('[tool.envlock.image]\nbase = "python:3.11-slim"')
-    error = refusal(replace(small_lock(), os=os_layer()))
-    assert str(error.remedy).endswith('base = "debian:bookworm-slim"')
+
+
+def test_without_a_base_image_the_locked_packages_are_the_system() -> None:
+    lock = replace(small_lock(package("aa")), os=venv_layer(), targets=(LINUX,))
+    files = exported(lock)
+    assert "\nFROM scratch AS root-amd64\nADD docker/root/amd64.tar /\n" in files["Dockerfile"]
+    assert "\nFROM root-amd64 AS system\n" in files["Dockerfile"]
+    assert "!docker/root" in files[".dockerignore"].splitlines()
+    assert "Bootstrap: scratch" in files["apptainer.def"]
+    two = tuple(replace(p, architecture="arm64") for p in venv_layer().packages)
+    both = replace(venv_layer(), packages=(*venv_layer().packages, *two))
+    text = exported(replace(lock, os=both, targets=(LINUX, ARM)))["Dockerfile"]
+    assert "\nFROM root-${TARGETARCH} AS system\n" in text
+    assert text.count("\nADD ") == 2
+    assert "Python" in refusal(replace(lock, os=os_layer())).what
 
 
 GIT = Vcs(kind="git", url="https://git.example.org/aa", commit="a" * 40)

@@ -202,6 +202,10 @@ def test_the_subject_is_the_lockfile_and_the_environment(tmp_path: Path) -> None
         {"name": "pylock.toml", "digest": {"sha256": told}},
         {"name": root, "digest": {"sha256": root.removeprefix("env1-")}},
     ]
+    exporter = ProvenanceExporter()
+    exporter.lock_name = "pylock.gpu.toml"
+    named = json.loads(exporter.export(FULL)[PROVENANCE])
+    assert named["subject"][0] == {"name": "pylock.gpu.toml", "digest": {"sha256": told}}
 
 
 def test_the_chain_of_the_os_begins_at_its_signed_releases() -> None:
