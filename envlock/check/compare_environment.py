@@ -8,8 +8,10 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from envlock.check.compare import compare
+from envlock.check.content import Content
 from envlock.check.drift import Code, Drift, drift
 from envlock.check.environment import Environment
+from envlock.check.observe import Observed
 from envlock.check.owned import Origin
 from envlock.lock.installed import kinds, locked_kinds
 from envlock.lock.model import Lock, PythonPackage
@@ -34,22 +36,29 @@ def compare_environment(
 
     Arguments as of ``compare``, which looks at the metadata.
     """
-    found = list(compare(lock, target, environment.observed, root=root))
-    replaced = {d.subject for d in found if d.code in _WHOLE}
+    observed = environment.observed
+    found = compare_observed(lock, target, observed, environment.content, root=root)
     if not any(d.code is Code.OTHER_INTERPRETER for d in found):
         found += _build(lock, target, environment)
-    version = environment.observed.version
+    return tuple(sorted(found, key=lambda d: d.sort_key))
+
+
+def compare_observed(
+    lock: Lock, target: Target, observed: Observed, content: Content, *, root: Path | None = None
+) -> list[Drift]:
+    """Packages and files, wherever they were seen; arguments as of ``compare``."""
+    found = list(compare(lock, target, observed, root=root))
+    replaced = {d.subject for d in found if d.code in _WHOLE}
+    version = observed.version
     packages = {p.name: p for p in wanted_packages(lock, target, version)}
     missing = {d.subject for d in found if d.code is Code.MISSING}
     found += [
         finding.drift
-        for finding in environment.content.findings
+        for finding in content.findings
         if finding.package not in replaced and not _left_of(missing, finding.drift)
     ]
-    found += other_files(
-        packages, (o for o in environment.content.origins if o.name not in replaced)
-    )
-    return tuple(sorted(found, key=lambda d: d.sort_key))
+    found += other_files(packages, (o for o in content.origins if o.name not in replaced))
+    return found
 
 
 def _left_of(missing: set[str], found: Drift) -> bool:

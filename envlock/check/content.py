@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from envlock.check.disk import LOCAL, Disk
 from envlock.check.drift import Code, drift
 from envlock.check.observe import Distribution
 from envlock.check.owned import (
@@ -52,6 +53,7 @@ def compare_content(
     *,
     base: Path,
     siphash13: bool,
+    disk: Disk = LOCAL,
 ) -> tuple[Content, tuple[str, ...]]:
     """Everything that is not as its RECORD says, or that no RECORD knows.
 
@@ -62,11 +64,12 @@ def compare_content(
         reader: reads files.
         base: the folder of the Python that the environment was made from.
         siphash13: whether the environment's Python is 3.11 or newer.
+        disk: where single files are read.
 
     Returns:
         The content; the paths that were added to the scan.
     """
-    installed, origins, findings = read_installed(distributions)
+    installed, origins, findings = read_installed(distributions, disk)
     others = outside(installed, scan)
     for path in others:
         scan.add(path)
@@ -79,7 +82,7 @@ def compare_content(
     reported = {path for one in installed for path in one.rows or () if place.shown(path) in shown}
     findings += owned
     findings += compare_strays(
-        place, installed, scan, reader, reported=reported, siphash13=siphash13
+        place, installed, scan, reader, reported=reported, siphash13=siphash13, disk=disk
     )
     if place.programs is not None:
         findings += _elsewhere(place, installed, base, reported)

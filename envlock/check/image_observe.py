@@ -25,7 +25,7 @@ class ObservedImage:
     """One platform's image.
 
     ``said`` are its labels and, before them, its annotations. ``os`` is what dpkg has, empty where
-    there is no dpkg; ``python`` what is installed of Python.
+    there is no dpkg; ``python`` what is installed of Python, ``files`` all of its files.
     """
 
     digest: str
@@ -34,6 +34,7 @@ class ObservedImage:
     said: Mapping[str, str]
     os: Status
     python: Observed
+    files: Files
 
 
 def observe_image(
@@ -73,6 +74,7 @@ def observe_image(
         said=_texts(own.get("Labels")) | _texts(manifest.document.get("annotations")),
         os=_status(content, source.where),
         python=_python(content, own.get("Env")),
+        files=files,
     )
 
 

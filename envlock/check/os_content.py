@@ -14,6 +14,7 @@ from envlock.check.drift import Code, Drift, drift
 from envlock.check.os_observe import STATUS, Status
 from envlock.check.os_root import INFO, Listed, Root, listed
 from envlock.check.os_sources import compare_sources
+from envlock.check.owned import Reader as ReadAll
 from envlock.check.reader import Reader
 from envlock.io import index
 from envlock.io.reading import Unread, Wanted
@@ -87,7 +88,7 @@ def os_content(
     others = tuple(sorted({f.place for _, f in files} | system.looked_at | {status}))
     scanned = scan((), others)
     reader = Reader(before.facts(scanned))
-    found += _compare(system, files, scanned, reader)
+    found += _compare(system, files, scanned, reader.read)
     found += shadows + sources
     found.sort(key=lambda d: d.sort_key)
     index.keep(
@@ -101,6 +102,21 @@ def os_content(
         whole=not reader.failed,
     )
     return tuple(found), (asked.key, since)
+
+
+def compare_files(root: Root, asked: System, scanned: Scan, read: ReadAll) -> list[Drift]:
+    """The files of another place than a disk: an image.
+
+    Args:
+        root: what dpkg knows there.
+        asked: what is locked of it.
+        scanned: every file.
+        read: gives digests.
+    """
+    found, files = _listed(root, asked)
+    found += _compare(root, files, scanned, read)
+    found += _shadows(root, files)
+    return sorted(found, key=lambda d: d.sort_key)
 
 
 def _from_json(verdict: object) -> tuple[Drift, ...]:
@@ -128,7 +144,7 @@ def _listed(system: Root, asked: System) -> tuple[list[Drift], list[tuple[str, L
 
 
 def _compare(
-    system: Root, files: list[tuple[str, Listed]], scanned: Scan, reader: Reader
+    system: Root, files: list[tuple[str, Listed]], scanned: Scan, read_all: ReadAll
 ) -> list[Drift]:
     excluded = system.excluded()
     found, wanted = [], []
@@ -146,7 +162,7 @@ def _compare(
         elif one.path not in excluded:
             found.append(_told(Code.OS_FILE_MISSING, package, one, None))
     sizes = (scanned.size(scanned.place(one.place) or 0) for _, one in wanted)
-    read = reader.read(
+    read = read_all(
         Wanted(one.place, "md5", size) for (_, one), size in zip(wanted, sizes, strict=True)
     )
     for package, one in wanted:
@@ -185,7 +201,7 @@ def _shadows(system: Root, files: list[tuple[str, Listed]]) -> list[Drift]:
         packaged = programs if folder.endswith("bin") else libraries
         found += _shadowed(system, folder, packaged)
     if modules:
-        for name in _names(system, "usr/local/lib"):
+        for name in system.names("usr/local/lib"):
             if _OVER_PYTHON.fullmatch(name):
                 found += _shadowed(system, f"usr/local/lib/{name}/dist-packages", modules)
     return found
@@ -194,15 +210,6 @@ def _shadows(system: Root, files: list[tuple[str, Listed]]) -> list[Drift]:
 def _shadowed(system: Root, folder: str, packaged: dict[str, str]) -> list[Drift]:
     return [
         drift(Code.OS_SHADOWED, f"/{folder}/{name}", expected=packaged[name])
-        for name in _names(system, folder)
+        for name in system.names(folder)
         if name in packaged
     ]
-
-
-def _names(system: Root, folder: str) -> list[str]:
-    place = f"{system.folder}/{folder}"
-    system.looked_at.add(place)
-    try:
-        return sorted(os.listdir(place))
-    except OSError:
-        return []

@@ -47,6 +47,15 @@ class Root:
         except OSError:
             return None
 
+    def names(self, folder: str) -> list[str]:
+        """What lies in a folder, sorted; nothing where there is none."""
+        place = f"{self.folder}/{folder}"
+        self.looked_at.add(place)
+        try:
+            return sorted(os.listdir(place))
+        except OSError:
+            return []
+
     def place(self, path: str) -> str:
         """Where ``/bin/sh`` is on this machine: links of folders are followed, and stay inside."""
         folder, _, name = path.rpartition("/")
@@ -83,12 +92,7 @@ class Root:
     def excluded(self) -> _Exclusions:
         """What dpkg was told not to unpack (``path-exclude``), as images without manuals do."""
         rules: list[tuple[bool, str]] = []
-        folder = f"{self.folder}/etc/dpkg/dpkg.cfg.d"
-        self.looked_at.add(folder)
-        try:
-            names = sorted(os.listdir(folder))
-        except OSError:
-            names = []
+        names = self.names("etc/dpkg/dpkg.cfg.d")
         for name in ["etc/dpkg/dpkg.cfg", *(f"etc/dpkg/dpkg.cfg.d/{name}" for name in names)]:
             for line in (self.read(name) or "").splitlines():
                 match = re.fullmatch(r"\s*path-(exclude|include)\s*[=\s]\s*(\S+)\s*", line)

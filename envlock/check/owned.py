@@ -6,8 +6,8 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from envlock.check.disk import Disk
 from envlock.check.drift import Code, Drift, drift
 from envlock.check.observe import Distribution
 from envlock.io.reading import Unread, Wanted
@@ -88,7 +88,7 @@ def printable(path: str) -> str:
 
 
 def read_installed(
-    distributions: Iterable[Distribution],
+    distributions: Iterable[Distribution], disk: Disk
 ) -> tuple[list[Installed], list[Origin], list[Finding]]:
     """Each distribution's RECORD, where it came from, and what is wrong with either."""
     installed, origins, findings = [], [], []
@@ -99,7 +99,7 @@ def read_installed(
                 findings.append(_finding(one, Code.NO_RECORD, found=one.path.name))
             installed.append(Installed(distribution=one, site=site, rows=None, trusted=False))
             continue
-        record, problem = _record(one.path / "RECORD")
+        record, problem = _record(disk, f"{one.path}/RECORD")
         if record is None:
             code = Code.NO_RECORD if problem is None else Code.BROKEN_RECORD
             if one.problem is None:
@@ -111,12 +111,12 @@ def read_installed(
         rows = {_absolute(site, row.path): row for row in record.rows}
         trusted = record.problem is None
         installed.append(Installed(distribution=one, site=site, rows=rows, trusted=trusted))
-        note, wrong = _note(one.path / NOTE)
+        note, wrong = _note(disk, f"{one.path}/{NOTE}")
         if wrong is not None:
             findings.append(_finding(one, Code.BROKEN_RECORD, found=wrong))
         elif note is not None and trusted and note.record != seal(record.rows):
             findings.append(_finding(one, Code.RECORD_EDITED))
-        tags = tuple(sorted(wheel_tags_of(_bytes(one.path / "WHEEL") or b"")))
+        tags = tuple(sorted(wheel_tags_of(_bytes(disk, f"{one.path}/WHEEL") or b"")))
         origins.append(Origin(name=one.name, note=note, tags=tags))
     return installed, origins, findings
 
@@ -125,19 +125,17 @@ def _finding(one: Distribution, code: Code, *, found: str | None = None) -> Find
     return Finding(one.name, drift(code, one.name, found=found))
 
 
-def _record(path: Path) -> tuple[Record | None, str | None]:
+def _record(disk: Disk, path: str) -> tuple[Record | None, str | None]:
     try:
-        if path.exists() and not path.is_file():
-            return None, "no regular file"
-        return read_record(path.read_bytes()), None
+        return read_record(disk.content(path)), None
     except FileNotFoundError:
         return None, None
     except OSError as error:
         return None, error.strerror or str(error)
 
 
-def _note(path: Path) -> tuple[Note | None, str | None]:
-    content = _bytes(path)
+def _note(disk: Disk, path: str) -> tuple[Note | None, str | None]:
+    content = _bytes(disk, path)
     if content is None:
         return None, None
     try:
@@ -146,9 +144,9 @@ def _note(path: Path) -> tuple[Note | None, str | None]:
         return None, f"{NOTE}: {error}"
 
 
-def _bytes(path: Path) -> bytes | None:
+def _bytes(disk: Disk, path: str) -> bytes | None:
     try:
-        return path.read_bytes() if path.is_file() else None
+        return disk.content(path)
     except OSError:
         return None
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from envlock.check import bytecode
+from envlock.check.disk import Disk
 from envlock.check.drift import Code, drift
 from envlock.check.owned import Finding, Installed, Place, Reader, printable
 from envlock.io.reading import HEAD, Unread, Wanted
@@ -35,6 +36,7 @@ def compare_strays(
     *,
     reported: set[str],
     siphash13: bool,
+    disk: Disk,
 ) -> list[Finding]:
     """Everything in site-packages, and beside a virtual environment's programs, that no RECORD
     names.
@@ -46,10 +48,11 @@ def compare_strays(
         reader: reads files.
         reported: absolute paths that a difference was told of already.
         siphash13: see ``bytecode.hash_problem``.
+        disk: where single files are read.
     """
     owned = {path for one in installed for path in one.rows or ()}
     holders = _holders(owned)
-    guessed = _Guessed(installed)
+    guessed = _Guessed(installed, disk)
     # Where a package does not say what it has, nothing can be said to belong to none; but
     # whatever runs at every start is told.
     all_known = all(
@@ -67,14 +70,16 @@ def compare_strays(
                 strays[path] = [path]
         elif path.endswith(".pyc") and "/__pycache__/" in path:
             cached.append(path)
-        elif path not in owned and not _expected(site, path, guessed, place):
+        elif path not in owned and not _expected(site, path, guessed, place, disk):
             strays.setdefault(_top(site, path, holders), []).append(path)
     infos = {str(one.distribution.path): one.distribution.name for one in installed}
-    found = [_stray(place, top, files, scan, infos) for top, files in strays.items()]
+    found = [_stray(place, top, files, scan, infos, disk) for top, files in strays.items()]
     found = [f for f in found if all_known or f.drift.code is Code.STARTUP_HOOK]
     return [
         *found,
-        *_cached(place, cached, scan, reader, owned=owned, reported=reported, new=siphash13),
+        *_cached(
+            place, cached, scan, reader, owned=owned, reported=reported, new=siphash13, disk=disk
+        ),
     ]
 
 
@@ -92,7 +97,7 @@ def _holders(owned: Iterable[str]) -> set[str]:
 class _Guessed:
     """What distributions without a usable RECORD seem to own: told once, not file by file."""
 
-    def __init__(self, installed: list[Installed]) -> None:
+    def __init__(self, installed: list[Installed], disk: Disk) -> None:
         self._tops: set[tuple[str, str]] = set()
         self.editable = False
         for one in installed:
@@ -101,7 +106,7 @@ class _Guessed:
             info = one.distribution.path
             self._tops.add((one.site, info.name))
             self.editable |= info.suffix == ".egg-link"
-            for top in _top_level(info) or (one.distribution.name,):
+            for top in _top_level(info, disk) or (one.distribution.name,):
                 self._tops.add((one.site, _SEPARATORS.sub("_", top).lower()))
 
     def owns(self, site: str, path: str) -> bool:
@@ -111,14 +116,14 @@ class _Guessed:
         )
 
 
-def _top_level(info: Path) -> list[str]:
+def _top_level(info: Path, disk: Disk) -> list[str]:
     try:
-        return (info / "top_level.txt").read_text("utf-8", "replace").split()
+        return disk.content(f"{info}/top_level.txt").decode("utf-8", "replace").split()
     except OSError:
         return []
 
 
-def _expected(site: str, path: str, guessed: _Guessed, place: Place) -> bool:
+def _expected(site: str, path: str, guessed: _Guessed, place: Place, disk: Disk) -> bool:
     name = path[len(site) + 1 :]
     if guessed.owns(site, path):
         return True
@@ -127,11 +132,11 @@ def _expected(site: str, path: str, guessed: _Guessed, place: Place) -> bool:
             return True
         if name == "easy-install.pth":
             return guessed.editable
-        return _is_virtualenvs(path, name)
+        return _is_virtualenvs(path, name, disk)
     return name.endswith(_WRITTEN_BY_RUNNING) and "/__pycache__/" in f"/{name}"
 
 
-def _is_virtualenvs(path: str, name: str) -> bool:
+def _is_virtualenvs(path: str, name: str, disk: Disk) -> bool:
     """virtualenv's own hook, which it and uv install without a RECORD, by its exact content."""
     known = _VIRTUALENV_DIGESTS.get(name)
     if known is None:
@@ -139,7 +144,7 @@ def _is_virtualenvs(path: str, name: str) -> bool:
     import hashlib
 
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest() in known
+        return hashlib.sha256(disk.content(path)).hexdigest() in known
     except OSError:
         return False
 
@@ -178,7 +183,9 @@ def _top(site: str, path: str, holders: set[str]) -> str:
     return path
 
 
-def _stray(place: Place, top: str, files: list[str], scan: Scan, infos: dict[str, str]) -> Finding:
+def _stray(
+    place: Place, top: str, files: list[str], scan: Scan, infos: dict[str, str], disk: Disk
+) -> Finding:
     site = next((s for s in place.sites if top.startswith(s + "/")), None)
     name = "" if site is None else top[len(site) + 1 :]
     hook = "/" not in name and (name.endswith(".pth") or name.split(".")[0] in _HOOKS)
@@ -187,15 +194,15 @@ def _stray(place: Place, top: str, files: list[str], scan: Scan, infos: dict[str
         at = scan.place(top)
         link = at is not None and stat.S_ISLNK(scan.mode(at))
         package = infos.get(os.path.dirname(top))
-        found = _target(top) if link else None
+        found = _target(top, disk) if link else None
         return Finding(package, drift(code, place.shown(top), found=found))
     number = f"{len(files)} file{'s' if len(files) > 1 else ''}"
     return Finding(infos.get(top), drift(code, place.shown(top) + "/", found=number))
 
 
-def _target(path: str) -> str:
+def _target(path: str, disk: Disk) -> str:
     try:
-        return f"a link to {printable(os.readlink(path))}"
+        return f"a link to {printable(disk.target(path))}"
     except OSError:
         return "a link"
 
@@ -209,6 +216,7 @@ def _cached(
     owned: set[str],
     reported: set[str],
     new: bool,
+    disk: Disk,
 ) -> list[Finding]:
     found = []
     heads = reader(Wanted(path, HEAD, bytecode.HEADER) for path in paths)
@@ -223,19 +231,21 @@ def _cached(
             continue
         followed = scan.place(source + "/")
         size = scan.size(at if followed is None else followed)
-        problem = _cached_problem(heads[path, HEAD], source, size, new=new)
+        problem = _cached_problem(heads[path, HEAD], source, size, new=new, disk=disk)
         if problem is not None:
             found.append(Finding(None, drift(Code.BYTECODE, place.shown(path), found=problem)))
     return found
 
 
-def _cached_problem(head: bytes | Unread, source: str, size: int, *, new: bool) -> str | None:
+def _cached_problem(
+    head: bytes | Unread, source: str, size: int, *, new: bool, disk: Disk
+) -> str | None:
     if isinstance(head, Unread):
         # Python makes do without: bytecode that cannot be read is not used.
         return None
     if bytecode.by_hash(head):
         try:
-            return bytecode.hash_problem(head, Path(source).read_bytes(), siphash13=new)
+            return bytecode.hash_problem(head, disk.content(source), siphash13=new)
         except OSError:
             return None  # its source cannot be read: that is told of the source
     return bytecode.problem(head, size)

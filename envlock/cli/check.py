@@ -69,7 +69,8 @@ nor is an unlocked envlock, which programs import."""
 @click.option(
     "--image",
     metavar="REF|TAR|DIR",
-    help="A container image instead: in a registry, an archive of one, or an OCI image layout.",
+    help="A container image instead: in a registry, an archive of one, an OCI image layout, or"
+    " containers-storage:NAME and docker-daemon:NAME of this machine.",
 )
 @click.option("--request-only", is_flag=True, help="Compare only the project with the lock.")
 @click.option(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from envlock.check.drift import Drift, Layer
 from envlock.check.image_compare import compare_image
@@ -10,8 +14,11 @@ from envlock.check.image_observe import observe_image
 from envlock.cli.context import Context
 from envlock.cli.output import reporting, say
 from envlock.errors import UsageError
+from envlock.io.files import disk_error
+from envlock.io.local_images import is_local, save
 from envlock.io.machine import machine_platform
 from envlock.io.oci_source import open_image
+from envlock.io.paths import cache_dir
 from envlock.io.registry import Registry
 from envlock.lock.image_codec import linux_platforms
 from envlock.lock.model import Lock
@@ -31,8 +38,8 @@ def image_drift(context: Context, lock: Lock, text: str) -> tuple[tuple[Drift, .
         raise UsageError("the lock has no Linux target, and images are for Linux")
     own = machine_platform()
     ordered = tuple(sorted(platforms, key=lambda platform: (platform != own, platform)))
-    with Registry() as registry, reporting(context) as reporter:
-        source = open_image(text, context.directory, registry)
+    with Registry() as registry, reporting(context) as reporter, _at_hand(text) as place:
+        source = open_image(place, context.directory, registry)
         image = observe_image(source, ordered, reporter)
     version = image.python.version or None
     try:
@@ -45,3 +52,19 @@ def image_drift(context: Context, lock: Lock, text: str) -> tuple[tuple[Drift, .
     say(context, f"image {image.digest} for {image.platform}, {image.layers} layers")
     compared = {Layer.IMAGE, Layer.PYTHON} | ({Layer.OS} if lock.os is not None else set())
     return compare_image(lock, target, image), compared
+
+
+@contextmanager
+def _at_hand(text: str) -> Iterator[str]:
+    """The image as it is named; one that a tool keeps, as a tar, for as long as it is read."""
+    if not is_local(text):
+        yield text
+        return
+    folder = cache_dir() / "images"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(dir=folder)
+    except OSError as error:
+        raise disk_error(error, folder) from None
+    with scratch as place:
+        yield str(save(text, Path(place)).absolute())

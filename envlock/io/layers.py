@@ -32,14 +32,14 @@ class Entry:
     """A member of a layer. ``name`` is its path from the root, normal, without a leading slash.
 
     ``kind`` is ``file``, ``folder``, ``symlink``, ``hardlink`` or ``other``; ``target`` that of a
-    link. ``read`` gives a file's first bytes, at most so many, before the next entry is asked for.
+    link. ``pieces`` gives a file's content, once, before the next entry is asked for.
     """
 
     name: str
     kind: str
     target: str
     size: int
-    read: Callable[[int], bytes]
+    pieces: Callable[[], Iterator[bytes]]
 
 
 def entries(span: Span, *, digest: str, diff_id: str, where: str) -> Iterator[Entry]:
@@ -82,16 +82,19 @@ def _members(archive: tarfile.TarFile, stream: _Forward, where: str) -> Iterator
         name = clean(member.name, where)
         stream.room = member.size + 2 * tarfile.BLOCKSIZE
 
-        def read(most: int, member: tarfile.TarInfo = member) -> bytes:
+        def pieces(member: tarfile.TarInfo = member) -> Iterator[bytes]:
             content = archive.extractfile(member)
-            return b"" if content is None else content.read(most)
+            left = member.size
+            while content is not None and left and (piece := content.read(min(left, _PIECE))):
+                left -= len(piece)
+                yield piece
 
         yield Entry(
             name=name,
             kind=_kind(member),
             target=member.linkname[:_MAX_NAME],
             size=member.size,
-            read=read,
+            pieces=pieces,
         )
 
 

@@ -57,13 +57,14 @@ class Scan:
         try:
             found = os.lstat(path)
         except (OSError, ValueError):
-            self._put(path, _NOWHERE)
+            self.put(path, _NOWHERE)
             return
-        self._put(path, stamp_of(found))
+        self.put(path, stamp_of(found))
         if stat.S_ISLNK(found.st_mode):
             self._follow(path)
 
-    def _put(self, path: str, stamp: tuple[int, ...]) -> None:
+    def put(self, path: str, stamp: tuple[int, ...]) -> None:
+        """One more entry, as somebody else found it."""
         if self._places is not None:
             self._places[path] = len(self.paths)
         self.paths.append(path)
@@ -71,9 +72,9 @@ class Scan:
 
     def _follow(self, path: str) -> None:
         try:
-            self._put(path + "/", stamp_of(os.stat(path)))
+            self.put(path + "/", stamp_of(os.stat(path)))
         except OSError:
-            self._put(path + "/", _NOWHERE)
+            self.put(path + "/", _NOWHERE)
 
     def walk(self, root: str) -> None:
         """Everything below a folder. The order is the file system's: the same while nothing moves.

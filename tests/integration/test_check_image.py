@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import zstandard
 from support.index import LoopbackIndex
-from support.project import Project
+from support.project import PYTHON, Project
 from support.registries import (
     TinyImage,
     layer,
@@ -111,6 +111,68 @@ def test_every_place_gives_the_same_answer(
     expected = [("IM001", "environment hash"), ("PY003", "lib")]
     assert sorted(codes(project, folder, 1)) == expected
     assert sorted(codes(project, tmp_path / "docker.tar", 1)) == expected
+
+
+def test_files_of_the_environment_are_compared(
+    installed: tuple[Project, bytes], tmp_path: Path
+) -> None:
+    project, packed = installed
+    site = f"opt/venv/lib/python{PYTHON}/site-packages"
+    module = f"./{site}/lib/__init__.py"
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        found = archive.extractfile(module)
+        assert found is not None
+        original = found.read()
+    number = 0
+
+    def told(*more: bytes) -> list[tuple[str, str]]:
+        nonlocal number
+        number += 1
+        image = tiny_image([packed, *more], architecture=ARCHITECTURE)
+        code = int(bool(more))
+        return codes(project, to_layout(tmp_path / str(number), {ARCHITECTURE: image}), code)
+
+    assert told() == []
+    edited = layer({f"{site}/lib/__init__.py": b"EDITED = 1\n"})
+    assert told(edited) == [("PY102", "lib/__init__.py")]
+    # Whoever puts the file back in a later layer has not changed anything.
+    same = layer({f"{site}/lib/__init__.py": original})
+    number += 1
+    image = tiny_image([packed, edited, same], architecture=ARCHITECTURE)
+    assert codes(project, to_layout(tmp_path / str(number), {ARCHITECTURE: image}), 0) == []
+    assert told(layer({f"{site}/lib/.wh.__init__.py": b""})) == [("PY101", "lib/__init__.py")]
+    strays = {f"{site}/evil.pth": b"import os\n", f"{site}/extra/mod.py": b"", f"{site}/x.so": b""}
+    assert told(layer(strays)) == [("PY105", "evil.pth"), ("PY104", "extra/"), ("PY104", "x.so")]
+    link = linking((f"{site}/lib/__init__.py", "gone.py", tarfile.SYMTYPE), files={"x": b""})
+    assert told(link) == [("PY101", "lib/__init__.py")]
+    moved = linking(
+        (f"{site}/lib/__init__.py", f"{site}/other.py", tarfile.LNKTYPE),
+        files={f"{site}/other.py": b"OTHER = 1\n"},
+    )
+    assert told(moved) == [("PY102", "lib/__init__.py"), ("PY104", "other.py")]
+
+
+def test_what_tools_of_this_machine_keep(installed: tuple[Project, bytes], tmp_path: Path) -> None:
+    project, packed = installed
+    image = tiny_image([packed], architecture=ARCHITECTURE)
+    folder = to_layout(tmp_path / "layout", {ARCHITECTURE: image})
+    store = f"containers-storage:[vfs@{tmp_path}/store+{tmp_path}/run]localhost/app:v1"
+    skopeo("copy", f"oci:{folder}:latest", store)
+    assert codes(project, store, 0) == []
+    # podman is asked where no store is named; its own settings say which one it is.
+    (tmp_path / "storage.conf").write_text(
+        f'[storage]\ndriver = "vfs"\ngraphroot = "{tmp_path}/store"\nrunroot = "{tmp_path}/run"\n'
+    )
+    settings = {"CONTAINERS_STORAGE_CONF": str(tmp_path / "storage.conf")}
+    done = project.run("check", "--image", "containers-storage:app:v1", **settings)
+    assert done.returncode == 0, done.stderr
+    for name, words in (("none:v1", "none"), ("--help", "no name"), ("", "no name")):
+        done = project.run("check", "--image", f"containers-storage:{name}", **settings)
+        assert done.returncode == (3 if words == "none" else 2), done.stderr
+        assert words in done.stderr
+    done = project.run("check", "--image", "docker-daemon:app", PATH=str(tmp_path))
+    assert done.returncode == 3
+    assert "no docker or skopeo is here" in done.stderr
 
 
 def test_what_is_no_image(installed: tuple[Project, bytes], tmp_path: Path) -> None:

@@ -216,11 +216,21 @@ def test_check_finds_it_to_be_of_the_lock(world: World, tmp_path: Path) -> None:
         for p in text.split("\n\n")
     ]
     status.write_text("\n\n".join(paragraphs))
+    (root / "rootfs/opt/venv/bin/hello").write_text("#!/bin/sh\n")
+    (hook,) = (root / "rootfs/opt/venv").glob("lib/python*/site-packages/project.pth")
+    hook.write_text(hook.read_text() + "import os\n")
+    (root / "rootfs/usr/share/zoneinfo/Etc/UTC").write_text("never")
     run(["umoci", "repack", "--image", f"{changed}:latest", root])
     done = world.project.run("check", "--image", str(changed), "--json")
     assert done.returncode == 1, done.stderr
     found = [(one["code"], one["subject"]) for one in json.loads(done.stdout)["drift"]]
-    assert sorted(found) == [("OS002", "libc6"), ("PY001", "native")]
+    assert sorted(found) == [
+        ("OS002", "libc6"),
+        ("OS102", "/usr/share/zoneinfo/Etc/UTC"),
+        ("PY001", "native"),
+        ("PY102", "venv/bin/hello"),
+        ("PY105", "project.pth"),
+    ]
 
 
 def test_a_second_build_finds_its_layers(world: World) -> None:

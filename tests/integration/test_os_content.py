@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,6 +18,7 @@ from typing import Any
 
 import pytest
 from support.install import HERE
+from support.registries import layer, tiny_image, to_layout
 from support.samples import small_lock
 from support.tiny_archive import signer
 
@@ -407,3 +410,35 @@ def test_lists_are_found_by_the_names_that_apt_gives_them(tmp_path: Path) -> Non
         for uri, suite in places.items()
     ]
     assert sorted(names) == sorted(ours)
+
+
+def test_an_image_of_the_system(
+    ground: Ground, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The same root as a layer; what a further layer changes."""
+
+    def told(number: int, changes: dict[str, bytes | None]) -> list[tuple[str, str]]:
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            archive.add(ground.kept, arcname=".")
+        image = tiny_image([packed.getvalue(), layer(changes)], architecture=ARCHITECTURE)
+        folder = to_layout(tmp_path / str(number), {ARCHITECTURE: image})
+        capfd.readouterr()
+        run(["-C", str(ground.project), "check", "--image", str(folder), "--json"])
+        found = json.loads(capfd.readouterr().out)["drift"]
+        return [(d["code"], d["subject"]) for d in found if d["layer"] == "os"]
+
+    assert told(0, {"usr/share/doc/.wh..wh..opq": b"", "usr/bin/more": b""}) == []
+    changes: dict[str, bytes | None] = {
+        "bin/tool": b"#!/bin/no\n",
+        "usr/lib/.wh.libtool.so.1": b"",
+        "etc/tool.conf": b"key = 2\n",
+        "usr/local/bin/other": b"",
+        "var/lib/dpkg/info/.wh.other.list": b"",
+    }
+    assert told(1, changes) == [
+        ("OS102", "/usr/bin/tool"),
+        ("OS101", "/usr/lib/libtool.so.1"),
+        ("OS104", "other"),
+        ("OS105", "/etc/tool.conf"),
+    ]
