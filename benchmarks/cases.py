@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.bundles import bundles
 from benchmarks.content import content
 from benchmarks.images import images
 from benchmarks.jobs import pandas_job, trackers
@@ -209,6 +210,7 @@ CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "pandas": pandas_job,
     "runs": many,
     "trackers": trackers,
+    "bundle": bundles,
 }
 """Every case by name, quick ones first."""
 ON_REQUEST = ("trackers",)
