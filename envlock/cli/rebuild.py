@@ -27,6 +27,7 @@ Examples:
   envlock rebuild last --into /tmp/then      # the environment of the last run
   envlock rebuild v1.0                       # the lock at a git revision
   envlock rebuild old/pylock.toml --from /media/usb/bundle --offline
+  envlock rebuild --from-source              # wheels from sdists, beside the published ones
   envlock rebuild --index https://mirror.example.org/simple
 
 WHAT is a lockfile, a run (its id, or `last`), or a git revision; a file goes before a revision.
@@ -60,6 +61,18 @@ is listed with what was tried, and the exit code is 3; everything else is in the
     show_default=True,
     help="An archive of sources, asked last for sdists (Software Heritage's interface); `none`.",
 )
+@click.option(
+    "--from-source",
+    is_flag=True,
+    help="Build every wheel from its locked sdist, where the lock says how (sources = true).",
+)
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Builds at once. Default: one a processor.",
+)
 @click.option("--offline", is_flag=True, help="Use no network.")
 @name_option
 @script_option
@@ -74,6 +87,8 @@ def command(
     bundles: tuple[Path, ...],
     indexes: tuple[str, ...],
     archive: str,
+    from_source: bool,
+    jobs: int | None,
     offline: bool,
     name: str | None,
     script: Path | None,
@@ -94,6 +109,8 @@ def command(
             offline=offline,
         ),
         recreate=recreate,
+        from_source=from_source,
+        jobs=jobs,
     )
     with project_guard(context, subject.root), reporting(context, in_bytes=True) as reporter:
         report = rebuild(order, reporter)
@@ -101,7 +118,7 @@ def command(
         result_json(report_json(report))
     else:
         tell(context, report)
-    if report.missing:
+    if report.missing or report.failed:
         return EXIT_SOURCE
     return 0 if report.same else EXIT_VERIFICATION
 

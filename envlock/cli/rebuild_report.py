@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from envlock.cli.context import Context
@@ -15,7 +15,17 @@ from envlock.cli.sync import shown_path
 from envlock.lock.hashing import environment_hash
 from envlock.lock.provider import provider
 
-_COLOURS = {"identical": "green", "content-equal": "green", "missing": "red", "different": "red"}
+if TYPE_CHECKING:
+    from envlock.realise.source.perform import Built
+
+_SHOWN = 4
+_COLOURS = {
+    "identical": "green",
+    "content-equal": "green",
+    "metadata-only": "green",
+    "missing": "red",
+    "different": "red",
+}
 
 
 def report_json(report: Report) -> dict[str, Any]:
@@ -34,6 +44,11 @@ def report_json(report: Report) -> dict[str, Any]:
         "environment-hash": environment_hash(subject.lock).root,
         "same": report.same,
         "artifacts": list(_artifacts(report)),
+        "built": [_built(one) for one in report.built],
+        "not-built": [
+            {"name": package.name, "version": package.version, "why": why}
+            for package, why in report.not_built
+        ],
         "without-file": [package.name for package in report.chosen.without],
         "drift": [
             {"name": d.name, "subject": d.subject, "expected": d.expected, "found": d.found}
@@ -43,6 +58,25 @@ def report_json(report: Report) -> dict[str, Any]:
             {"name": one.name, "before": one.before, "after": one.after, "state": one.state}
             for one in report.realised
         ],
+    }
+
+
+def _built(one: Built) -> dict[str, Any]:
+    found = one.comparison
+    return {
+        "name": one.job.key[0],
+        "version": one.job.key[1],
+        "sdist": one.job.sdist.sha256,
+        "file": one.wheel.name if one.wheel else None,
+        "sha256": one.wheel.sha256 if one.wheel else None,
+        "published": one.job.published.sha256 if one.job.published else None,
+        "state": None if found is None else found.state,
+        "differences": [] if found is None else list(found.files),
+        "bootstrap": [" ".join(r.key) for r in one.job.requirements if r.bootstrap],
+        "cached": one.cached,
+        "without-network": one.alone,
+        "failure": one.failure,
+        "log": None if one.log is None else str(one.log),
     }
 
 
@@ -94,6 +128,9 @@ def tell(context: Context, report: Report) -> None:
             " or run it again when their server answers",
         )
         return
+    _tell_built(context, report)
+    if report.failed:
+        return
     for difference in report.drift:
         sides = (("expected", difference.expected), ("found", difference.found))
         told_ = ", ".join(f"{side} {text}" for side, text in sides if text is not None)
@@ -122,6 +159,43 @@ def tell(context: Context, report: Report) -> None:
         f" {verdict} {subject.title}: {len(artifacts)} files identical ({told or 'none'})"
         + _realised(report),
     )
+
+
+def _tell_built(context: Context, report: Report) -> None:
+    for package, why in report.not_built:
+        version = f" {package.version}" if package.version else ""
+        say(context, f"  {style('locked', 'yellow')}  {package.name}{version}: {why}")
+    for one in report.built:
+        bootstrap = ", ".join(" ".join(r.key) for r in one.job.requirements if r.bootstrap)
+        if bootstrap:
+            say(context, f"  {one.job.title} is built with the locked wheels of {bootstrap}")
+        if one.failure is not None:
+            say(context, f"{style('error', 'bold red')}: {one.job.title} was not built:")
+            say(context, "\n".join(f"    {line}" for line in one.failure.splitlines()))
+            if one.log is not None:
+                say(context, f"  {style('log', 'bold')}: {one.log}")
+        elif one.comparison is None:
+            told = "no published wheel to compare with"
+            say(context, f"  {style('built', 'yellow')}  {one.job.title}: {told}")
+        else:
+            files = one.comparison.files
+            shown = "" if not files else ": " + ", ".join(files[:_SHOWN])
+            more = f", and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
+            say(context, f"  {_state(one.comparison.state)}  {one.job.title}{shown}{more}")
+    open_ = [one.job.title for one in report.built if one.wheel and not one.alone]
+    if open_:
+        say(
+            context,
+            f"{style('note', 'bold cyan')}: the network could not be taken away from the builds of"
+            f" {', '.join(open_)}",
+        )
+    if report.failed:
+        say(
+            context,
+            f"{style('error', 'bold red')}: {len(report.failed)} of {len(report.built)} wheels were"
+            f" not built, so {shown_path(context, report.order.folder)} was not made; the others"
+            " are kept",
+        )
 
 
 def _tell_python(context: Context, report: Report) -> None:

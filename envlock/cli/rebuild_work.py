@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from envlock.check.compare_environment import compare_environment
-from envlock.check.drift import Drift
+from envlock.check.drift import Code, Drift
 from envlock.check.environment import Environment, look
 from envlock.cli.rebuild_subject import Subject
 from envlock.errors import SourceError
 from envlock.io.interpreters import Interpreter
 from envlock.io.machine import machine_platform
 from envlock.io.progress import Reporter
-from envlock.lock.artifacts import UsedFiles
+from envlock.lock.artifacts import PythonFile, UsedFiles
+from envlock.lock.model import PythonPackage
 from envlock.lock.provider import locked_python, standalone
 from envlock.lock.selection import select_target
 from envlock.lock.target import Target
 from envlock.realise.notes import stamps, write_notes
 from envlock.realise.place import Place, place_at_prefix
-from envlock.realise.rebuild.choose import Chosen, choose_files
+from envlock.realise.rebuild.choose import Chosen, choose_files, glibc_minor
 from envlock.realise.rebuild.gather import Gathered, Places, gather
 from envlock.realise.rebuild.install import install, tidy
 from envlock.realise.rebuild.interpreter import machine_python, unpacked_python
 from envlock.realise.rebuild.realised import Realised, compare_realised, recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from envlock.realise.source.perform import Built
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +42,8 @@ class Order:
     target: Target | None
     places: Places
     recreate: bool = False
+    from_source: bool = False
+    jobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +63,13 @@ class Report:
     python: str | None = None
     drift: tuple[Drift, ...] = ()
     realised: tuple[Realised, ...] = ()
+    built: tuple[Built, ...] = ()
+    not_built: tuple[tuple[PythonPackage, str], ...] = ()
+
+    @property
+    def failed(self) -> tuple[Built, ...]:
+        """Builds that gave no wheel."""
+        return tuple(one for one in self.built if one.wheel is None)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -66,6 +82,7 @@ class Report:
         fine = ("identical", "content-equal")
         return (
             not self.missing
+            and not self.failed
             and not any(d.severity == "error" for d in self.drift)
             and all(one.state in fine for one in self.realised)
         )
@@ -102,26 +119,72 @@ def rebuild(order: Order, reporter: Reporter) -> Report:
         )
     version = (place.interpreter or base or _never()).version
     chosen = choose_files(lock, place.target, version)
-    needed = replace(needed, python=chosen.files)
-    found = gather(lock, UsedFiles(python=chosen.files), order.subject.root, order.places, reporter)
     report = Report(
         order=order,
         target=place.target,
-        files=needed,
-        gathered=gathered | found,
+        files=replace(needed, python=chosen.files),
+        gathered=gathered,
         chosen=chosen,
         python=version,
     )
-    if report.missing:
+    if order.from_source:
+        report = _from_source(report, place.interpreter or base or _never(), reporter)
+    else:
+        found = gather(
+            lock, UsedFiles(python=chosen.files), order.subject.root, order.places, reporter
+        )
+        report = replace(report, gathered=gathered | found)
+    if report.missing or report.failed:
         return report
-    environment = _installed(order, place, chosen, base, reporter)
-    drift = _drift(order, place, environment)
+    chosen = report.chosen
+    built = {one.job.key[0] for one in report.built}
+    environment = _installed(order, place, chosen, base, built, reporter)
+    drift = _drift(order, place, environment, built)
     wrong = _wrong(environment, chosen)
     if wrong:
         # What an interrupted run left, or a person edited, is installed once more.
-        environment = _installed(order, place, chosen, base, reporter, anew=wrong)
-        drift = _drift(order, place, environment)
+        environment = _installed(order, place, chosen, base, built, reporter, anew=wrong)
+        drift = _drift(order, place, environment, built)
     return replace(report, drift=drift, realised=_realised(order, environment))
+
+
+def _from_source(report: Report, python: Interpreter, reporter: Reporter) -> Report:
+    """The report with wheels that were built here in place of the locked ones."""
+    from envlock.realise.source.build import Workshop, build_seconds
+    from envlock.realise.source.perform import build_all
+    from envlock.realise.source.plan import make_plan
+
+    order, lock = report.order, report.order.subject.lock
+    packages = [entry.package for entry in report.chosen.files]
+    plan = make_plan(lock, packages, report.target, python.version, glibc_minor())
+    kept = {package.sort_key for package, _ in plan.not_built}
+    wheels = tuple(f for f in report.chosen.files if f.package.sort_key in kept)
+    sources = tuple(PythonFile(package=package, file=file) for package, file in plan.files)
+    needed = tuple({f.file.sha256: f for f in (*sources, *wheels)}.values())
+    published = tuple(
+        PythonFile(package=job.package, file=job.published)
+        for job in plan.jobs
+        if job.published is not None
+    )
+    root, places = order.subject.root, order.places
+    found = gather(lock, UsedFiles(python=(*needed, *published)), root, places, reporter)
+    mine = {f.file.sha256 for f in needed}
+    report = replace(
+        report,
+        files=replace(report.files, python=needed),
+        gathered=report.gathered | {sha256: g for sha256, g in found.items() if sha256 in mine},
+        not_built=plan.not_built,
+    )
+    if report.missing:
+        return report
+    workshop = Workshop(python=python, seconds=build_seconds())
+    built = build_all(plan, workshop, jobs=order.jobs, reporter=reporter)
+    made = {one.job.key: one.wheel for one in built}
+    files = []
+    for entry in report.chosen.files:
+        wheel = made.get((entry.package.name, entry.package.version or ""))
+        files.append(entry if wheel is None else PythonFile(package=entry.package, file=wheel))
+    return replace(report, chosen=replace(report.chosen, files=tuple(files)), built=built)
 
 
 def _never() -> Interpreter:
@@ -168,6 +231,7 @@ def _installed(
     place: Place,
     chosen: Chosen,
     base: Interpreter | None,
+    built: AbstractSet[str],
     reporter: Reporter,
     anew: tuple[str, ...] = (),
 ) -> Environment:
@@ -189,7 +253,8 @@ def _installed(
     infos = _infos(interpreter)
     packages = [entry.package for entry in chosen.files]
     tidy(infos, packages)
-    write_notes(lock, place.target, packages, infos, there)
+    locked = [package for package in packages if package.name not in built]
+    write_notes(lock, place.target, locked, infos, there)
     reporter.step("comparing")
     return look(interpreter, virtual=True, paranoid=True)
 
@@ -202,10 +267,14 @@ def _infos(interpreter: Interpreter | None) -> dict[Path, str]:
     return {d.path: d.name for d in observe_interpreter(interpreter).distributions}
 
 
-def _drift(order: Order, place: Place, environment: Environment) -> tuple[Drift, ...]:
-    return compare_environment(
+def _drift(
+    order: Order, place: Place, environment: Environment, built: AbstractSet[str]
+) -> tuple[Drift, ...]:
+    found = compare_environment(
         order.subject.lock, place.target, environment, root=order.subject.root
     )
+    # A wheel that was built here is none of the locked files, and does not say so.
+    return tuple(d for d in found if d.code is not Code.OTHER_FILE or d.subject not in built)
 
 
 def _realised(order: Order, environment: Environment) -> tuple[Realised, ...]:

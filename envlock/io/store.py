@@ -200,6 +200,25 @@ class Fresh:
         return final
 
 
+def store_made(source: Path) -> str:
+    """Copy a file that was made here into the store; its SHA-256.
+
+    Raises:
+        SourceError: it cannot be read, or the disk cannot take it.
+    """
+    digest = hashlib.sha256()
+    with Fresh() as fresh:
+        try:
+            with source.open("rb") as content:
+                while piece := content.read(_PIECE):
+                    digest.update(piece)
+                    fresh.file.write(piece)
+        except OSError as error:
+            raise disk_error(error, source) from None
+        fresh.settle(digest.hexdigest())
+    return digest.hexdigest()
+
+
 def named(sha256: str, name: str) -> Path:
     """A path at which a file of the store has a name of its own, the same path each time.
 

@@ -21,7 +21,7 @@ import tomli_w
 
 from envlock.errors import SourceError, UsageError
 from envlock.io import process
-from envlock.io.confined import last_lines, run_confined
+from envlock.io.confined import WITHOUT_NETWORK, last_lines, run_confined
 from envlock.io.interpreters import Interpreter, query
 from envlock.io.tools import find_uv
 from envlock.lock import codec
@@ -37,25 +37,13 @@ NOWHERE = Sources(indexes=())
 _SHOWN = 12
 
 # Any Python 3.6 or later runs it. The answer goes to a file: hooks print.
-_RUNNER = r"""
+_RUNNER = (
+    r"""
 import importlib, json, os, sys
 job = json.loads(sys.argv[1])
-def without_network():
-    if not sys.platform.startswith("linux"):
-        return
-    try:
-        import ctypes
-        new_user, new_net = 0x10000000, 0x40000000
-        user, group = os.geteuid(), os.getegid()
-        libc = ctypes.CDLL(None)
-        if libc.unshare(new_net) == 0 or libc.unshare(new_user | new_net) != 0:
-            return
-        for name, text in (("setgroups", "deny"), ("uid_map", "%d %d 1" % (user, user)),
-                           ("gid_map", "%d %d 1" % (group, group))):
-            with open("/proc/self/" + name, "w") as file:
-                file.write(text)
-    except Exception:
-        pass
+"""
+    + WITHOUT_NETWORK
+    + r"""
 without_network()
 os.umask(0o022)
 sys.argv = ["setup.py"]
@@ -72,6 +60,7 @@ if answer is not None and not isinstance(answer, str):
 with open(job["answer"], "w") as file:
     json.dump(answer, file)
 """
+)
 
 
 class Backend(Protocol):

@@ -19,7 +19,7 @@ Write = Callable[[str, str], Path]
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
-def never(bound: str | None, base: str | None) -> str:
+def never(bound: str | None, base: str | None, as_of: object) -> str:
     raise AssertionError(f"no Python was to be chosen (bound {bound})")
 
 

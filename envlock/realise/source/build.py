@@ -1,0 +1,359 @@
+"""One wheel from one sdist: PEP 517, alone, always in the same place and at the same instant.
+
+The backend runs in a virtual environment that holds the locked requirements and nothing else,
+without the network where the system lets us take it away, without this user's variables and home.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from envlock.errors import SourceError, UsageError
+from envlock.io import process
+from envlock.io.confined import WITHOUT_NETWORK, last_lines, run_confined
+from envlock.io.files import disk_error
+from envlock.io.interpreters import Interpreter
+from envlock.io.paths import cache_dir
+from envlock.io.store import named, stored
+from envlock.io.tools import find_uv
+from envlock.io.unpack import OddArchiveError, unpack
+from envlock.lock.hashing import digest
+from envlock.realise.source.plan import Job
+from envlock.resolve.python import uv_settings
+
+EPOCH = 1580601600
+"""SOURCE_DATE_EPOCH of every build: 2020-02-02, which hatchling takes by itself, so that wheels
+which it published come out with the same bytes."""
+
+BUILD_SECONDS = 3600.0
+_PATH = "/usr/local/bin:/usr/bin:/bin"
+_SHOWN = 20
+
+# Any Python 3.6 or later runs it. The answer goes to a file: backends print.
+_RUNNER = (
+    """
+import importlib, json, os, sys
+job = json.loads(sys.argv[1])
+"""
+    + WITHOUT_NETWORK
+    + r"""
+alone = without_network()
+os.umask(job["umask"])
+if job["cpus"] and hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:job["cpus"]])
+if job["user"] is not None:
+    os.setgroups([])
+    os.setgid(job["user"])
+    os.setuid(job["user"])
+sys.argv = ["setup.py"]
+sys.path[:] = [entry for entry in sys.path if entry not in ("", os.getcwd())]
+sys.path[:0] = [os.path.join(os.getcwd(), folder) for folder in job["backend-path"]]
+module, _, attributes = job["backend"].partition(":")
+backend = importlib.import_module(module)
+for name in attributes.split(".") if attributes else []:
+    backend = getattr(backend, name)
+wheel = backend.build_wheel(job["out"])
+with open(job["answer"], "w") as file:
+    json.dump({"wheel": os.path.basename(wheel), "alone": alone}, file)
+"""
+)
+
+
+class BuildFailedError(Exception):
+    """A build that gave no wheel; the text says how it ended, with the end of its log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What a build can be surrounded by and must not depend on.
+
+    ``root`` is the folder that it happens in; ``cpus`` how many it sees (0: all); ``user`` a
+    numeric id to run as (None: this one); ``backwards``: files are made in the other order, at
+    other times.
+    """
+
+    root: Path = Path("/tmp")  # noqa: S108 - a path that is the same on every machine
+    locale: str = "C.UTF-8"
+    zone: str = "UTC"
+    umask: int = 0o022
+    cpus: int = 0
+    user: int | None = None
+    hash_seed: str = "0"
+    backwards: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What all builds of one go have in common.
+
+    ``seconds`` is the time that one may take; ``stop`` ends all of them when it is set.
+    """
+
+    python: Interpreter
+    seconds: float = BUILD_SECONDS
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A built wheel at ``path``, which goes when the build's folder does; ``alone``: no network."""
+
+    path: Path
+    alone: bool
+
+
+def build_seconds() -> float:
+    """``ENVLOCK_BUILD_TIMEOUT``, else ``BUILD_SECONDS``.
+
+    Raises:
+        UsageError: it is not a number of seconds.
+    """
+    text = os.environ.get("ENVLOCK_BUILD_TIMEOUT") or str(BUILD_SECONDS)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < float("inf"):
+        raise UsageError(
+            f"ENVLOCK_BUILD_TIMEOUT={text} is not a number of seconds",
+            where="environment",
+            remedy="for example 7200",
+        )
+    return seconds
+
+
+def input_digest(job: Job, wheels: list[tuple[str, str]], python: Interpreter) -> str:
+    """What a wheel is named by before it is built: all that it is made of, as far as is known.
+
+    Args:
+        job: see there.
+        wheels: name and digest of each of its requirements.
+        python: the interpreter that builds.
+    """
+    programs = [(name, _stamp(shutil.which(name, path=_PATH))) for name in job.build.programs]
+    return digest(
+        [
+            "1",
+            job.sdist.sha256,
+            job.subdirectory or "",
+            job.build.backend,
+            list(job.build.backend_path),
+            sorted(map(list, wheels)),
+            [python.version, platform.system(), platform.machine()],
+            [list(entry) for entry in programs],
+            str(EPOCH),
+        ]
+    )
+
+
+def _stamp(path: str | None) -> str:
+    if path is None:
+        return ""
+    found = os.stat(path)  # noqa: PTH116 - a program's path from PATH
+    return f"{path} {found.st_size} {found.st_mtime_ns}"
+
+
+@contextmanager
+def building(
+    job: Job,
+    wheels: list[tuple[str, str]],
+    name: str,
+    workshop: Workshop,
+    log: Path,
+    conditions: Conditions | None = None,
+) -> Iterator[Made]:
+    """Build a wheel; it is there until the context ends.
+
+    Args:
+        job: what to build; its sdist is in the store.
+        wheels: file name and digest of each requirement; they are in the store.
+        name: 16 hex digits that the build's folder is called by.
+        workshop: see there.
+        log: gets what the backend says.
+        conditions: see there.
+
+    Raises:
+        BuildFailedError: there is no wheel in the end.
+        SourceError: uv is missing, or the disk cannot take it.
+    """
+    where = conditions or Conditions()
+    with _folder(where.root / f"envlock-build-{name}") as folder:
+        try:
+            source = _source(job, folder, backwards=where.backwards)
+        except OddArchiveError as error:
+            raise BuildFailedError(f"the sdist cannot be unpacked: {error}") from None
+        program = _environment(folder, wheels, workshop.python)
+        out, answer = folder / "out", folder / "answer"
+        out.mkdir()
+        task = {
+            "backend": job.build.backend,
+            "backend-path": list(job.build.backend_path),
+            "out": str(out),
+            "answer": str(answer),
+            "umask": where.umask,
+            "cpus": where.cpus,
+            "user": where.user,
+        }
+        variables = _variables(folder, program, where)
+        if where.user is not None:
+            _give(folder, where.user)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        code = run_confined(
+            [str(program), "-s", "-B", "-c", _RUNNER, json.dumps(task)],
+            cwd=source,
+            env=variables,
+            log=log,
+            seconds=workshop.seconds,
+            stop=workshop.stop,
+        )
+        yield _made(job, code, answer, out, log, workshop)
+
+
+def _made(
+    job: Job, code: int | None, answer: Path, out: Path, log: Path, workshop: Workshop
+) -> Made:
+    if code != 0 or not answer.is_file():
+        ended = (
+            f"did not end within {workshop.seconds:g} seconds"
+            if code is None
+            else f"ended with exit code {code}"
+        )
+        said = last_lines(log, _SHOWN)
+        raise BuildFailedError(f"{job.build.backend} {ended}" + (said and f":\n{said}"))
+    told = json.loads(answer.read_text("utf-8"))
+    path = out / str(told["wheel"])
+    if path.parent != out or path.is_symlink() or not path.is_file():
+        raise BuildFailedError(f"{job.build.backend} made no wheel")
+    return Made(path=path, alone=bool(told["alone"]))
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[Path]:
+    """The build's own folder, empty; what an earlier run left there goes. Others wait for it."""
+    locks = cache_dir() / "building"
+    try:
+        locks.mkdir(parents=True, exist_ok=True)
+        with (locks / path.name).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if path.is_symlink() or (path.exists() and path.stat().st_uid != os.getuid()):
+                raise SourceError(
+                    "is in the way: wheels are built there, and it belongs to somebody else",
+                    where=str(path),
+                    remedy="have it removed",
+                )
+            remove(path)
+            path.mkdir(mode=0o700)
+            try:
+                yield path
+            finally:
+                remove(path)
+    except OSError as error:
+        raise disk_error(error, path) from None
+
+
+def remove(path: Path) -> None:
+    """Remove a folder, whatever permissions a build gave what is in it."""
+
+    def again(function: Callable[[str], object], name: str, error: object) -> None:
+        parent = Path(name).parent
+        parent.chmod(0o700)
+        Path(name).chmod(0o700)
+        function(name)
+
+    if path.exists():
+        shutil.rmtree(path, onerror=again)
+
+
+def _source(job: Job, folder: Path, *, backwards: bool) -> Path:
+    place = folder / "source"
+    place.mkdir()
+    root = unpack(stored(job.sdist.sha256), place) / (job.subdirectory or "")
+    if backwards:
+        root = _turned(place, root, folder)
+    _set_times(place, EPOCH + 3600 if backwards else EPOCH)
+    return root
+
+
+def _turned(place: Path, root: Path, folder: Path) -> Path:
+    """The same tree made again, every folder's entries in the opposite order."""
+    turned = folder / "turned"
+    for parent, folders, files in os.walk(place):
+        target = turned / Path(parent).relative_to(place)
+        target.mkdir(parents=True, exist_ok=True)
+        folders.sort(reverse=True)
+        for name in sorted(files, reverse=True):
+            shutil.copy2(Path(parent, name), target / name, follow_symlinks=False)
+        for name in [name for name in folders if Path(parent, name).is_symlink()]:
+            (target / name).symlink_to(Path(parent, name).readlink())
+            folders.remove(name)
+    inside = root.relative_to(place)
+    shutil.rmtree(place)
+    turned.rename(place)
+    return place / inside
+
+
+def _set_times(folder: Path, moment: int) -> None:
+    """Every file of the same age, since archives and zips note it."""
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            os.utime(Path(parent, name), (moment, moment), follow_symlinks=False)
+
+
+def _environment(folder: Path, wheels: list[tuple[str, str]], python: Interpreter) -> Path:
+    """Make the virtual environment of wheels in the store; its interpreter."""
+    prefix = folder / "environment"
+    _uv("venv", "--no-project", "--python", str(python.executable), str(prefix))
+    program = prefix / "bin" / "python"
+    if wheels:
+        paths = [str(named(sha256, name)) for name, sha256 in wheels]
+        settings = ("--offline", "--no-index", "--no-deps", "--link-mode", "copy")
+        _uv("pip", "install", *settings, "--python", str(program), *paths)
+    return program
+
+
+def _uv(*arguments: str) -> None:
+    argv = [str(find_uv()), *arguments, "--no-config", "--no-python-downloads"]
+    completed = process.run(
+        [*argv, "--color=never", "--quiet"],
+        env=uv_settings.environment(),
+        remedy="pip install uv",
+    )
+    if completed.code != 0:
+        said = "\n".join(completed.stderr.strip().splitlines()[-_SHOWN:])
+        raise BuildFailedError(f"its build requirements cannot be installed:\n{said}")
+
+
+def _variables(folder: Path, program: Path, where: Conditions) -> dict[str, str]:
+    """The build's whole environment."""
+    variables = {
+        "PATH": f"{program.parent}:{_PATH}",
+        "LANG": where.locale,
+        "LC_ALL": where.locale,
+        "TZ": where.zone,
+        "SOURCE_DATE_EPOCH": str(EPOCH),
+        "PYTHONHASHSEED": where.hash_seed,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PIP_NO_INDEX": "1",
+        "PIP_CONFIG_FILE": os.devnull,
+        "UV_OFFLINE": "1",
+    }
+    for name, variable in (("home", "HOME"), ("tmp", "TMPDIR")):
+        (folder / name).mkdir()
+        variables[variable] = str(folder / name)
+    return variables
+
+
+def _give(folder: Path, user: int) -> None:
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            os.chown(Path(parent, name), user, user, follow_symlinks=False)
+    os.chown(folder, user, user)

@@ -1,0 +1,199 @@
+"""``envlock rebuild --from-source``: wheels from locked sdists, beside the published ones.
+
+The oracles are wheels that pip builds of the same sdists, and the published files of real packages.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.index import LoopbackIndex
+from support.install import contents, works
+from support.packages import BACKEND, make_sdist, metadata
+from support.project import Project
+from support.tools import PIP, run
+
+OLDER = "2024-01-01"
+PYPROJECT = """\
+[build-system]
+requires = {requires}
+build-backend = "tiny_backend"
+backend-path = ["_backend"]
+[project]
+name = "{name}"
+version = "1.0"
+"""
+NETWORK = """
+import socket
+try:
+    socket.create_connection(("127.0.0.1", PORT), timeout=5)
+    raise SystemExit("there is a network")
+except OSError:
+    pass
+"""
+INSIDE = """
+import os, pathlib, helper
+assert os.environ["SOURCE_DATE_EPOCH"] == "1580601600" and os.environ["TZ"] == "UTC"
+assert not {"SECRET", "UV_DEFAULT_INDEX"} & set(os.environ)
+pathlib.Path(__file__).parent.parent.joinpath("needs", "made.py").write_text(
+    "MADE_WITH = %r" % helper.__version__)
+"""
+
+
+def sdist(
+    index: LoopbackIndex, name: str, *, requires: list[str] | None = None, before: str = ""
+) -> None:
+    """An sdist whose backend runs ``before`` first."""
+    files = {
+        "pyproject.toml": PYPROJECT.format(name=name, requires=json.dumps(requires or [])),
+        "_backend/tiny_backend.py": BACKEND.replace(
+            "def build_wheel(",
+            f"def _before():\n    exec({before!r}, globals())\n\n\ndef build_wheel(",
+        ).replace("    root = HERE.parent\n", "    _before()\n    root = HERE.parent\n"),
+        "_backend/metadata.txt": metadata(name, "1.0"),
+    }
+    filename, content = make_sdist(name, "1.0", files=files)
+    index.add_file(name, "1.0", OLDER, filename, content)
+
+
+def published(index: LoopbackIndex, name: str, folder: Path) -> None:
+    """The wheel that pip builds of the sdist, on the index, too."""
+    [source] = index.files(name)
+    folder.mkdir(exist_ok=True)
+    (folder / source.name).write_bytes(source.content)
+    options = ["--no-build-isolation", "--no-deps", "--no-index", "--disable-pip-version-check"]
+    run([*PIP, "wheel", "--quiet", *options, "-w", folder, folder / source.name])
+    [wheel] = folder.glob(f"{name}-*.whl")
+    index.add_file(name, "1.0", OLDER, wheel.name, wheel.read_bytes())
+
+
+def from_source(project: Project, *arguments: str, code: int = 0) -> dict[str, Any]:
+    done = project.run("rebuild", "--from-source", "--json", *arguments, SECRET="1")
+    assert done.returncode == code, (done.stdout, done.stderr)
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def test_wheels_are_built_alone_in_order_and_compared(
+    project: Project, index: LoopbackIndex, tmp_path: Path
+) -> None:
+    port = index.base.rpartition(":")[2]
+    sdist(index, "plain", before=NETWORK.replace("PORT", port))
+    sdist(index, "helper")
+    published(index, "helper", tmp_path / "wheels")
+    sdist(index, "needs", requires=["helper"], before=INSIDE)
+    index.add("needs", "1.0", OLDER)
+    sdist(index, "broken", before="print('the reason'); raise SystemExit(7)")
+    index.add("broken", "1.0", OLDER)
+    index.add("plain", "1.0", OLDER, files={"plain/more.py": "1"})
+    index.add("declared", "1.0", OLDER)
+    sdist(index, "declared", before="raise SystemExit(1)")
+    names = ["plain", "helper", "needs", "broken", "declared"]
+    settings: dict[str, Any] = {"sources": True, "build-exceptions": ["declared"]}
+    project.write(*names, settings=settings)
+    project.lock()
+
+    done = project.run("rebuild", "--from-source")
+    assert done.returncode == 3
+    assert "broken 1.0 was not built" in done.stderr
+    assert "ended with exit code 7:\n    the reason" in done.stderr
+    assert not (project.root / ".venv-rebuilt").exists()
+
+    # What was declared is left alone; the others are there already.
+    project.write(*names, settings=settings | {"build-exceptions": ["broken", "declared"]})
+    project.lock()
+    told = from_source(project)
+    built = {one["name"]: one for one in told["built"]}
+    assert [one["name"] for one in told["not-built"]] == ["broken", "declared"]
+    assert {one["why"] for one in told["not-built"]} == {"declared in build-exceptions"}
+    assert all(one["cached"] and one["without-network"] for one in built.values())
+    order = [one["name"] for one in told["built"]]
+    assert order.index("helper") < order.index("needs")
+    assert built["helper"]["state"] in ("identical", "content-equal")
+    assert built["plain"]["state"] == "different"
+    assert "- plain/more.py" in built["plain"]["differences"]
+    assert built["needs"]["differences"][-1] == "+ needs/made.py"
+    python = project.root / ".venv-rebuilt" / "bin" / "python"
+    said = run([python, "-c", "import needs.made; print(needs.made.MADE_WITH)"]).stdout
+    assert said == "1.0\n"
+    assert works(python, "declared") == "1.0"
+    # The same from nothing: every byte, and in any order.
+    project.variables["ENVLOCK_CACHE_DIR"] = str(tmp_path / "again")
+    again = {one["name"]: one for one in from_source(project, "--jobs", "1")["built"]}
+    assert {n: one["sha256"] for n, one in again.items()} == {
+        n: one["sha256"] for n, one in built.items()
+    }
+    assert not any(one["cached"] for one in again.values())
+
+
+def test_a_build_that_hangs_or_is_killed_leaves_nothing(
+    project: Project, index: LoopbackIndex, tmp_path: Path
+) -> None:
+    started = tmp_path / "started"
+    before = f"import pathlib, time; pathlib.Path({str(started)!r}).touch(); time.sleep(60)"
+    sdist(index, "slow", before=before)
+    index.add("slow", "1.0", OLDER)
+    project.write("slow", settings={"sources": True})
+    project.lock()
+    done = project.run("rebuild", "--from-source", ENVLOCK_BUILD_TIMEOUT="0.5")
+    assert done.returncode == 3
+    assert "did not end within 0.5 seconds" in done.stderr
+    started.unlink()
+    process = project.start("rebuild", "--from-source")
+    while not started.exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    process.communicate()
+    left = subprocess.run(
+        ["pgrep", "-f", str(started)], capture_output=True, text=True, check=False
+    ).stdout
+    assert left == ""
+    assert not (project.root / ".venv-rebuilt").exists()
+    assert project.run("rebuild", "--from-source", ENVLOCK_BUILD_TIMEOUT="no").returncode == 2
+
+
+def test_a_lock_without_builds_cannot_be_built(project: Project, index: LoopbackIndex) -> None:
+    index.add("lib", "1.0", OLDER)
+    project.write("lib")
+    project.lock()
+    done = project.run("rebuild", "--from-source")
+    assert done.returncode == 2
+    assert "sources = true" in done.stderr
+
+
+@pytest.mark.network
+def test_real_pure_packages_come_out_as_published(project: Project) -> None:
+    names = ["attrs", "click", "colorama", "idna", "mdurl", "packaging", "six"]
+    project.write(*names, settings={"sources": True})
+    project.variables["UV_DEFAULT_INDEX"] = ""
+    project.lock(as_of="2025-10-01")
+    assert project.run("sync").returncode == 0
+    told = from_source(project)
+    states = {one["name"]: one["state"] for one in told["built"]}
+    assert states == dict.fromkeys(names, "content-equal") | {
+        name: state for name, state in states.items() if state == "identical"
+    }
+    # Installed file by file as the published wheels are, says the wheels' own RECORD.
+    assert contents(project.root / ".venv-rebuilt") == contents(project.root / ".venv")
+    for one in told["built"]:
+        cache = Path(os.environ["XDG_CACHE_HOME"], "envlock", "sha256")
+        ours, theirs = (
+            zipfile.ZipFile(cache / digest[:2] / digest)
+            for digest in (one["sha256"], one["published"])
+        )
+        with ours, theirs:
+            files = [
+                {info.filename: info.CRC for info in wheel.infolist() if not info.is_dir()}
+                for wheel in (ours, theirs)
+            ]
+        records = [{n: c for n, c in some.items() if "RECORD" not in n} for some in files]
+        assert records[0] == records[1]
