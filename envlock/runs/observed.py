@@ -51,10 +51,10 @@ class Observed:
     """What was seen of one run; every tuple is sorted and without doubles.
 
     ``outputs`` are files (or links, or folders that were moved into place) still there at the end;
-    ``removed`` were there before the run and are gone. ``libraries`` and ``programs`` are paths
-    wherever they are, ``environment`` every other path that was folded into the environment.
-    ``complete`` and ``gaps`` are the trace's: what is not listed was not seen, and where
-    ``complete`` is false it may have been there all the same.
+    ``removed`` were there before the run and are gone; ``folders`` were made by it, and are there.
+    ``libraries`` and ``programs`` are paths wherever they are, ``environment`` every other path
+    that was folded into the environment. ``complete`` and ``gaps`` are the trace's: what is not
+    listed was not seen, and where ``complete`` is false it may have been there all the same.
     """
 
     method: Method
@@ -63,6 +63,7 @@ class Observed:
     inputs: tuple[Input, ...]
     outputs: tuple[str, ...]
     removed: tuple[str, ...]
+    folders: tuple[str, ...]
     programs: tuple[str, ...]
     libraries: tuple[str, ...]
     environment: tuple[str, ...]
@@ -130,6 +131,9 @@ def observe(
         removed=tuple(
             sorted(p for p in files.removed if place.of(p) is Place.WORK and not still_there(p))
         ),
+        folders=tuple(
+            sorted(p for p in files.folders if place.of(p) is Place.WORK and still_there(p))
+        ),
         programs=tuple(sorted(programs)),
         libraries=tuple(sorted(libraries - programs)),
         environment=tuple(sorted(environment - code)),
@@ -181,6 +185,7 @@ class _Files:
     def __init__(self) -> None:
         self.known: dict[str, _File] = {}
         self.removed: set[str] = set()
+        self.folders: set[str] = set()
         self._inside: dict[str, set[str]] = {}
 
     def take(self, event: Event) -> None:
@@ -193,9 +198,13 @@ class _Files:
                 self.write(path)
             case Action.LINK if event.target is not None:
                 self.write(event.target)
+            case Action.FOLDER:
+                self.folders.add(path)
             case Action.REMOVE:
                 self._remove(path, event.before)
             case Action.RENAME if event.target is not None:
+                if path in self.folders:
+                    self.folders.add(event.target)
                 self._remove(path, event.before)
                 if event.before is None:
                     self._move(path, event.target)

@@ -63,7 +63,23 @@ def prepare(
             inputs.append(found)
         else:
             missing.append(found)
+    if not dry:
+        _folders(record, where)
     return Prepared(where=where, code=code, inputs=tuple(inputs), missing=tuple(missing))
+
+
+def _folders(record: Table, where: Layout) -> None:
+    """Make the folders of results that were there before the run: those that it did not make."""
+    made = {real_name(path) for path in (record.get("trace") or {}).get("folders") or ()}
+    for fact in record.get("outputs") or ():
+        parts = real_name(fact["path"]).split("/")[:-1]
+        if parts[:1] == [""]:
+            continue  # outside of the project
+        for count in range(1, len(parts) + 1):
+            path = "/".join(parts[:count])
+            if path in made:
+                break
+            os.makedirs(os.path.join(where.root, path), exist_ok=True)
 
 
 def _command(record: Table) -> list[Missing]:

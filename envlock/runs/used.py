@@ -108,6 +108,7 @@ def _trace(observed: Observed, root: str) -> Facts:
     lists = {
         "gaps": list(observed.gaps),
         "removed": [shown_path(path, root) for path in observed.removed],
+        "folders": [shown_path(path, root) for path in observed.folders],
         "programs": [shown_path(path, root) for path in observed.programs],
         "packages": sorted(set(system.values())),
         "distributions": sorted(set(python.values())),

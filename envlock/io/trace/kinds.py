@@ -25,7 +25,8 @@ class Action(StrEnum):
 
     ``READ`` and ``WRITE`` are opens for reading and writing (both: two events), ``UPDATE`` is an
     open for writing that keeps what is there without reading it (append, write in place).
-    ``RENAME``, ``EXCHANGE``, ``LINK`` and ``SYMLINK`` have a second path, where it gets to.
+    ``FOLDER`` is a new folder. ``RENAME``, ``EXCHANGE``, ``LINK`` and ``SYMLINK`` have a second
+    path, where it gets to.
     """
 
     READ = "read"
@@ -36,6 +37,7 @@ class Action(StrEnum):
     EXCHANGE = "exchange"
     LINK = "link"
     SYMLINK = "symlink"
+    FOLDER = "folder"
     EXECUTE = "execute"
 
 

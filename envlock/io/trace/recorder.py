@@ -85,6 +85,8 @@ class Recorder:
             "creat": lambda c: self._open(c, AT_FDCWD, c.arguments[0], _CREAT),
             "mknod": lambda c: self._made(c, Action.WRITE, AT_FDCWD, 0),
             "mknodat": lambda c: self._made(c, Action.WRITE, _fd(c, 0), 1),
+            "mkdir": lambda c: self._made(c, Action.FOLDER, AT_FDCWD, 0),
+            "mkdirat": lambda c: self._made(c, Action.FOLDER, _fd(c, 0), 1),
             "symlink": lambda c: self._made(c, Action.SYMLINK, AT_FDCWD, 1),
             "symlinkat": lambda c: self._made(c, Action.SYMLINK, _fd(c, 1), 2),
             "truncate": lambda c: self._truncate(c),

@@ -48,7 +48,7 @@ class _Judge:
         if bad.any():
             index = tuple(int(i) for i in np.argwhere(bad)[0]) if bad.ndim else ()
             place = f"{name}[{', '.join(map(str, index))}]" if index else name
-            raise _Differs(f"{place}: {one[index]} → {other[index]}")
+            raise _Differs(f"{place}: {one[index]!s} → {other[index]!s}")
 
     def far(self, one: Any, other: Any) -> Any:
         """Where two arrays of floating point numbers are not close."""
