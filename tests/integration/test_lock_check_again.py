@@ -147,3 +147,24 @@ def test_drift_is_never_said_from_memory_alone(synced: Project) -> None:
         code, how, _ = ask(synced, "check")
         assert (code, how.splitlines()[-1]) == (1, "whole")
         assert "PY101" in how
+
+
+def test_exported_files_are_part_of_what_is_remembered(synced: Project) -> None:
+    (synced.root / "deploy").mkdir()
+    for output in ("locked.txt", "deploy/requirements.txt"):
+        assert synced.run("export", "requirements", "-o", output).returncode == 0
+    code, how, said = ask(synced, "check")
+    assert (code, how) == (0, "whole")
+    assert "2 exported files" in said
+    assert ask(synced, "check") == (0, "quick", said)
+    path = synced.root / "deploy" / "requirements.txt"
+    before = path.read_bytes()
+    path.write_bytes(before + b"more\n")
+    code, how, _ = ask(synced, "check")
+    assert (code, "EX101" in how) == (1, True)
+    path.write_bytes(before)
+    assert ask(synced, "check") == (0, "quick", said)
+    # One that comes from elsewhere, into a folder that was looked into.
+    (synced.root / "deploy" / "requirements-old.txt").write_bytes(before + b"more\n")
+    code, how, _ = ask(synced, "check")
+    assert (code, "deploy/requirements-old.txt" in how) == (1, True)
