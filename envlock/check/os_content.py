@@ -193,7 +193,7 @@ def _shadows(system: Root, files: list[tuple[str, Listed]]) -> list[Drift]:
             top = one.path[len(_OF_PYTHON) :].partition("/")[0]
             modules[top] = _OF_PYTHON + top
         elif one.path.startswith(("/lib", "/usr/lib")) and ".so" in name:
-            libraries[name] = one.path
+            libraries |= dict.fromkeys(_sonames(name), one.path)
             match = _MULTIARCH.fullmatch(one.path)
             folders += [f"usr/local/lib/{match[1]}"] if match else []
     found = []
@@ -205,6 +205,15 @@ def _shadows(system: Root, files: list[tuple[str, Listed]]) -> list[Drift]:
             if _OVER_PYTHON.fullmatch(name):
                 found += _shadowed(system, f"usr/local/lib/{name}/dist-packages", modules)
     return found
+
+
+def _sonames(name: str) -> list[str]:
+    """The names that the loader may look for: ``libz.so.1.2.13``, and its links ``libz.so.1.2``
+    and ``libz.so.1``, which dpkg has no digests of."""
+    stem, _, version = name.partition(".so.")
+    numbers = version.split(".") if version else []
+    shorter = [f"{stem}.so.{'.'.join(numbers[:count])}" for count in range(1, len(numbers))]
+    return [*shorter, name]
 
 
 def _shadowed(system: Root, folder: str, packaged: dict[str, str]) -> list[Drift]:
