@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,21 @@ def observe_image(
         SourceError: a part of it cannot be had.
         VerificationError: a part of it is cut, damaged, other than its digest says, or hostile.
     """
+    return next(observe_images(source, platforms, reporter))
+
+
+def observe_images(
+    source: ImageSource, platforms: tuple[str, ...], reporter: Reporter
+) -> Iterator[ObservedImage]:
+    """Read the images of all of ``platforms`` that it has, at least one; raises as above."""
     top = source.top()
-    manifest = _of_platform(source, top, platforms) if top.is_index else top
+    for manifest in _of_platforms(source, top, platforms) if top.is_index else (top,):
+        yield _observe(source, manifest, platforms, reporter)
+
+
+def _observe(
+    source: ImageSource, manifest: Manifest, platforms: tuple[str, ...], reporter: Reporter
+) -> ObservedImage:
     entry = manifest.document.get("config")
     config = as_object(bytes_of(source, *_descriptor(entry, source.where)), source.where)
     platform = f"{config.get('os')}/{config.get('architecture')}"
@@ -78,7 +91,9 @@ def observe_image(
     )
 
 
-def _of_platform(source: ImageSource, top: Manifest, platforms: tuple[str, ...]) -> Manifest:
+def _of_platforms(
+    source: ImageSource, top: Manifest, platforms: tuple[str, ...]
+) -> Iterator[Manifest]:
     known: dict[str, str] = {}
     for entry in top.document["manifests"]:
         about = entry.get("platform") if isinstance(entry, dict) else None
@@ -86,13 +101,14 @@ def _of_platform(source: ImageSource, top: Manifest, platforms: tuple[str, ...])
             known.setdefault(
                 f"{about.get('os')}/{about.get('architecture')}", str(entry.get("digest"))
             )
-    for platform in platforms:
-        if platform in known:
-            found = source.manifest(known[platform])
-            if found.is_index:
-                raise damaged(source.where, "its index has an index in it")
-            return found
-    raise _none_of(source.where, list(known), platforms)
+    there = [platform for platform in platforms if platform in known]
+    if not there:
+        raise _none_of(source.where, list(known), platforms)
+    for platform in there:
+        found = source.manifest(known[platform])
+        if found.is_index:
+            raise damaged(source.where, "its index has an index in it")
+        yield found
 
 
 def _none_of(where: str, has: list[str], platforms: tuple[str, ...]) -> UsageError:

@@ -72,6 +72,11 @@ nor is an unlocked envlock, which programs import."""
     help="A container image instead: in a registry, an archive of one, an OCI image layout, or"
     " containers-storage:NAME and docker-daemon:NAME of this machine.",
 )
+@click.option(
+    "--platform",
+    metavar="PLATFORM",
+    help="With --image: of several platforms only this one, linux/arm64. Default: all locked ones.",
+)
 @click.option("--request-only", is_flag=True, help="Compare only the project with the lock.")
 @click.option(
     "--exports-only",
@@ -122,6 +127,7 @@ def command(
     python: str | None,
     root: Path | None,
     image: str | None,
+    platform: str | None,
     request_only: bool,
     exports_only: bool,
     python_only: bool,
@@ -155,8 +161,8 @@ def command(
             "--root": root is not None,
         },
     )
-    if target is not None and not portable:
-        raise UsageError("--target belongs to --portable")
+    _belongs("--target", target, "--portable", portable)
+    _belongs("--platform", platform, "--image", image is not None)
     beyond = online or bool(advisories)
     if lock_only and not beyond:
         raise UsageError("--lock-only goes with --online or --advisories")
@@ -181,7 +187,7 @@ def command(
             found = Found(drift=edited.drift, layers=frozenset({Layer.REQUEST}))
         else:
             asked = Asked(only=only, prefix=prefix, python=python, root=root, paranoid=paranoid)
-            found = _found(context, project, lock, asked, image)
+            found = _found(context, project, lock, asked, image, platform)
     if beyond and edited is None:
         from envlock.cli.check_online import beyond_drift
 
@@ -206,14 +212,24 @@ def command(
     return 1 if judged.failed else 0
 
 
+def _belongs(option: str, value: str | None, other: str, given: bool) -> None:
+    if value is not None and not given:
+        raise UsageError(f"{option} belongs to {other}")
+
+
 def _found(
-    context: Context, project: Project, lock: Lock, asked: Asked, image: str | None
+    context: Context,
+    project: Project,
+    lock: Lock,
+    asked: Asked,
+    image: str | None,
+    platform: str | None,
 ) -> Found:
     if image is None:
         return compare_layers(context, project, lock, asked)
     from envlock.cli.check_image import image_drift
 
-    drift, layers = image_drift(context, lock, image)
+    drift, layers = image_drift(context, lock, image, platform)
     return Found(drift=drift, layers=frozenset(layers))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from envlock.check.drift import Drift, Layer
 from envlock.check.image_compare import compare_image
-from envlock.check.image_observe import observe_image
+from envlock.check.image_observe import ObservedImage, observe_images
 from envlock.cli.context import Context
 from envlock.cli.output import reporting, say
 from envlock.errors import UsageError
@@ -25,8 +25,13 @@ from envlock.lock.model import Lock
 from envlock.lock.selection import select_target
 
 
-def image_drift(context: Context, lock: Lock, text: str) -> tuple[tuple[Drift, ...], set[Layer]]:
+def image_drift(
+    context: Context, lock: Lock, text: str, platform: str | None
+) -> tuple[tuple[Drift, ...], set[Layer]]:
     """The differences, and the layers that were compared.
+
+    Of an index, the images of all locked platforms are compared, or that of ``platform``; what
+    differs in some of them only says so.
 
     Raises:
         UsageError: the lock or the image is for no platform of the other.
@@ -36,11 +41,35 @@ def image_drift(context: Context, lock: Lock, text: str) -> tuple[tuple[Drift, .
     platforms = linux_platforms(lock.targets)
     if not platforms:
         raise UsageError("the lock has no Linux target, and images are for Linux")
+    if platform is not None and platform not in platforms:
+        raise UsageError(
+            f"the lock is not for {platform}", remedy=f"it is for {', '.join(sorted(platforms))}"
+        )
     own = machine_platform()
     ordered = tuple(sorted(platforms, key=lambda platform: (platform != own, platform)))
+    found: dict[Drift, list[str]] = {}
+    read: list[str] = []
     with Registry() as registry, reporting(context) as reporter, _at_hand(text) as place:
         source = open_image(place, context.directory, registry)
-        image = observe_image(source, ordered, reporter)
+        for image in observe_images(source, (platform,) if platform else ordered, reporter):
+            read.append(image.platform)
+            say(context, f"image {image.digest} for {image.platform}, {image.layers} layers")
+            for difference in _compare(lock, image):
+                found.setdefault(difference, []).append(image.platform)
+        absent = sorted(set(() if platform else platforms) - set(read))
+        if absent and source.top().is_index:
+            say(context, f"locked, and not in the image: {', '.join(absent)}")
+    compared = {Layer.IMAGE, Layer.PYTHON} | ({Layer.OS} if lock.os is not None else set())
+    told = (
+        entry
+        if len(where) == len(read)
+        else replace(entry, cause=f"in the image for {', '.join(where)}")
+        for entry, where in found.items()
+    )
+    return tuple(sorted(told, key=lambda entry: entry.sort_key)), compared
+
+
+def _compare(lock: Lock, image: ObservedImage) -> tuple[Drift, ...]:
     version = image.python.version or None
     try:
         target = select_target(lock, image.platform, version)
@@ -49,9 +78,7 @@ def image_drift(context: Context, lock: Lock, text: str) -> tuple[tuple[Drift, .
     if not image.python.distributions and not version:
         # No Python package at all: which Python it would be is not known either.
         image = replace(image, python=replace(image.python, version=target.python))
-    say(context, f"image {image.digest} for {image.platform}, {image.layers} layers")
-    compared = {Layer.IMAGE, Layer.PYTHON} | ({Layer.OS} if lock.os is not None else set())
-    return compare_image(lock, target, image), compared
+    return compare_image(lock, target, image)
 
 
 @contextmanager

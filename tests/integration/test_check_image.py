@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import json
 import tarfile
 import tracemalloc
 from collections.abc import Callable
@@ -173,6 +174,28 @@ def test_what_tools_of_this_machine_keep(installed: tuple[Project, bytes], tmp_p
     done = project.run("check", "--image", "docker-daemon:app", PATH=str(tmp_path))
     assert done.returncode == 3
     assert "no docker or skopeo is here" in done.stderr
+
+
+def test_every_locked_platform_of_an_index_is_compared(
+    installed: tuple[Project, bytes], tmp_path: Path
+) -> None:
+    project, packed = installed
+    project.write("lib==1.0", settings={"targets": ["linux/amd64", "linux/arm64"]})
+    project.lock()
+    bare = tiny_image([layer({"etc": None})], architecture="arm64")
+    own = tiny_image([packed], architecture="amd64")
+    folder = to_layout(tmp_path / "layout", {"amd64": own, "arm64": bare})
+    done = project.run("check", "--image", str(folder), "--json")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)["drift"]
+    assert {(one["code"], one["cause"]) for one in found} == {
+        ("PY001", "in the image for linux/arm64")
+    }
+    place = ("--image", str(folder), "--platform")
+    assert project.run("check", *place, "linux/amd64").returncode == 0
+    assert project.run("check", *place, "linux/arm64").returncode == 1
+    assert "is not for linux/s390x" in project.run("check", *place, "linux/s390x").stderr
+    assert project.run("check", "--platform", "linux/amd64").returncode == 2
 
 
 def test_what_is_no_image(installed: tuple[Project, bytes], tmp_path: Path) -> None:
