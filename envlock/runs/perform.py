@@ -169,6 +169,11 @@ class Recording:
         facts["state"] = "finished"
         facts["exit"] = exit_facts(status)
         seen = child.traced()
+        if self.traced and seen is None:
+            self.problems.append(
+                "the process that watched the program was killed;"
+                " how the program itself ended is not known"
+            )
         facts["resources"] = resource_facts(seen.usage if seen else usage)
         facts["output"] = self._output(passing)
         facts |= self._data(child, seen)

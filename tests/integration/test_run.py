@@ -372,7 +372,9 @@ def test_32_at_once(folder: Folder) -> None:
         n = record["exit"]["code"]
         assert record["metrics"] == {"n": n}
         assert record["parameters"]["n"]["value"] == n
-        assert record["outputs"][0]["sha256"] == hashlib.sha256(str(n).encode()).hexdigest()
+        [output] = record["outputs"]
+        assert output["sha256"] == hashlib.sha256(str(n).encode()).hexdigest()
+        assert output["path"] == f"out{n}"
         assert record["output"]["stdout"]["tail"] == f'ENVLOCK {{"n": {n}}}\n'
     assert not folder.files("started")
     assert len(folder.json("runs", "list", "--all")["runs"]) == 32

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from typing import Any
 import pytest
 from support.runs import PY, Folder
 from support.tools import run
-from support.traced import REFUSED
+from support.traced import REFUSED, compile_c
+
+from envlock.runs.repeat_code import real_name
 
 
 @pytest.fixture
@@ -175,3 +178,95 @@ def test_the_next_best_way(folder: Folder, tmp_path: Path, how: str) -> None:
     assert ("refuses" in trace["gaps"][0]) == (how == "refused")
     assert "now and then" in trace["gaps"][1]
     assert os.path.realpath(sys.executable) in trace["programs"]
+
+
+HOSTILE = r"""
+import os
+for n in range(10_000):
+    odd = bytes([n % 255 + 1, n // 255 % 255 + 1]).replace(b"/", b"\n")
+    with open(b"%d " % n + odd + b"\xff\xfe \n\x1b[31m'$(x)`\"", "wb") as file:
+        file.write(b"%d" % n)
+"""
+
+
+def test_ten_thousand_outputs_with_hostile_names(folder: Folder) -> None:
+    assert folder.run(*PY, HOSTILE).returncode == 0
+    [path] = folder.files()
+    record = json.loads(path.read_text())
+    assert record["trace"]["complete"], record["trace"]["gaps"]
+    # A byte that is no UTF-8 stands there as the escape that Python has for it.
+    names = {os.fsencode(real_name(f["path"])): f["sha256"] for f in record["outputs"]}
+    listed = subprocess.run(
+        "find . -type f -path './[0-9]*' -print0 | xargs -0 sha256sum -z",
+        shell=True,
+        cwd=os.fsencode(folder.root),
+        capture_output=True,
+        check=True,
+    ).stdout
+    rows = [row.split(b"  ./", 1) for row in listed.split(b"\0") if row]
+    assert len(rows) == 10_000
+    assert names == {name: sha256.decode() for sha256, name in rows}
+    assert b"\x1b" not in folder.envlock("runs", "show", "last").stdout
+
+
+def test_the_supervisor_is_killed_and_the_record_says_so(folder: Folder) -> None:
+    """The program goes on; what came of it then is found by the next best way."""
+    done = folder.run("sh", "-c", "kill -9 $PPID; echo 1 > out; exec sleep 0.1")
+    assert done.returncode == -9
+    record = folder.last()
+    assert record["exit"]["name"] == "SIGKILL"
+    trace = record["trace"]
+    assert (trace["method"], trace["complete"]) == ("scan", False)
+    assert trace["gaps"][0] == "the process that watched it was killed"
+    assert "how the program itself ended is not known" in record["problems"][0]
+
+
+def test_a_project_that_is_read_only(folder: Folder, tmp_path: Path) -> None:
+    (folder.root / "in").write_text("1")
+    if os.geteuid() == 0:
+        mount = 'mount --bind . . && mount -o remount,ro,bind "$PWD" && cd "$PWD" && "$@"'
+        through = ("unshare", "--mount", "sh", "-c", mount, "sh")
+    else:
+        through = ()
+        for path in (folder.root, folder.root / ".envlock"):
+            path.chmod(0o555)
+    done = folder.envlock("run", "--", "cat", "in", through=through)
+    assert (done.returncode, done.stdout) == (0, b"1"), done.stderr
+    assert b"record goes to" in done.stderr
+    [path] = (Path(os.environ["HOME"]) / ".local" / "state").rglob("runs/*/*/*.json")
+    record = json.loads(path.read_text())
+    assert set(by_path(record["inputs"])) == {"in"}
+    assert record["problems"] == [
+        "the project's records cannot be written: "
+        + ("Read-only file system" if os.geteuid() == 0 else "Permission denied")
+    ]
+
+
+JUMPING = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    static int (*real)(clockid_t, struct timespec *);
+    if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
+    int answer = real(clock, now);
+    if (clock == CLOCK_REALTIME && access("jump", F_OK) == 0) now->tv_sec -= 3600;
+    return answer;
+}
+"""
+
+
+def test_a_clock_that_jumps(folder: Folder, tmp_path: Path) -> None:
+    library = compile_c(JUMPING, tmp_path / "jumping.so", "-shared", "-fPIC")
+    clock = {"LD_PRELOAD": str(library)}
+    done = folder.run("sh", "-c", "echo 1 > out; : > jump", variables=clock)
+    assert done.returncode == 0, done.stderr
+    record = folder.last()
+    assert record["clock-jumped"] == pytest.approx(-3600, abs=2)
+    assert 0 < record["duration"] < 30
+    assert set(by_path(record["outputs"])) == {"out", "jump"}
+    folder.run("true", variables=clock)
+    first = folder.json("runs", "list")["runs"][0]
+    assert first["id"] == record["id"], "by their own time"
+    assert "clock-jumped" not in folder.records()[0]
