@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "export": "Write the lock for others: Docker, Nix, Guix, pip, SBOMs.",
     "run": "Run a program and keep a record of it.",
     "runs": "Look at what was run.",
+    "kernel": "Make the locked environment a Jupyter kernel.",
     "rebuild": "Bring an environment back from a lock, a run or a revision.",
     "build": "Build the environment of the lock: an image, or with Nix.",
     "bundle": "Put everything of a lock into one folder, to rebuild without a network.",

@@ -19,6 +19,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from envlock import client
+from envlock.client.lock import locked_hash
 from envlock.client.session import Session, exit_code
 from envlock.errors import EnvlockError
 from envlock.runs.parameters import given
@@ -41,6 +42,13 @@ def unload_ipython_extension(shell: Any) -> None:
         magics.stop()
         shell.events.unregister("pre_run_cell", magics.before_cell)
         shell.events.unregister("post_run_cell", magics.after_cell)
+
+
+class _FailedError(Exception):
+    """A cell within ``%%envlock`` failed, and IPython has shown how: what follows is not run."""
+
+    def _render_traceback_(self) -> list[str]:
+        return []
 
 
 class _Parser(argparse.ArgumentParser):
@@ -102,11 +110,22 @@ class _Magics(Magics):  # type: ignore[misc]
     def show(self) -> None:
         """Tell the environment's hash, and the run."""
         try:
-            _tell(f"environment {client.hash()}")
+            found = client.hash()
+            _tell(f"environment {found}")
+            self._compare(found)
         except EnvlockError as error:
             _tell(f"environment not known: {error}")
         session = client.current()
         _tell(f"run {session.id}" if session else "no run: %envlock start, or %%envlock in a cell")
+
+    def _compare(self, found: str) -> None:
+        """A kernel has the hash of the lock that it was made for."""
+        try:
+            now = locked_hash()
+        except EnvlockError:
+            return
+        if now != found:
+            _tell(f"the lock here is another one by now: {now} (envlock kernel install)")
 
     def stop(self) -> bool:
         """End what is recorded; False where nothing was."""
@@ -151,6 +170,8 @@ class _Magics(Magics):  # type: ignore[misc]
         finally:
             self._each = each
         _end(session, result)
+        if result.error_before_exec or result.error_in_exec:
+            raise _FailedError
 
 
 def _begin(words: list[str]) -> Session:

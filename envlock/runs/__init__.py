@@ -14,6 +14,7 @@ the record's JSON as it is written (docs/runs.md):
 - ``output``      tail and digest of what was said
 - ``secrets``     what must not be written down
 - ``ids``         how a run is called
+- ``papermill``   what the command line of papermill says
 - ``notes``       what a program says of its own run
 - ``inside``      a run that is recorded from within
 - ``folder``      the store in a folder of the project

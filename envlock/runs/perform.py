@@ -17,6 +17,7 @@ from envlock import __version__
 from envlock.errors import StaleError, UsageError
 from envlock.io.cache import DiskCache
 from envlock.io.child import Child, die_of, streams
+from envlock.io.digests import state
 from envlock.io.host import host_facts
 from envlock.runs import parameters
 from envlock.runs.data import Declared, shown_path
@@ -77,6 +78,8 @@ class Recording:
         self.parameters = _parameters(order)
         self.inputs, self.outputs = Declared(order.inputs), Declared(order.outputs)
         self.inputs.require()
+        if any(word.endswith("papermill") for word in order.argv[:4]):
+            self._add_notebooks()
         self.lock = LockFacts(self.place.lock, valid=hooks.valid)
         self.realised: Realised | None = None
         self.drift: list[dict[str, Any]] | None = None
@@ -93,6 +96,19 @@ class Recording:
         self.store = self._begin()
 
     # --- before ---
+
+    def _add_notebooks(self) -> None:
+        from envlock.runs.papermill import papermill
+
+        told = papermill(self.order.argv)
+        if told is None:
+            return
+        for name, value in told.params.items():
+            self.parameters.setdefault(name, {"value": value, "from": "argv"})
+        if told.input is not None and os.path.isfile(told.input):
+            self.inputs.add(told.input, state(told.input))
+        if told.output is not None:
+            self.outputs.add(told.output, None)
 
     def _begin(self) -> FolderStore:
         note = dump(self._first() | {"state": "started"})
@@ -307,8 +323,8 @@ class Recording:
         self.problems += notes.problems
         for name, value in notes.params.items():
             self.parameters[name] = {"value": value, "from": "program"}
-        for input_, state in notes.inputs.items():
-            self.inputs.add(input_, state)
+        for input_, seen in notes.inputs.items():
+            self.inputs.add(input_, seen)
         for output in notes.outputs:
             self.outputs.add(output, None)
         facts: dict[str, Any] = {"tags": sorted({*self.order.tags, *notes.tags})}

@@ -77,3 +77,19 @@ def test_a_sweep(tmp_path: Path) -> None:
         "columns": [],
         "runs": [],
     }
+
+
+def test_ranks_of_one_job_are_told_apart(tmp_path: Path) -> None:
+    """As ``mpirun envlock run -- job`` starts them: at once, each with its own variables."""
+    (tmp_path / ".envlock").mkdir()
+    started = []
+    for rank in range(4):
+        names = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID", "RANK")
+        variables = dict.fromkeys(names, str(rank)) | {"OMPI_COMM_WORLD_SIZE": "4"}
+        folder = Folder(tmp_path, variables)
+        started.append(folder.start("true", options=["--group", "job-7", "--trace", "never"]))
+    assert [process.wait(60) for process in started] == [0] * 4
+    found = Folder(tmp_path).json("runs", "compare", "--group", "job-7", "--part", "host")
+    ranks = {column["name"]: sorted(column["values"]) for column in found["columns"]}
+    assert set(ranks) == {f"scheduler.{name}" for name in names}
+    assert set(map(tuple, ranks.values())) == {("0", "1", "2", "3")}
