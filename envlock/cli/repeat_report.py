@@ -48,7 +48,10 @@ def _tell_parts(context: Context, steps: Repeat) -> None:
     if prepared is not None:
         count = len(prepared.inputs)
         sources = Counter(one.source for one in prepared.inputs)
-        told = ", ".join(f"{number} from {source}" for source, number in sources.most_common())
+        told = ", ".join(
+            f"{number} {'' if source == 'in place' else 'from '}{source}"
+            for source, number in sources.most_common()
+        )
         say(context, f"code         {prepared.code.told}")
         say(context, f"inputs       {f'{count}: {told}' if count else 'none'}")
     if steps.environment.told:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import real_index
+from support.index import LoopbackIndex
+from support.project import Project
 from support.runs import Folder
 from support.tools import UV, run
 
@@ -128,3 +134,52 @@ def test_arrays_tables_and_images_are_judged_by_what_they_say(python: str, tmp_p
     bad = tmp_path / "bad.npy"
     found = judge_files(base / "a.npy", bad, tolerance, name="a.npy", pythons=(python,))
     assert "not to be read as npy" in (found.where or "")
+
+
+MODEL = """
+import numpy
+n = 3_000_017
+x = numpy.sin(numpy.arange(n))
+y = numpy.cos(numpy.arange(n) * 0.7)
+numpy.save("model.npy", numpy.array([x @ y, x @ x, numpy.linalg.norm(x)]))
+"""
+
+
+def test_a_model_is_made_again_bit_for_bit_but_for_the_threads(tmp_path: Path) -> None:
+    """Sums of real OpenBLAS hang on the number of threads: that is told, and can be pinned."""
+    with LoopbackIndex("json") as unused:
+        project = Project(tmp_path / "project", unused)
+    project.root.mkdir()
+    index = {"UV_DEFAULT_INDEX": real_index.default_index()}
+    project.write("numpy==2.2.6", settings={"python": "3.11"})
+    for command in (("lock", "--as-of", "2025-06-01"), ("sync",)):
+        done = project.run(*command, **index)
+        assert done.returncode == 0, done.stderr
+    (project.root / "train.py").write_text(MODEL)
+    two, one = ({"OPENBLAS_NUM_THREADS": n, **index} for n in "21")
+    folder = Folder(project.root)
+    assert folder.run(".venv/bin/python", "train.py", variables=two).returncode == 0
+    first = folder.last()["id"]
+    shutil.rmtree(project.root / ".venv")
+
+    def repeat(*options: str, variables: dict[str, str]) -> dict[str, Any]:
+        argv = ("runs", "repeat", first, *options, "--json")
+        found = json.loads(folder.envlock(*argv, variables=variables).stdout)
+        assert isinstance(found, dict)
+        return found
+
+    same = repeat("--rtol", "0", variables=two)
+    assert (same["verdict"], same["host"]) == ("identical", [])
+    assert len(os.sched_getaffinity(0)) > 1, "threads need a second processor"
+    threads = {"subject": "BLAS threads", "before": "2", "after": "1"}
+    close = repeat(variables=one)
+    assert close["verdict"] == "close"
+    [model] = [entry for entry in close["judged"] if entry["name"] == "model.npy"]
+    assert (model["how"], 0 < model["relative"] < 1e-9) == ("npy", True)
+    assert close["host"][0] == threads
+    other = repeat("--rtol", "0", variables=one)
+    assert (other["verdict"], other["host"][0], other["causes"]) == ("different", threads, [])
+    [model] = [entry for entry in other["judged"] if entry["name"] == "model.npy"]
+    assert model["where"].startswith("array[")
+    pinned = repeat("--rtol", "0", "--pin-host", variables=one)
+    assert (pinned["verdict"], pinned["host"]) == ("identical", [])
