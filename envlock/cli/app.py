@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "runs": "Look at what was run.",
     "kernel": "Make the locked environment a Jupyter kernel.",
     "rebuild": "Bring an environment back from a lock, a run or a revision.",
+    "verify": "Build wheels twice in different conditions and compare.",
     "build": "Build the environment of the lock: an image, or with Nix.",
     "bundle": "Put everything of a lock into one folder, to rebuild without a network.",
 }

@@ -15,7 +15,7 @@ from envlock.io.interpreters import Interpreter
 from envlock.io.machine import machine_platform
 from envlock.io.progress import Reporter
 from envlock.lock.artifacts import PythonFile, UsedFiles
-from envlock.lock.model import PythonPackage
+from envlock.lock.model import Lock, PythonPackage
 from envlock.lock.provider import locked_python, standalone
 from envlock.lock.selection import select_target
 from envlock.lock.target import Target
@@ -159,8 +159,7 @@ def _from_source(report: Report, python: Interpreter, reporter: Reporter) -> Rep
     plan = make_plan(lock, packages, report.target, python.version, glibc_minor())
     kept = {package.sort_key for package, _ in plan.not_built}
     wheels = tuple(f for f in report.chosen.files if f.package.sort_key in kept)
-    sources = tuple(PythonFile(package=package, file=file) for package, file in plan.files)
-    needed = tuple({f.file.sha256: f for f in (*sources, *wheels)}.values())
+    needed = tuple({f.file.sha256: f for f in (*plan.files, *wheels)}.values())
     published = tuple(
         PythonFile(package=job.package, file=job.published)
         for job in plan.jobs
@@ -194,25 +193,38 @@ def _never() -> Interpreter:
 def _base(
     order: Order, place: Place, reporter: Reporter
 ) -> tuple[Interpreter | None, UsedFiles, dict[str, Gathered]]:
-    """The interpreter to make the environment from, and the files that it is from.
-
-    It is None where the environment is there already, or where such a file is missing.
-    """
+    """The interpreter to make the environment from, where it is not there already."""
     if place.interpreter is not None:
         return None, UsedFiles(), {}
-    own = machine_python(place.python)
+    subject = order.subject
+    return provided_python(subject.lock, subject.root, place.target, order.places, reporter)
+
+
+def provided_python(
+    lock: Lock, root: Path, target: Target, places: Places, reporter: Reporter
+) -> tuple[Interpreter | None, UsedFiles, dict[str, Gathered]]:
+    """The target's Python: one of the machine's, else the locked archive's.
+
+    Returns:
+        The interpreter, None where the archive is missing; the files it is from, and where those
+        came from.
+
+    Raises:
+        SourceError: nothing provides it.
+    """
+    python = locked_python(lock, target)
+    own = machine_python(python)
     if own is not None:
         return own, UsedFiles(), {}
-    lock, subject = order.subject.lock, order.subject
-    build = standalone(lock, place.target)
+    build = standalone(lock, target)
     if build is None:
         raise SourceError(
-            f"CPython {place.python} is not installed, and the lock is for it",
-            remedy=f"install it (for example: uv python install {place.python}); with"
+            f"CPython {python} is not installed, and the lock is for it",
+            remedy=f"install it (for example: uv python install {python}); with"
             ' interpreter = "standalone" in [tool.envlock] a lock brings its own',
         )
     files = UsedFiles(interpreters=(build,))
-    gathered = gather(lock, files, subject.root, order.places, reporter)
+    gathered = gather(lock, files, root, places, reporter)
     if any(one.origin is None for one in gathered.values()):
         return None, files, gathered
     reporter.step(f"unpacking {build}")

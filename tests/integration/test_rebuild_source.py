@@ -161,6 +161,40 @@ def test_a_build_that_hangs_or_is_killed_leaves_nothing(
     assert project.run("rebuild", "--from-source", ENVLOCK_BUILD_TIMEOUT="no").returncode == 2
 
 
+def test_verify_says_what_a_wheel_depends_on(
+    project: Project, index: LoopbackIndex, tmp_path: Path
+) -> None:
+    made = "import pathlib, os, time\npathlib.Path('{0}', 'made.py').write_text({1})"
+    sdist(index, "steady", before="import os; os.umask(0o022)")
+    sdist(index, "zoned", before=made.format("zoned", "'x = 1\\nzone = %r' % os.environ['TZ']"))
+    sdist(index, "clock", before=made.format("clock", "str(time.time_ns())"))
+    names = ["steady", "zoned", "clock"]
+    for name in names:
+        index.add(name, "1.0", OLDER)
+    project.write(*names, settings={"sources": True})
+    project.lock()
+    empty = str(tmp_path / "empty")
+    done = project.run("verify", "--offline", ENVLOCK_CACHE_DIR=empty)
+    assert done.returncode == 3
+    assert "files are missing: clock-1.0.tar.gz, steady-1.0.tar.gz" in done.stderr
+    done = project.run("verify", "--json")
+    assert done.returncode == 1, done.stderr
+    wheels = {one["name"]: one for one in json.loads(done.stdout)["wheels"]}
+    assert {name: one["reproducible"] for name, one in wheels.items()} == {
+        "steady": True,
+        "zoned": False,
+        "clock": False,
+    }
+    difference = "zoned/made.py: line 2: \"zone = 'UTC'\", then \"zone = 'Pacific/Kiritimati'\""
+    assert wheels["zoned"]["difference"] == difference
+    assert wheels["zoned"]["causes"] == ["time zone"]
+    assert wheels["clock"]["causes"] == ["the time, or chance"]
+    done = project.run("verify", "steady", "--offline")
+    assert done.returncode == 0
+    assert done.stderr.endswith("1 of 1 wheels are reproducible\n")
+    assert project.run("verify", "unknown").returncode == 2
+
+
 def test_a_lock_without_builds_cannot_be_built(project: Project, index: LoopbackIndex) -> None:
     index.add("lib", "1.0", OLDER)
     project.write("lib")

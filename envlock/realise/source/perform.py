@@ -59,7 +59,7 @@ def build_all(
     done: dict[Key, Built] = {}
     left = {job.key: job for job in plan.jobs}
     running: dict[Future[Built], Key] = {}
-    with ThreadPoolExecutor(jobs or _processors(), "envlock-build") as pool:
+    with ThreadPoolExecutor(jobs or processors(), "envlock-build") as pool:
         try:
             while left or running:
                 for job in list(_ready(left, done)):
@@ -76,7 +76,8 @@ def build_all(
     return tuple(done[job.key] for job in plan.jobs)
 
 
-def _processors() -> int:
+def processors() -> int:
+    """How many this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -89,12 +90,9 @@ def _ready(left: dict[Key, Job], done: dict[Key, Built]) -> Iterator[Job]:
 
 
 def _build(job: Job, done: dict[Key, Built], workshop: Workshop) -> Built:
-    wheels: list[tuple[str, str]] = []
-    for one in job.requirements:
-        file = one.wheel if one.built is None else done[one.built].wheel
-        if file is None:
-            return Built(job=job, failure=f"{' '.join(one.key)}, which it is built with, failed")
-        wheels.append((file.name, file.sha256))
+    wheels = wheels_of(job, done)
+    if isinstance(wheels, str):
+        return Built(job=job, failure=f"{wheels}, which it is built with, failed")
     key = input_digest(job, wheels, workshop.python)
     log = log_of(job, key)
     known = _known(key)
@@ -123,6 +121,17 @@ def _build(job: Job, done: dict[Key, Built], workshop: Workshop) -> Built:
     table = {"name": wheel.name, "sha256": wheel.sha256, "size": wheel.size, "alone": alone}
     DiskCache(_KIND).put(key, json.dumps(table).encode())
     return Built(job=job, wheel=wheel, alone=alone, comparison=_compared(job, wheel), log=log)
+
+
+def wheels_of(job: Job, done: dict[Key, Built]) -> list[tuple[str, str]] | str:
+    """Name and digest of each requirement's wheel; the title of the first that failed."""
+    wheels = []
+    for one in job.requirements:
+        file = one.wheel if one.built is None else done[one.built].wheel
+        if file is None:
+            return " ".join(one.key)
+        wheels.append((file.name, file.sha256))
+    return wheels
 
 
 def log_of(job: Job, key: str) -> Path:

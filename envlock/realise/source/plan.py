@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from packaging.markers import Marker
 
 from envlock.errors import UsageError
-from envlock.lock.artifacts import best_wheel
+from envlock.lock.artifacts import PythonFile, best_wheel
 from envlock.lock.builds import Build, BuildPin, source_of
 from envlock.lock.model import Archive, Artifact, Lock, PythonPackage
 from envlock.lock.target import Target, ranked_tags
@@ -61,17 +61,19 @@ class Plan:
     not_built: tuple[tuple[PythonPackage, str], ...]
 
     @property
-    def files(self) -> tuple[tuple[PythonPackage, Artifact], ...]:
+    def files(self) -> tuple[PythonFile, ...]:
         """Sdists, and wheels of build environments: what has to be at hand."""
-        found: dict[str, tuple[PythonPackage, Artifact]] = {}
+        found: dict[str, PythonFile] = {}
         for job in self.jobs:
-            found.setdefault(job.sdist.sha256, (job.package, job.sdist))
+            sdist = PythonFile(package=job.package, file=job.sdist)
+            found.setdefault(job.sdist.sha256, sdist)
             for one in job.requirements:
                 if one.wheel is not None:
                     package = PythonPackage(
                         name=one.key[0], version=one.key[1], index=job.package.index
                     )
-                    found.setdefault(one.wheel.sha256, (package, one.wheel))
+                    wheel = PythonFile(package=package, file=one.wheel)
+                    found.setdefault(one.wheel.sha256, wheel)
         return tuple(found.values())
 
 

@@ -1,0 +1,183 @@
+"""``envlock verify``: whether locked sdists build to the same bytes, whatever surrounds them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from envlock.cli.common import (
+    json_option,
+    locate_project,
+    locked_target,
+    name_option,
+    read_lock,
+    script_option,
+)
+from envlock.cli.context import Context
+from envlock.cli.output import reporting, result_json, say
+from envlock.cli.rebuild_work import provided_python
+from envlock.cli.style import style
+from envlock.errors import EXIT_DRIFT, EXIT_SOURCE, SourceError, UsageError
+from envlock.io.machine import machine_platform
+from envlock.lock.artifacts import UsedFiles
+from envlock.lock.hashing import environment_hash
+from envlock.lock.selection import select_target, wanted_packages
+from envlock.realise.rebuild.choose import glibc_minor
+from envlock.realise.rebuild.gather import ARCHIVE, Places, gather
+
+if TYPE_CHECKING:
+    from envlock.io.progress import Reporter
+    from envlock.lock.model import Lock, PythonPackage
+    from envlock.lock.target import Target
+    from envlock.realise.source.verify import Verdict
+
+_EPILOG = """\b
+Examples:
+  envlock verify                # every sdist that the lock says how to build
+  envlock verify numpy attrs    # these
+  envlock verify --json
+
+Each is built in the usual conditions of `envlock rebuild --from-source` (or was, and is in the
+store), and once more with another path, user (for root, where others
+may use the Python), umask, time zone, locale, order and times
+of files, order of hashes and number of processors. Exit code 1 when a wheel is not the same."""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("packages", metavar="[PACKAGE]...", nargs=-1)
+@click.option("--target", metavar="TARGET", help="Default: the newest Python for this machine.")
+@click.option(
+    "--from",
+    "bundles",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    multiple=True,
+    help="A folder with files, by digest or by name; may be repeated.",
+)
+@click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="Builds at once.")
+@click.option("--offline", is_flag=True, help="Use no network.")
+@name_option
+@script_option
+@json_option
+@click.pass_obj
+def command(
+    context: Context,
+    packages: tuple[str, ...],
+    target: str | None,
+    bundles: tuple[Path, ...],
+    jobs: int | None,
+    offline: bool,
+    name: str | None,
+    script: Path | None,
+    as_json: bool,
+) -> int:
+    """Build wheels twice in different conditions, and say where they differ first."""
+    project = locate_project(context, name=name, script=script)
+    lock = read_lock(project)
+    chosen = (
+        select_target(lock, machine_platform()) if target is None else locked_target(lock, target)
+    )
+    places = Places(
+        bundles=tuple((context.directory / bundle).absolute() for bundle in bundles),
+        archive=ARCHIVE,
+        offline=offline,
+    )
+    with reporting(context, in_bytes=True) as reporter:
+        verdicts = _verify(lock, project.root, chosen, packages, places, jobs, reporter)
+    if as_json:
+        result_json(
+            {
+                "environment-hash": environment_hash(lock).root,
+                "target": chosen.key,
+                "wheels": [_as_json(verdict) for verdict in verdicts],
+            }
+        )
+    else:
+        _report(context, verdicts)
+    if any(verdict.reproducible is None for verdict in verdicts):
+        return EXIT_SOURCE
+    return 0 if all(verdict.reproducible for verdict in verdicts) else EXIT_DRIFT
+
+
+def _verify(
+    lock: Lock,
+    root: Path,
+    target: Target,
+    names: tuple[str, ...],
+    places: Places,
+    jobs: int | None,
+    reporter: Reporter,
+) -> tuple[Verdict, ...]:
+    from envlock.realise.source.build import Workshop, build_seconds
+    from envlock.realise.source.perform import build_all
+    from envlock.realise.source.plan import make_plan
+    from envlock.realise.source.verify import verify_all
+
+    python, _, gathered = provided_python(lock, root, target, places, reporter)
+    if python is None:
+        raise _missing([sha256 for sha256, one in gathered.items() if one.origin is None])
+    packages = _named(wanted_packages(lock, target, python.version), names)
+    plan = make_plan(lock, packages, target, python.version, glibc_minor())
+    if not plan.jobs:
+        raise UsageError(f"nothing of {', '.join(names) or 'the lock'} is built from source")
+    found = gather(lock, UsedFiles(python=plan.files), root, places, reporter)
+    absent = {sha256 for sha256, one in found.items() if one.origin is None}
+    if absent:
+        raise _missing([f.file.name for f in plan.files if f.file.sha256 in absent])
+    workshop = Workshop(python=python, seconds=build_seconds())
+    built = build_all(plan, workshop, jobs=jobs, reporter=reporter)
+    return verify_all(built, workshop, jobs=jobs, reporter=reporter)
+
+
+def _missing(names: list[str]) -> SourceError:
+    return SourceError(
+        f"files are missing: {', '.join(names)}",
+        remedy="`envlock rebuild --from-source` says what was tried",
+    )
+
+
+def _named(packages: tuple[PythonPackage, ...], names: tuple[str, ...]) -> list[PythonPackage]:
+    from packaging.utils import canonicalize_name
+
+    wanted = {str(canonicalize_name(name)): name for name in names}
+    unknown = [text for name, text in wanted.items() if all(p.name != name for p in packages)]
+    if unknown:
+        raise UsageError(
+            f"the lock has no package {', '.join(unknown)} for this machine",
+            remedy="see `envlock tree`",
+        )
+    return [package for package in packages if not names or package.name in wanted]
+
+
+def _as_json(verdict: Verdict) -> dict[str, Any]:
+    built = verdict.built
+    return {
+        "name": built.job.key[0],
+        "version": built.job.key[1],
+        "sha256": built.wheel.sha256 if built.wheel else None,
+        "reproducible": verdict.reproducible,
+        "difference": verdict.difference,
+        "causes": list(verdict.causes),
+        "failure": built.failure,
+        "diffoscope": verdict.report,
+    }
+
+
+def _report(context: Context, verdicts: tuple[Verdict, ...]) -> None:
+    for verdict in verdicts:
+        title = verdict.built.job.title
+        if verdict.reproducible:
+            say(context, f"  {style('reproducible', 'green')}  {title}")
+        elif verdict.reproducible is None:
+            say(context, f"{style('error', 'bold red')}: {title} was not built:")
+            said = verdict.built.failure or ""
+            say(context, "\n".join(f"    {line}" for line in said.splitlines()))
+        else:
+            say(context, f"  {style('differs', 'red')}  {title}: {verdict.difference}")
+            say(context, f"      it depends on: {', '.join(verdict.causes)}")
+            if verdict.report:
+                say(context, "\n".join(f"      {line}" for line in verdict.report.splitlines()))
+    same = sum(bool(verdict.reproducible) for verdict in verdicts)
+    say(context, f"{same} of {len(verdicts)} wheels are reproducible")

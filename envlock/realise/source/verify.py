@@ -1,0 +1,249 @@
+"""Whether a wheel comes out the same when what must not matter is different."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from pathlib import Path
+
+from envlock.io import process
+from envlock.io.interpreters import Interpreter
+from envlock.io.progress import Reporter
+from envlock.io.store import stored
+from envlock.realise.source.build import (
+    BuildFailedError,
+    Conditions,
+    Workshop,
+    building,
+    input_digest,
+)
+from envlock.realise.source.perform import Built, log_of, processors, wheels_of
+from envlock.realise.source.plan import Key
+
+_NOBODY = 65534
+_SHOWN = 60
+
+WORDS = {
+    "root": "path",
+    "locale": "locale",
+    "zone": "time zone",
+    "umask": "umask",
+    "cpus": "number of processors",
+    "user": "user",
+    "hash_seed": "order of hashes",
+    "backwards": "order and times of files",
+}
+"""What the two builds differ in, in words, by the fields of ``Conditions``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What two builds of one sdist came to.
+
+    ``reproducible``: the same bytes; None where the first build failed. ``difference`` is the first
+    one, in words; ``causes`` are the conditions that alone bring another wheel about, in words;
+    ``report`` is diffoscope's, where that is installed.
+    """
+
+    built: Built
+    reproducible: bool | None
+    difference: str | None = None
+    causes: tuple[str, ...] = ()
+    report: str | None = None
+
+
+def other_conditions(root: Path, python: Interpreter) -> Conditions:
+    """All that can be different here: below ``root``, a folder that any user may enter.
+
+    The user is another one where this is root, and others may use the interpreter.
+    """
+    open_to_all = _open_to_all(python.executable.resolve()) and _open_to_all(python.base_prefix)
+    return Conditions(
+        root=root,
+        locale="C",
+        zone="Pacific/Kiritimati",
+        umask=0o077,
+        cpus=1 if processors() > 1 else 0,
+        user=_NOBODY if os.geteuid() == 0 and open_to_all else None,
+        hash_seed="4242",
+        backwards=True,
+    )
+
+
+def _open_to_all(path: Path) -> bool:
+    return all(part.stat().st_mode & 0o001 for part in (path, *path.parents))
+
+
+def differing(conditions: Conditions) -> tuple[str, ...]:
+    """The fields in which conditions differ from the usual ones."""
+    usual = Conditions()
+    names = (field.name for field in fields(Conditions))
+    return tuple(name for name in names if getattr(usual, name) != getattr(conditions, name))
+
+
+def verify_all(
+    built: Iterable[Built], workshop: Workshop, *, jobs: int | None, reporter: Reporter
+) -> tuple[Verdict, ...]:
+    """Build each once more in other conditions; where that is another wheel, say why.
+
+    Args:
+        built: what was built in the usual conditions; their wheels are in the store.
+        workshop: as they were built in.
+        jobs: how many at once; None: one a processor.
+        reporter: told how many are done.
+
+    Raises:
+        SourceError: uv is missing, or the disk cannot take it.
+    """
+    found = tuple(built)
+    done = {one.job.key: one for one in found}
+    reporter.step(f"building {len(found)} wheels again")
+    verdicts: list[Verdict] = []
+    with tempfile.TemporaryDirectory(prefix="envlock-verify-other-place-") as folder:
+        Path(folder).chmod(0o755)
+        with ThreadPoolExecutor(jobs or processors(), "envlock-verify") as pool:
+            try:
+                for verdict in pool.map(
+                    lambda one: _verify(one, done, workshop, Path(folder)), found
+                ):
+                    verdicts.append(verdict)
+                    reporter.progress(len(verdicts), len(found))
+            except BaseException:
+                workshop.stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    return tuple(verdicts)
+
+
+def _verify(one: Built, done: dict[Key, Built], workshop: Workshop, folder: Path) -> Verdict:
+    if one.wheel is None:
+        return Verdict(built=one, reproducible=None)
+    other = other_conditions(folder, workshop.python)
+    first = stored(one.wheel.sha256)
+    try:
+        with _again(one, done, workshop, other) as second:
+            if _same(first, second):
+                return Verdict(built=one, reproducible=True)
+            difference = first_difference(first, second)
+            report = _diffoscope(first, second, one.wheel.name)
+    except BuildFailedError as error:
+        difference, report = f"in other conditions it fails: {error}", None
+    causes = _causes(one, done, workshop, other)
+    return Verdict(
+        built=one, reproducible=False, difference=difference, causes=causes, report=report
+    )
+
+
+def _causes(
+    one: Built, done: dict[Key, Built], workshop: Workshop, other: Conditions
+) -> tuple[str, ...]:
+    """Conditions that alone bring another wheel about, in words."""
+    assert one.wheel is not None  # noqa: S101 - the first build made one
+    first = stored(one.wheel.sha256)
+
+    def matters(conditions: Conditions) -> bool:
+        try:
+            with _again(one, done, workshop, conditions) as second:
+                return not _same(first, second)
+        except BuildFailedError:
+            return True
+
+    if matters(Conditions()):
+        return ("the time, or chance",)
+    found = [
+        WORDS[name]
+        for name in differing(other)
+        if matters(replace(Conditions(), **{name: getattr(other, name)}))
+    ]
+    return tuple(found) or ("several of them together",)
+
+
+class _again:  # noqa: N801 - used as a function is
+    """The wheel of one more build; there until the context ends."""
+
+    def __init__(
+        self, one: Built, done: dict[Key, Built], workshop: Workshop, conditions: Conditions
+    ) -> None:
+        wheels = wheels_of(one.job, done)
+        assert isinstance(wheels, list)  # noqa: S101 - it was built with them
+        key = input_digest(one.job, wheels, workshop.python)
+        log = log_of(one.job, key).with_suffix(".again.log")
+        self._building = building(one.job, wheels, key[:16], workshop, log, conditions)
+
+    def __enter__(self) -> Path:
+        return self._building.__enter__().path
+
+    def __exit__(self, *error: object) -> None:
+        self._building.__exit__(*error)  # type: ignore[arg-type]
+
+
+def _same(first: Path, second: Path) -> bool:
+    return first.read_bytes() == second.read_bytes()
+
+
+def first_difference(first: Path, second: Path) -> str:
+    """Where two wheels differ first, in words."""
+    with zipfile.ZipFile(first) as one, zipfile.ZipFile(second) as two:
+        return next(_differences(one, two), "bytes between the files of the archive")
+
+
+def _differences(one: zipfile.ZipFile, two: zipfile.ZipFile) -> Iterator[str]:
+    ours = {info.filename: info for info in one.infolist()}
+    theirs = {info.filename: info for info in two.infolist()}
+    for name in sorted(ours.keys() ^ theirs.keys()):
+        yield f"{name} is only in the {'first' if name in ours else 'second'} one"
+    records = [name for name in ours if name.endswith(".dist-info/RECORD")]
+    for name in [*(n for n in ours if n not in records), *records]:
+        if name in theirs and (where := _content(one.read(name), two.read(name))):
+            yield f"{name}: {where}"
+    if list(ours) != list(theirs):
+        yield "the order of the files"
+    for name in ours.keys() & theirs.keys():
+        yield from _fields(ours[name], theirs[name])
+
+
+def _fields(one: zipfile.ZipInfo, two: zipfile.ZipInfo) -> Iterator[str]:
+    if one.date_time != two.date_time:
+        times = [datetime(*info.date_time).isoformat() for info in (one, two)]
+        yield f"{one.filename}: time {times[0]}, then {times[1]}"
+    if one.external_attr != two.external_attr:
+        modes = [f"{info.external_attr >> 16:o}" for info in (one, two)]
+        yield f"{one.filename}: mode {modes[0]}, then {modes[1]}"
+
+
+def _content(one: bytes, two: bytes) -> str | None:
+    if one == two:
+        return None
+    at = next((i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), None)
+    offset = min(len(one), len(two)) if at is None else at
+    if b"\0" in one[:8192] or b"\0" in two[:8192]:
+        return f"byte {offset}"
+    line = one.count(b"\n", 0, offset)
+    lines = [content.splitlines()[line : line + 1] for content in (one, two)]
+    shown = [_shown(some[0]) if some else "nothing" for some in lines]
+    return f"line {line + 1}: {shown[0]}, then {shown[1]}"
+
+
+def _shown(line: bytes) -> str:
+    text = line.decode("utf-8", "replace")
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
+
+
+def _diffoscope(first: Path, second: Path, name: str) -> str | None:
+    """diffoscope's report, where it is installed."""
+    program = shutil.which("diffoscope")
+    if program is None:
+        return None
+    with tempfile.TemporaryDirectory(prefix="envlock-verify-") as folder:
+        paths = []
+        for side, path in (("first", first), ("second", second)):
+            place = Path(folder, side)
+            place.mkdir()
+            paths.append(str(shutil.copyfile(path, place / name)))
+        return process.run([program, "--text-color", "never", *paths]).stdout
