@@ -34,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "verify": "Build wheels twice in different conditions and compare.",
     "build": "Build the environment of the lock: an image, or with Nix.",
     "bundle": "Put everything of a lock into one folder, to rebuild without a network.",
+    "mirror": "Serve a bundle to pip, uv, apt and Nix.",
 }
 """Every command and its summary, in the order of a first use."""
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support.apt_root import AptRoot
 from support.bundles import PROGRAMS, few_programs, judge, rebuild
 from support.image_world import World
 from support.index import LoopbackIndex
 from support.install import contents, locked, write_lock
 from support.project import Project
-from support.tools import run
+from support.tools import PIP, UV, run
 
 OLDER = "2024-01-01"
 ENTRY_POINTS = "[console_scripts]\nsay = tool.cli:Main.start\nother-Name = tool.cli:other [x]\n"
@@ -106,6 +114,13 @@ def test_it_installs_what_envlock_sync_installs(project: Project, bundle: Path) 
         assert (ran.returncode, ran.stdout.decode()) == (code, said), ran.stderr
     assert (into / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}").is_dir()
     assert [p.name for p in into.parent.iterdir()] == ["env"]
+    with serving(project, bundle) as told:
+        (requirements,) = told["requirements"].values()
+        exactly = ["--no-deps", "--require-hashes", "--index-url", told["simple"]]
+        python = project.root / "by-pip" / "bin" / "python"
+        run([sys.executable, "-m", "venv", "--without-pip", python.parent.parent])
+        run([*PIP, "--python", python, "install", *exactly, "-r", requirements])
+    assert contents(project.root / "by-pip").keys() == theirs.keys()
     again = rebuild(bundle, here(), "--into", into, code=2)
     assert "something is there already" in again.stderr
     judge(bundle)  # nothing was left in it
@@ -180,6 +195,90 @@ def test_what_cannot_be_done_is_said(project: Project, bundle: Path, index: Loop
     assert contents(project.root / "e").keys() == {"new-1.0"}
 
 
+@contextmanager
+def serving(project: Project, bundle: Path) -> Iterator[dict[str, Any]]:
+    """``envlock mirror serve --json``; what it said. It is interrupted at the end."""
+    running = project.start("mirror", "serve", str(bundle), "--json")
+    assert running.stdout
+    said = ""
+    while not said.endswith("}\n") and (line := running.stdout.readline()):
+        said += line
+    try:
+        yield json.loads(said)
+    finally:
+        running.send_signal(signal.SIGINT)
+        _, error = running.communicate(timeout=20)
+    assert (running.returncode, error) == (0, "stopped\n")
+
+
+def test_package_managers_take_all_from_a_bundle(built_world: World, tmp_path: Path) -> None:
+    project = built_world.project
+    done = project.run("bundle", "--output", str(tmp_path / "bundle.tar"))
+    assert done.returncode == 0, done.stderr
+    debs = {deb.name: deb.version for deb in project.read().os.packages}  # type: ignore[union-attr]
+    with serving(project, tmp_path / "bundle.tar") as told:
+        (root,) = told["requirements"]
+        assert f"{root}\n" == project.run("hash").stdout
+        # The lock's Python is 3.11, whatever runs the tests.
+        asked = ["--target", tmp_path / "pip", "--python-version", "3.11", "--only-binary=:all:"]
+        chosen = ["--platform", "manylinux_2_17_x86_64", "--index-url", told["simple"]]
+        run([*PIP, "install", "-q", *asked, *chosen, "hello"])
+        assert {p.name for p in (tmp_path / "pip").glob("*.dist-info")} == {
+            "hello-1.dist-info",
+            "native-2.dist-info",
+        }
+        platform = ["--python-platform", "x86_64-unknown-linux-gnu", "--python-version", "3.11"]
+        index = ["--default-index", told["simple"].removesuffix("/"), "--no-cache"]
+        run([UV, "pip", "install", "-q", "--target", tmp_path / "uv", *platform, *index, "Hello"])
+        assert (tmp_path / "uv" / "native").is_dir()
+
+        apt = AptRoot(tmp_path / "apt")
+        (apt.root / "etc/sources.list").write_text(f"deb [trusted=yes] {told['apt']} ./\n")
+        apt.update()
+        found = apt.simulate(["libgomp1", "python3.11"])
+        assert found
+        assert dict(found).items() <= debs.items()
+        fetched = apt.run("apt-get", "download", "-q", "libgomp1", cwd=tmp_path)
+        assert fetched.returncode == 0, fetched.stderr
+
+        # envlock itself, on a machine whose store is empty.
+        settings = (project.root / "pyproject.toml").read_text()
+        (tmp_path / "fresh").mkdir()
+        for name in ("pylock.toml", "archive.pgp", "local.txt", "libs"):
+            (tmp_path / "fresh" / name).symlink_to(project.root / name)
+        mirrors = re.sub(r"mirrors = \[.*?\]", f"mirrors = [\"{told['envlock-mirror']}\"]",
+                         settings, flags=re.S)  # fmt: skip
+        (tmp_path / "fresh" / "pyproject.toml").write_text(mirrors)
+        own = project.run(
+            *("fetch", "--os-only", "--json"),
+            cwd=tmp_path / "fresh",
+            ENVLOCK_CACHE_DIR=str(tmp_path / "cache"),
+        )
+        assert own.returncode == 0, own.stderr
+        assert json.loads(own.stdout)["fetched"]["files"] == len(debs)
+
+        for path in ("/simple/nothing/", "/files/../../etc/passwd", "/sha256/" + "0" * 64, "/x"):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                urllib.request.urlopen(told["url"] + path)
+        pages = {kind: urllib.request.urlopen(
+            urllib.request.Request(told["simple"], headers={"Accept": kind})
+        ).read() for kind in ("application/vnd.pypi.simple.v1+json", "text/html")}  # fmt: skip
+        listed = json.loads(pages["application/vnd.pypi.simple.v1+json"])["projects"]
+        assert [one["name"] for one in listed] == ["gamma", "hello", "native"]
+        assert b'<a href="hello/">' in pages["text/html"]
+        requirements = urllib.request.urlopen(told["requirements"][root]).read().decode()
+        assert requirements.startswith("# Not in the bundle: near\n")
+        assert "\ngamma==1.0 \\\n    --hash=sha256:" in requirements
+        digest = next(file.sha256 for p in project.read().packages for file in p.files)
+        body = urllib.request.urlopen(f"{told['by-digest']}/{digest}").read()
+        assert hashlib.sha256(body).hexdigest() == digest
+        taken = project.run("mirror", "serve", str(tmp_path / "bundle.tar"),
+                            "--port", told["url"].rpartition(":")[2])  # fmt: skip
+        assert taken.returncode == 2
+        assert "is taken" in taken.stderr
+    assert project.run("mirror", "serve", str(project.root)).returncode == 4
+
+
 def test_without_python_and_network_as_an_ordinary_user(built_world: World) -> None:
     """The interpreter comes out of the bundled .debs, with its own C library."""
     done = built_world.project.run("bundle", "--output", "bundle.tar")
@@ -201,7 +300,10 @@ def test_without_python_and_network_as_an_ordinary_user(built_world: World) -> N
         alone = ("/usr/bin/env", "PATH=/usr/sbin:/usr/bin", "unshare", "--net", *user)
         through = (*alone, "/usr/bin/env", f"PATH={environment['PATH']}")
         into = folder / "mine" / "env"
-        done = rebuild(bundle, environment, "--into", into, through=through)
+        done = rebuild(bundle, environment, "--into", into, through=through, code=3)
+        assert "no wheel for this machine: gamma, near" in done.stderr
+        assert not into.exists()
+        done = rebuild(bundle, environment, "--into", into, "--allow-missing", through=through)
         assert done.stdout == built_world.project.run("hash").stdout
         code = "import sys, ssl, sqlite3, ctypes, native; print(sys.prefix, sys.version_info[:2])"
         start = [*through, into / "bin" / "python", "-c", code]

@@ -1,0 +1,219 @@
+"""What a bundle answers to package managers: an index for pip and uv, a repository for apt, and
+files by digest for Nix and envlock.
+
+Only files of a bundle that was verified are given. Pages are made from its locks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from urllib.parse import unquote
+
+from envlock.errors import EnvlockError, UsageError
+from envlock.export.requirements import FILE, RequirementsExporter
+from envlock.lock.hashing import environment_hash
+from envlock.lock.model import Lock
+from envlock.realise.bundle.opened import Opened, as_file
+from envlock.realise.image.deb import read_control
+from envlock.resolve.python.page import PageFile, normalize
+from envlock.resolve.python.view_pages import SIMPLE_JSON, html_page, json_page, preferred_type
+
+_TEXT = "text/plain; charset=utf-8"
+_BYTES = "application/octet-stream"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What is sent: ``content``, or the bundle's file at ``path``; ``location`` leads elsewhere."""
+
+    kind: str = _TEXT
+    content: bytes | None = None
+    path: str | None = None
+    location: str | None = None
+
+
+class Mirror:
+    """A verified bundle as package managers see it.
+
+    Args:
+        bundle: its files.
+        locks: path in the bundle → lock.
+    """
+
+    def __init__(self, bundle: Opened, locks: Mapping[str, Lock]) -> None:
+        self.bundle = bundle
+        self.locks = {environment_hash(lock).root: lock for _, lock in sorted(locks.items())}
+        self._files: dict[str, str] = {}
+        for path in sorted(bundle.sizes):
+            parts = path.split("/")
+            if parts[0] == "files" and len(parts) == 3:
+                self._files.setdefault(parts[1], path)
+
+    def answer(self, address: str, accept: str) -> Answer | None:
+        """The answer to a request; None: there is nothing.
+
+        Args:
+            address: the path of the request, without a query.
+            accept: its header ``Accept``.
+        """
+        # apt asks for "apt/./Packages".
+        parts = [unquote(part) for part in address.strip("/").split("/") if part != "."]
+        match parts:
+            case [""]:
+                return Answer(content=self._page().encode())
+            case ["simple"]:
+                return self._projects(accept)
+            case ["simple", name]:
+                return self._project(name, accept, slash=address.endswith("/"))
+            case ["files" | "apt" | "sha256", sha256, *_] if _DIGEST.fullmatch(sha256):
+                return self._file(sha256, parts[-1])
+            case ["apt", "Packages"]:
+                return Answer(content=self._packages)
+            case ["apt", "Release"]:
+                return Answer(content=self._release())
+            case ["archive", _, _, *rest]:
+                return self._of_archive("/".join(rest))
+            case ["locks", root, name] if root in self.locks and name == FILE:
+                return self._requirements(self.locks[root])
+        return None
+
+    def _page(self) -> str:
+        lines = ["A bundle that envlock made:", ""]
+        lines += [f"  {root}" for root in self.locks]
+        return "\n".join([*lines, "", "/simple/  /apt/  /sha256/DIGEST  /locks/HASH/" + FILE, ""])
+
+    def _file(self, sha256: str, name: str) -> Answer | None:
+        path = self._files.get(sha256)
+        if path is None:
+            return None
+        if name.endswith(".whl.metadata"):
+            return self._metadata(path)
+        return Answer(kind=_BYTES, path=path)
+
+    def _metadata(self, path: str) -> Answer | None:
+        """A wheel's core metadata (PEP 658)."""
+        with as_file(self.bundle, path) as wheel:
+            try:
+                with zipfile.ZipFile(wheel) as packed:
+                    names = [n for n in packed.namelist() if n.endswith(".dist-info/METADATA")]
+                    found = [n for n in names if n.count("/") == 1]
+                    return Answer(kind=_BYTES, content=packed.read(found[0])) if found else None
+            except (zipfile.BadZipFile, OSError):
+                return None
+
+    def _requirements(self, lock: Lock) -> Answer | None:
+        """In pip's hash-checking form, without what no index can give."""
+        packages = tuple(p for p in lock.packages if p.vcs is None and p.directory is None)
+        left = ", ".join(sorted({p.name for p in lock.packages} - {p.name for p in packages}))
+        note = f"# Not in the bundle: {left}\n" if left else ""
+        try:
+            text = RequirementsExporter().export(replace(lock, packages=packages))[FILE]
+        except UsageError:
+            return None
+        return Answer(content=note.encode() + text)
+
+    # --- pip and uv ---
+
+    @cached_property
+    def _index(self) -> dict[str, list[PageFile]]:
+        """Normalized name → its files that are in the bundle."""
+        found: dict[str, dict[str, PageFile]] = {}
+        for lock in self.locks.values():
+            for package in (*lock.packages, *lock.build_packages):
+                for file in package.files:
+                    path = self._files.get(file.sha256)
+                    if path is None:
+                        continue
+                    found.setdefault(package.name, {})[file.sha256] = PageFile(
+                        filename=file.name,
+                        url="",
+                        sha256=file.sha256,
+                        upload_time=file.upload_time,
+                        requires_python=package.requires_python,
+                        size=self.bundle.sizes[path],
+                    )
+        return {
+            name: sorted(files.values(), key=lambda file: (file.filename, file.sha256 or ""))
+            for name, files in sorted(found.items())
+        }
+
+    def _projects(self, accept: str) -> Answer:
+        """PEP 503 and 691."""
+        kind = preferred_type(accept)
+        if kind == SIMPLE_JSON:
+            names = ",".join(f'{{"name":"{name}"}}' for name in self._index)
+            text = f'{{"meta":{{"api-version":"1.0"}},"projects":[{names}]}}'
+        else:
+            links = "".join(f'<a href="{name}/">{name}</a><br>\n' for name in self._index)
+            text = f"<!DOCTYPE html>\n<html><body>\n{links}</body></html>\n"
+        return Answer(kind=kind, content=text.encode())
+
+    def _project(self, name: str, accept: str, *, slash: bool) -> Answer | None:
+        normal = normalize(name)
+        files = self._index.get(normal)
+        if files is None:
+            return None
+        if normal != name or not slash:
+            return Answer(location=f"/simple/{normal}/", content=b"")
+        kind = preferred_type(accept)
+        write = json_page if kind == SIMPLE_JSON else html_page
+        return Answer(kind=kind, content=write(normal, files, "/files/"))
+
+    # --- apt, and whoever asks for a file of an archive ---
+
+    @cached_property
+    def _packages(self) -> bytes:
+        """A flat repository's index (Debian's repository format) of all .debs."""
+        return b"\n".join(self._paragraph(path) for path in self._debs())
+
+    def _debs(self) -> Iterable[str]:
+        return (path for path in self._files.values() if path.endswith(".deb"))
+
+    def _paragraph(self, path: str) -> bytes:
+        _, sha256, name = path.split("/")
+        try:
+            with as_file(self.bundle, path) as deb:
+                fields = dict(read_control(deb, name).paragraph)
+        except EnvlockError:
+            return b""
+        fields |= {
+            "Filename": f"{sha256}/{name}",
+            "SHA256": sha256,
+            "Size": str(self.bundle.sizes[path]),
+        }
+        return "".join(f"{key}: {value}\n" for key, value in fields.items()).encode()
+
+    def _release(self) -> bytes:
+        digest, size = hashlib.sha256(self._packages).hexdigest(), len(self._packages)
+        moment = max(lock.as_of for lock in self.locks.values())
+        text = f"Date: {moment:%a, %d %b %Y %H:%M:%S} UTC\nSHA256:\n {digest} {size} Packages\n"
+        return text.encode()
+
+    @cached_property
+    def _archived(self) -> dict[str, str]:
+        """Path in an archive → SHA-256."""
+        found: dict[str, str] = {}
+        for lock in self.locks.values():
+            if lock.os is not None:
+                found |= {deb.file_name: deb.sha256 for deb in lock.os.packages}
+                found |= {
+                    f"{source.directory}/{file.name}": file.sha256
+                    for source in lock.os.sources
+                    for file in source.files
+                }
+        return found
+
+    def _of_archive(self, path: str) -> Answer | None:
+        sha256 = self._archived.get(path)
+        return None if sha256 is None else self._file(sha256, path)
+
+    @property
+    def has_debs(self) -> bool:
+        """Whether apt has anything to ask for."""
+        return any(True for _ in self._debs())

@@ -1,0 +1,84 @@
+"""Serves a bundle on 127.0.0.1, until it is stopped; one thread a connection."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from envlock.errors import UsageError
+from envlock.realise.bundle.mirror import Answer, Mirror
+
+_PIECE = 1 << 20
+
+
+class MirrorServer(ThreadingHTTPServer):
+    """A server of a bundle; ``serve_forever`` answers.
+
+    Args:
+        mirror: what is served.
+        port: of 127.0.0.1; 0: any that is free.
+
+    Raises:
+        UsageError: the port is taken, or not allowed.
+    """
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 256
+
+    def __init__(self, mirror: Mirror, port: int) -> None:
+        self.mirror = mirror
+        try:
+            super().__init__(("127.0.0.1", port), _Handler)
+        except OSError as error:
+            what = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used: {error}"
+            raise UsageError(f"port {port} {what}", remedy="take another one: --port 0") from None
+
+    @property
+    def address(self) -> str:
+        """``http://127.0.0.1:PORT``."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: MirrorServer
+
+    def do_GET(self) -> None:
+        self._answer(with_body=True)
+
+    def do_HEAD(self) -> None:
+        self._answer(with_body=False)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+    def _answer(self, *, with_body: bool) -> None:
+        path = self.path.partition("?")[0]
+        mirror = self.server.mirror
+        found = mirror.answer(path, self.headers.get("Accept", ""))
+        if found is None:
+            found, status = Answer(content=b"not in this bundle\n"), HTTPStatus.NOT_FOUND
+        else:
+            status = HTTPStatus.MOVED_PERMANENTLY if found.location else HTTPStatus.OK
+        size = len(found.content or b"") if found.path is None else mirror.bundle.sizes[found.path]
+        self.send_response(status)
+        self.send_header("Content-Type", found.kind)
+        self.send_header("Content-Length", str(size))
+        if found.location:
+            self.send_header("Location", found.location)
+        self.end_headers()
+        if not with_body:
+            return
+        if found.path is None:
+            self.wfile.write(found.content or b"")
+            return
+        with mirror.bundle.open(found.path) as file:
+            shutil.copyfileobj(file, self.wfile, _PIECE)
