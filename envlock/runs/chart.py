@@ -19,6 +19,8 @@ _UNITS = {
     "written": ("MB", 1e-6),
 }
 """What every record tells: its unit, and what to multiply it by."""
+_LABELLED = 3
+"""Parameters beside a run's name."""
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
@@ -56,10 +58,13 @@ class Scale:
         """Round values on the axis with their texts; about ``most``, two at least."""
         if self.logarithmic:
             return self._powers(most)
-        step = _step((self.high - self.low) / max(most - 1, 1))
-        first = math.ceil(self.low / step - 1e-9)
-        last = math.floor(self.high / step + 1e-9)
-        return [(n * step, _told(n * step, step)) for n in range(first, last + 1)]
+        while True:
+            step = _step((self.high - self.low) / max(most - 1, 1))
+            first = math.ceil(self.low / step - 1e-9)
+            last = math.floor(self.high / step + 1e-9)
+            if last > first:
+                return [(n * step, _told(n * step, step)) for n in range(first, last + 1)]
+            most += 1
 
     def _powers(self, most: int) -> list[tuple[float, str]]:
         first = math.ceil(math.log10(self.low) - 1e-9)
@@ -165,7 +170,12 @@ def _lines(
 ) -> _Found:
     """The lines, what their first axis is called, and its categories."""
     if series:
-        return tuple(_series(record["id"], values[record["id"]]) for record in records), "value", ()
+        labels = _labels(records)
+        return (
+            tuple(_series(r["id"], labels[r["id"]], values[r["id"]]) for r in records),
+            "step",
+            (),
+        )
     last = [(record["id"], values[record["id"]][-1]) for record in records]
     if by is None:
         return (
@@ -195,9 +205,25 @@ def _by_category(told: Sequence[tuple[str, str, float]]) -> tuple[Line]:
     return (Line(label="", points=tuple(points)),)
 
 
-def _series(run: str, values: Sequence[float]) -> Line:
+def _series(run: str, label: str, values: Sequence[float]) -> Line:
     points = tuple(Point(run=run, x=float(n), y=y) for n, y in enumerate(values, 1))
-    return Line(label=run[-12:], points=points)
+    return Line(label=label, points=points)
+
+
+def _labels(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The runs' names, with the first parameters in which they differ."""
+    given = {
+        record["id"]: {
+            name: fact_value(one["value"]) for name, one in (record.get("parameters") or {}).items()
+        }
+        for record in records
+    }
+    names = sorted({name for one in given.values() for name in one})
+    differ = [n for n in names if len({one.get(n) for one in given.values()}) > 1][:_LABELLED]
+    return {
+        run: " ".join([run[-12:], *(f"{name}={one[name]}" for name in differ if name in one)])
+        for run, one in given.items()
+    }
 
 
 def _values(

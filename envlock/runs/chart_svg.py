@@ -103,7 +103,7 @@ def _legend(chart: Chart) -> Iterator[str]:
         y = _HEIGHT + _LEGEND * number
         colour = _COLOURS[number % len(_COLOURS)]
         yield f'<rect x="{_LEFT}" y="{y - 9}" width="12" height="10" fill="{colour}"/>\n'
-        yield _label(_LEFT + 20, y, line.label, "start")
+        yield _label(_LEFT + 20, y, _cut(line.label, 90), "start")
 
 
 def _x(scale: Scale, value: float) -> float:

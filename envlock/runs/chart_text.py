@@ -19,14 +19,15 @@ class Signs:
 
     point: str
     bar: str
+    dots: str
     across: str
     down: str
     corner: str
     tick: str
 
 
-UNICODE = Signs(point="•", bar="━", across="─", down="│", corner="└", tick="┬")
-ASCII = Signs(point="o", bar="=", across="-", down="|", corner="+", tick="+")
+UNICODE = Signs(point="•", bar="━", dots="·", across="─", down="│", corner="└", tick="┬")
+ASCII = Signs(point="o", bar="=", dots=".", across="-", down="|", corner="+", tick="+")
 
 
 def draw(chart: Chart, *, width: int, height: int = 16, plain: bool = False) -> list[str]:
@@ -47,7 +48,7 @@ def draw(chart: Chart, *, width: int, height: int = 16, plain: bool = False) -> 
 
 
 def _bars(chart: Chart, signs: Signs, width: int) -> list[str]:
-    """A row for each point, from the axis' low end or, where there is one, from zero."""
+    """A row for each point: from zero, or dots from the axis' low end."""
     _, scale = chart.scales()
     names = [one_line(name)[:_LABEL] for name in chart.categories]
     label = min(max(map(len, names)), width // 3)
@@ -63,8 +64,10 @@ def _bars(chart: Chart, signs: Signs, width: int) -> list[str]:
     for point, value in zip(chart.points, values, strict=True):
         end = _column(scale, point.y, room)
         cells = [" "] * room
+        # A bar's length tells a value only where it starts at zero.
+        mark = signs.bar if scale.low <= 0 <= scale.high and not scale.logarithmic else signs.dots
         for column in range(min(start, end), max(start, end)):
-            cells[column] = signs.bar
+            cells[column] = mark
         cells[end] = signs.point
         name = names[int(point.x)][:label]
         rows.append(f"{name:<{label}} {signs.down}{''.join(cells)} {value}".rstrip())
@@ -96,7 +99,8 @@ def _grid(chart: Chart, signs: Signs, width: int, height: int) -> list[str]:
     if several:
         for number, line in enumerate(chart.lines):
             sign = _SERIES[number % len(_SERIES)]
-            lines.append(f"{'.' if sign == '•' and signs is ASCII else sign} {line.label}"[:width])
+            shown = "." if sign == "•" and signs is ASCII else sign
+            lines.append(f"{shown} {one_line(line.label)}"[:width])
     return lines
 
 

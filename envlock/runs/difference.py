@@ -80,9 +80,24 @@ def by_layer(record: Table, *, blob: Callable[[str], bytes]) -> dict[Layer, dict
 def _code(record: Table) -> dict[str, Any]:
     code = record.get("code") or {}
     found = {name: code[name] for name in ("commit", "diff", "directory") if code.get(name)}
+    made = _made_in_tree(record)
     for entry in code.get("untracked") or []:
+        if entry["path"] in made:
+            continue  # left by an earlier run, and a result of this one: no reason
         found[entry["path"]] = entry.get("sha256") or f"{entry['size']} bytes, not kept"
     return found
+
+
+def _made_in_tree(record: Table) -> set[str]:
+    """The run's outputs, by paths from the top of the work tree."""
+    below = _steps((record.get("code") or {}).get("directory"))
+    inside = _steps((record.get("command") or {}).get("directory"))
+    root = below[: len(below) - len(inside)]
+    return {"/".join([*root, fact["path"]]) for fact in record.get("outputs") or []}
+
+
+def _steps(path: str | None) -> list[str]:
+    return [step for step in (path or ".").split("/") if step != "."]
 
 
 def _environment(record: Table, blob: Callable[[str], bytes]) -> dict[str, Any]:

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import json
 
+from envlock.runs.output import Metrics
 from envlock.runs.parameters import flat
 
 TYPE_CHECKING = False  # typing's own costs its import
 if TYPE_CHECKING:
     from typing import Any
-
-    from envlock.runs.output import Metrics
 
 MOST = 1000
 """Lines of the log and cells that are kept; of more, the last ones."""
@@ -83,6 +82,18 @@ class Notes:
         if len(target) > MOST:
             del target[0]
             self._dropped += 1
+
+
+def so_far(path: str) -> dict[str, Any]:
+    """What a run that has no record yet, or never gets one, said: keys as a record has them."""
+    notes, metrics = Notes(), Metrics()
+    notes.read(path, metrics)
+    found: dict[str, Any] = {
+        "log": notes.log,
+        "metrics": metrics.last(),
+        "parameters": {n: {"from": "program", "value": v} for n, v in notes.params.items()},
+    }
+    return {key: value for key, value in found.items() if value}
 
 
 def _state(value: object) -> State | None:

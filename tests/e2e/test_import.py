@@ -117,9 +117,12 @@ def test_how_it_ends(folder: Folder, python: str) -> None:
     assert folder.records()[0]["log"][0]["text"] == "ValueError: no <hidden> reason"
     execute(folder, python, "import envlock; envlock.run(tags=['open'])")
     assert (folder.last()["tags"], folder.last()["exit"]) == (["open"], {"code": 0})
-    done = execute(folder, python, begin + "os.kill(os.getpid(), signal.SIGKILL)")
+    kill = "run.metric(loss=2); run.log('so far'); os.kill(os.getpid(), signal.SIGKILL)"
+    done = execute(folder, python, begin + kill)
     assert done.returncode == -signal.SIGKILL
-    assert folder.json("runs", "list")["runs"][0]["state"] == "killed"
+    shown = folder.json("runs", "show", "last")
+    assert (shown["state"], shown["metrics"]) == ("killed", {"loss": 2})
+    assert shown["log"][0]["text"] == "so far"
 
 
 MANY = """

@@ -18,6 +18,7 @@ from envlock.runs.facts import one_line
 from envlock.runs.folder import FolderStore
 from envlock.runs.ids import instant, new_id
 from envlock.runs.index import Index
+from envlock.runs.notes import so_far
 from envlock.runs.place import find_place
 from envlock.runs.record import Event, parse, state_of_note
 
@@ -47,6 +48,7 @@ class Runs:
             raise UsageError(f"cannot be read: {error.strerror}", where=id_) from None
         if kind != "runs":
             table["state"] = state_of_note(table.get("recorder") or {})
+            table |= so_far(self.stores[store].notes(id_))
         table["events"] = [event_json(event) for event in self.index.events(id_)]
         return table
 

@@ -20,7 +20,7 @@ _MOST = 12
 """Columns of one part for people, unless they ask for it alone."""
 _DIGEST = re.compile(r"((?:env1-)?[0-9a-f]{12})[0-9a-f]{28,52}")
 _RECORD = re.compile(r" \(RECORD [0-9a-f]{12}\)$")
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$@:-])")
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>#!|~&$@:])")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -80,10 +80,10 @@ def _cells(column: Column) -> list[str]:
     """The name, then the values, short but never alike where they differ."""
     whole = [_told(value) for value in column.values]
     texts = [_DIGEST.sub(r"\1", text) for text in whole]
-    rounded = [f"{v:.6g}" if isinstance(v, float) else _told(v) for v in column.values]
-    for brief in ([_RECORD.sub("", text) for text in texts], rounded):
-        if len(set(brief)) == len(set(whole)) and max(map(len, brief)) < max(map(len, texts)):
-            texts = brief
+    bare = [_RECORD.sub("", text) for text in texts]
+    if len(set(bare)) == len(set(whole)):
+        texts = bare
+    texts = _rounded(column.values, texts)
     if max(map(len, texts)) > _WIDEST:
         texts = _shortened(texts)
     if len(set(texts)) < len(set(whole)):
@@ -91,6 +91,15 @@ def _cells(column: Column) -> list[str]:
         texts = [f"{t[: _WIDEST - 3]}~{number[w]}" for t, w in zip(texts, whole, strict=True)]
     name = one_line(column.name)
     return [name if len(name) <= _WIDEST else f"…{name[1 - _WIDEST :]}", *texts]
+
+
+def _rounded(values: Sequence[Any], texts: list[str]) -> list[str]:
+    """Numbers with six digits, and with more those that then are the same as another one."""
+    brief = [f"{v:.6g}" if isinstance(v, float) else t for v, t in zip(values, texts, strict=True)]
+    whole: dict[str, set[str]] = {}
+    for short, text in zip(brief, texts, strict=True):
+        whole.setdefault(short, set()).add(text)
+    return [s if len(whole[s]) == 1 else t for s, t in zip(brief, texts, strict=True)]
 
 
 def _shortened(texts: list[str]) -> list[str]:
