@@ -3,7 +3,9 @@ and nothing else is; what is no drift is not told. skopeo makes other forms of t
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 import io
 import shutil
 import tarfile
@@ -122,8 +124,11 @@ def test_every_change_is_told_and_what_is_no_drift_is_not(
 
 
 def _metadata(name: str, version: str) -> dict[str, bytes | None]:
-    text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-    return {f"{SITE}/{name}-{version}.dist-info/METADATA": text.encode()}
+    info = f"{name}-{version}.dist-info"
+    text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()
+    digest = base64.urlsafe_b64encode(hashlib.sha256(text).digest()).rstrip(b"=").decode()
+    record = f"{info}/METADATA,sha256={digest},{len(text)}\n{info}/RECORD,,\n"
+    return {f"{SITE}/{info}/METADATA": text, f"{SITE}/{info}/RECORD": record.encode()}
 
 
 # --- what it says of itself ---
@@ -165,7 +170,30 @@ def a_layer_removes_the_environment(image: Image) -> None:
 
 @mutation(("PY003", "alpha"))
 def a_layer_brings_another_version(image: Image) -> None:
-    image.add({f"{SITE}/.wh.alpha-1.0.dist-info": b"", **_metadata("alpha", "1.1")})
+    gone: dict[str, bytes | None] = {
+        f"{SITE}/.wh.{n}": b"" for n in ("alpha", "alpha-1.0.dist-info")
+    }
+    image.add({**gone, **_metadata("alpha", "1.1")})
+
+
+@mutation(("PY102", "alpha/__init__.py"))
+def a_layer_edits_a_module(image: Image) -> None:
+    image.add({f"{SITE}/alpha/__init__.py": b"import os\n"})
+
+
+@mutation(("PY101", "alpha/__init__.py"))
+def a_layer_removes_a_module(image: Image) -> None:
+    image.add({f"{SITE}/alpha/.wh.__init__.py": b""})
+
+
+@mutation(("PY104", "stray.py"))
+def a_layer_brings_a_module(image: Image) -> None:
+    image.add({f"{SITE}/stray.py": b""})
+
+
+@mutation(("PY105", "sitecustomize.py"))
+def a_layer_brings_a_startup_hook(image: Image) -> None:
+    image.add({f"{SITE}/sitecustomize.py": b""})
 
 
 @mutation(("PY002", "zeta"))
