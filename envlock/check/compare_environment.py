@@ -12,6 +12,7 @@ from envlock.check.content import Content
 from envlock.check.drift import Code, Drift, drift
 from envlock.check.environment import Environment
 from envlock.check.observe import Observed
+from envlock.check.own_project import as_locked
 from envlock.check.owned import Origin
 from envlock.lock.installed import kinds, locked_kinds
 from envlock.lock.model import Lock, PythonPackage
@@ -47,6 +48,7 @@ def compare_observed(
     lock: Lock, target: Target, observed: Observed, content: Content, *, root: Path | None = None
 ) -> list[Drift]:
     """Packages and files, wherever they were seen; arguments as of ``compare``."""
+    observed = as_locked(lock, observed)
     found = list(compare(lock, target, observed, root=root))
     replaced = {d.subject for d in found if d.code in _WHOLE}
     version = observed.version
@@ -65,6 +67,20 @@ def _left_of(missing: set[str], found: Drift) -> bool:
     """Whether these are modules of a package whose metadata alone is gone: that is told already."""
     top = found.subject.removesuffix("/").removesuffix(".py")
     return found.code is Code.FILE_UNOWNED and canonicalize_name(top) in missing
+
+
+def of_unknown_origin(lock: Lock, target: Target, environment: Environment) -> int:
+    """How many packages do not tell which of the locked files they were installed from.
+
+    Versions, and files by RECORD, are compared for these, too.
+    """
+    observed = environment.observed
+    wanted = {p.name for p in wanted_packages(lock, target, observed.version) if p.files}
+    told = {d.name for d in observed.distributions if d.direct_url is not None}
+    return sum(
+        origin.note is None and origin.name in wanted - told
+        for origin in environment.content.origins
+    )
 
 
 def other_files(packages: dict[str, PythonPackage], origins: Iterable[Origin]) -> list[Drift]:

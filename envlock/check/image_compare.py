@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from envlock.check.compare_environment import compare_observed
 from envlock.check.drift import Code, Drift, drift
 from envlock.check.image_content import python_content, system_content
 from envlock.check.image_observe import ObservedImage
-from envlock.check.observe import Observed
 from envlock.check.os_compare import compare_os
 from envlock.check.os_content import System
 from envlock.export.labels import ENVIRONMENT
-from envlock.export.own_project import PLACES
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
 from envlock.lock.os import OsLayer
 from envlock.lock.target import Target
 
-_OWN = tuple(f"file://{place}" for place in PLACES)
 _BASE = "org.opencontainers.image.base.digest"
 
 
@@ -45,39 +41,8 @@ def compare_image(lock: Lock, target: Target, image: ObservedImage) -> tuple[Dri
     if lock.os is not None:
         found += _system(lock.os, image)
     content = python_content(image.files, image.python)
-    strays = (f for f in content.findings if not _finds_project(f.drift, image))
-    content = replace(content, findings=tuple(strays))
-    found += compare_observed(lock, target, _as_locked(lock, image.python), content)
+    found += compare_observed(lock, target, image.python, content)
     return tuple(sorted(found, key=lambda d: d.sort_key))
-
-
-def _as_locked(lock: Lock, observed: Observed) -> Observed:
-    """Without the project itself, and its folders as the lock names them.
-
-    An image has the project as an editable install would (``own_project``), whatever the lock says
-    of its folders.
-    """
-    folders = {p.name: p.directory for p in lock.packages if p.directory is not None}
-    kept = []
-    for found in observed.distributions:
-        url = found.direct_url
-        if url is not None and url.kind == "directory":
-            if url.url in _OWN:
-                continue
-            directory = folders.get(found.name)
-            if directory is not None and url.url.startswith(tuple(f"{own}/" for own in _OWN)):
-                url = replace(url, editable=directory.editable)
-        kept.append(replace(found, direct_url=url))
-    return replace(observed, distributions=tuple(kept))
-
-
-def _finds_project(found: Drift, image: ObservedImage) -> bool:
-    """Whether it is the file by which an image finds the project: paths and nothing else."""
-    if found.code is not Code.STARTUP_HOOK or found.subject != "project.pth":
-        return False
-    kept = (c for path, c in image.files.content().items() if path.endswith("/project.pth"))
-    lines = b"\n".join(kept).decode("utf-8", "replace").splitlines()
-    return all(f"{line}/".startswith(tuple(f"{place}/" for place in PLACES)) for line in lines)
 
 
 def _system(layer: OsLayer, image: ObservedImage) -> tuple[Drift, ...]:

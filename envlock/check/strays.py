@@ -12,6 +12,7 @@ from pathlib import Path
 from envlock.check import bytecode
 from envlock.check.disk import Disk
 from envlock.check.drift import Code, drift
+from envlock.check.own_project import PATHS, only_finds_project
 from envlock.check.owned import Finding, Installed, Place, Reader, printable
 from envlock.io.reading import HEAD, Unread, Wanted
 from envlock.io.scan import Scan
@@ -132,6 +133,8 @@ def _expected(site: str, path: str, guessed: _Guessed, place: Place, disk: Disk)
             return True
         if name == "easy-install.pth":
             return guessed.editable
+        if name == PATHS:
+            return only_finds_project(path, disk)
         return _is_virtualenvs(path, name, disk)
     return name.endswith(_WRITTEN_BY_RUNNING) and "/__pycache__/" in f"/{name}"
 

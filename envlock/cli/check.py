@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -173,6 +174,8 @@ def command(
     if as_json and form not in (None, "json"):
         raise UsageError(f"--json and --format {form} exclude one another")
     form = "json" if as_json else form or "table"
+    # What a program reads is all that is said.
+    context = replace(context, quiet=context.quiet or form == "json")
     path = None if output in (None, "-") else context.directory / str(output)
     since = time.time_ns()
     with noting_reads() as read:

@@ -79,7 +79,10 @@ def compare_layers(context: Context, project: Project, lock: Lock, asked: Asked)
             python=asked.python,
             paranoid=asked.paranoid,
         )
+        for note in python.notes:
+            say(context, note)
         found += python.drift
+        notes += python.notes
         layers.add(Layer.PYTHON)
         records.append(python.record)
     if only in (None, "--os-only"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from envlock.check.compare_environment import compare_environment
+from envlock.check.compare_environment import compare_environment, of_unknown_origin
 from envlock.check.drift import Code, Drift, drift
 from envlock.check.environment import Environment, look, remembered
 from envlock.cli.context import Context
@@ -16,12 +16,19 @@ from envlock.lock.model import Lock
 from envlock.project.locate import Project
 from envlock.realise.place import default_prefix, is_venv, program, python_of
 
+_UNKNOWN = (
+    "not known: from which locked files {} packages were installed, which another tool did;"
+    " their versions, and their files by RECORD, were compared"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PythonAnswer:
-    """What is to be said of an environment; ``record`` is as in ``Environment``."""
+    """What is to be said of an environment; ``record`` is as in ``Environment``, ``notes`` are
+    lines for people."""
 
     drift: tuple[Drift, ...]
+    notes: tuple[str, ...] = ()
     record: tuple[str, int] | None = None
 
 
@@ -62,7 +69,9 @@ def python_answer(
             return PythonAnswer(drift=(replace(broken, remedy="envlock sync --recreate"),))
     target = nearest_target(lock, environment.interpreter)
     compared = compare_environment(lock, target, environment, root=project.root)
-    return PythonAnswer(drift=compared, record=environment.record)
+    unknown = of_unknown_origin(lock, target, environment)
+    notes = (_UNKNOWN.format(unknown),) if unknown else ()
+    return PythonAnswer(drift=compared, notes=notes, record=environment.record)
 
 
 class _Elsewhere(Exception):  # noqa: N818 - a finding, not an error

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import compileall
 import os
+import platform
 import py_compile
 import shutil
+import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from support.index import LoopbackIndex
 from support.mutations import World, checked, digest_of, make_world, missed, registry
 from support.project import PYTHON, Project
 from support.tools import PIP, UV, run
+
+from envlock.export import own_project
 
 DRIFT, mutation = registry()
 HARMLESS, harmless = registry()
@@ -618,11 +622,12 @@ def test_environments_of_other_tools_are_no_drift(
     world.restore()
     index = world.project.index.url
     pinned = ["alpha==1.2", "beta==2.0", "gamma-lib==0.1"]
+    assert world.project.run("export", "requirements", "-o", "locked.txt").returncode == 0
     made = {
         "pip": lambda env: [*PIP, "--python", env, "install", "-q", "-r", "pylock.toml"],
         "pip-compiled": lambda env: [
             *(*PIP, "--python", env, "install", "-q", "--compile", "-i", index),
-            *pinned,
+            *("--require-hashes", "--no-deps", "-r", "locked.txt"),
         ],
         "uv-sync": lambda env: [
             *(UV, "pip", "sync", "-q", "--python", env, "--preview-features", "pylock"),
@@ -643,4 +648,36 @@ def test_environments_of_other_tools_are_no_drift(
         run([str(part) for part in command(prefix / "bin/python")], cwd=world.root)
         found = checked(world, capfd, "--python-only", "--prefix", name)
         assert found == [], name
+        said = world.project.run("check", "--python-only", "--prefix", name).stderr
+        assert "from which locked files 3 packages were installed" in said, name
         shutil.rmtree(prefix)
+
+
+def test_the_environment_of_a_dockerfile_is_no_drift(
+    world: World, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Its steps (templates/docker/Dockerfile), on this machine."""
+    world.restore()
+    assert world.project.run("export", "requirements", "-o", "locked.txt").returncode == 0
+    prefix = world.root / "image"
+    python = prefix / "bin/python"
+    run([(world.bin / "python").resolve(), "-m", "venv", "--without-pip", prefix])
+    pip_of = {"PYTHONPATH": sysconfig.get_path("purelib")}
+    options = "--require-hashes --no-deps --only-binary :all: --ignore-installed --no-compile"
+    install = [*options.split(), "-q", "-i", world.project.index.url, "-r", "locked.txt"]
+    run([python, "-m", "pip", "install", *install], cwd=world.root, env=pip_of)
+    compiled = ("-qf", "--invalidation-mode", "checked-hash")
+    run([python, "-m", "compileall", *compiled, prefix / "lib"])
+    script = Path(own_project.__file__)
+    shutil.copy(script, tmp_path)
+    (tmp_path / f"builds-{platform.machine()}.json").write_text('{"folders": []}')
+    with (world.root / "pyproject.toml").open("a") as file:
+        file.write('[build-system]\nrequires = ["hatchling"]\n')
+    run([python, "-B", tmp_path / script.name, world.root, "/app", prefix])
+    assert sorted(path.name for path in prefix.rglob("sample-1.dist-info/*"))
+    assert (prefix / f"lib/python{PYTHON}/site-packages/project.pth").read_text()
+    assert checked(world, capfd, "--python-only", "--prefix", "image") == []
+    with (prefix / f"lib/python{PYTHON}/site-packages/project.pth").open("a") as file:
+        file.write("import os\n")
+    found = checked(world, capfd, "--python-only", "--prefix", "image")
+    assert found == [("PY105", "project.pth")]
