@@ -14,11 +14,13 @@ from envlock.cli.common import (
     script_option,
 )
 from envlock.cli.context import Context
-from envlock.cli.output import reporting, result_json
+from envlock.cli.output import reporting, result, result_json, say
 from envlock.cli.rebuild_report import report_json, tell
 from envlock.cli.rebuild_subject import find_subject
 from envlock.cli.rebuild_work import Order, rebuild
+from envlock.cli.sync import shown_path
 from envlock.errors import EXIT_SOURCE, EXIT_VERIFICATION, UsageError
+from envlock.lock.hashing import shorten
 from envlock.realise.rebuild.gather import ARCHIVE, Places
 
 _EPILOG = """\b
@@ -27,6 +29,7 @@ Examples:
   envlock rebuild last --into /tmp/then      # the environment of the last run
   envlock rebuild v1.0                       # the lock at a git revision
   envlock rebuild old/pylock.toml --from /media/usb/bundle --offline
+  envlock rebuild last --backend image       # an image, with the distribution's packages
   envlock rebuild --from-source              # wheels from sdists, beside the published ones
   envlock rebuild --index https://mirror.example.org/simple
 
@@ -41,7 +44,16 @@ is listed with what was tried, and the exit code is 3; everything else is in the
     "--into",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Where to. Default: .venv-rebuilt, .venv-<run>, .venv-<commit>, beside the lock.",
+    help="Where to. Default: .venv-rebuilt, .venv-<run>, .venv-<commit> (image-…, nix-…), beside"
+    " the lock.",
+)
+@click.option(
+    "--backend",
+    type=click.Choice(["venv", "image", "nix"]),
+    default="venv",
+    show_default=True,
+    help="What it becomes: a virtual environment, a container image with the distribution's"
+    " packages (DIR, or a file that ends in .tar), or what Nix builds.",
 )
 @click.option("--recreate", is_flag=True, help="Make DIR anew where it is an environment already.")
 @click.option("--target", metavar="TARGET", help="Default: the newest Python for this machine.")
@@ -82,6 +94,7 @@ def command(
     context: Context,
     what: str | None,
     into: Path | None,
+    backend: str,
     recreate: bool,
     target: str | None,
     bundles: tuple[Path, ...],
@@ -97,7 +110,10 @@ def command(
     """Bring an environment back from its lock, and verify that it is the same one."""
     _check_addresses((*indexes, *([archive] if archive != "none" else [])))
     subject = find_subject(context, what, name=name, script=script)
-    folder = subject.root / subject.folder if into is None else context.directory / into
+    usual = (
+        subject.folder if backend == "venv" else f"{backend}{subject.folder.removeprefix('.venv')}"
+    )
+    folder = subject.root / usual if into is None else context.directory / into
     order = Order(
         subject=subject,
         folder=folder.absolute(),
@@ -112,6 +128,8 @@ def command(
         from_source=from_source,
         jobs=jobs,
     )
+    if backend != "venv":
+        return _other(context, order, backend, as_json=as_json)
     with project_guard(context, subject.root), reporting(context, in_bytes=True) as reporter:
         report = rebuild(order, reporter)
     if as_json:
@@ -121,6 +139,25 @@ def command(
     if report.missing or report.failed:
         return EXIT_SOURCE
     return 0 if report.same else EXIT_VERIFICATION
+
+
+def _other(context: Context, order: Order, backend: str, *, as_json: bool) -> int:
+    """An image, or what Nix builds."""
+    from envlock.cli.rebuild_image import rebuild_image, rebuild_nix
+
+    if backend == "image" and order.from_source:
+        raise UsageError(
+            "--from-source makes a virtual environment, or with --backend nix what Nix builds"
+        )
+    with project_guard(context, order.subject.root), reporting(context, in_bytes=True) as reporter:
+        made = (rebuild_image if backend == "image" else rebuild_nix)(order, reporter)
+    if as_json:
+        result_json(made)
+    else:
+        result(made["digest"])
+        held = shorten(made["environment-hash"])
+        say(context, f"{shown_path(context, order.folder)} holds {held} of {order.subject.title}")
+    return 0
 
 
 def _check_addresses(addresses: tuple[str, ...]) -> None:

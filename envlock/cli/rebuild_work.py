@@ -127,8 +127,10 @@ def rebuild(order: Order, reporter: Reporter) -> Report:
         chosen=chosen,
         python=version,
     )
-    if order.from_source:
-        report = _from_source(report, place.interpreter or base or _never(), reporter)
+    to_build = [f.package for f in chosen.files if order.from_source or _has_to_be_built(lock, f)]
+    if to_build:
+        python = place.interpreter or base or _never()
+        report = _from_source(report, to_build, python, reporter)
     else:
         found = gather(
             lock, UsedFiles(python=chosen.files), order.subject.root, order.places, reporter
@@ -148,17 +150,27 @@ def rebuild(order: Order, reporter: Reporter) -> Report:
     return replace(report, drift=drift, realised=_realised(order, environment))
 
 
-def _from_source(report: Report, python: Interpreter, reporter: Reporter) -> Report:
-    """The report with wheels that were built here in place of the locked ones."""
+def _has_to_be_built(lock: Lock, entry: PythonFile) -> bool:
+    """Whether no wheel serves, and the lock says how to build one."""
+    package = entry.package
+    return (
+        not entry.file.name.endswith(".whl")
+        and lock.build(package.name, package.version) is not None
+    )
+
+
+def _from_source(
+    report: Report, packages: list[PythonPackage], python: Interpreter, reporter: Reporter
+) -> Report:
+    """The report with wheels of ``packages`` that were built here in place of the locked files."""
     from envlock.realise.source.build import Workshop, build_seconds
     from envlock.realise.source.perform import build_all
     from envlock.realise.source.plan import make_plan
 
     order, lock = report.order, report.order.subject.lock
-    packages = [entry.package for entry in report.chosen.files]
     plan = make_plan(lock, packages, report.target, python.version, glibc_minor())
-    kept = {package.sort_key for package, _ in plan.not_built}
-    wheels = tuple(f for f in report.chosen.files if f.package.sort_key in kept)
+    own = {job.package.sort_key for job in plan.jobs}
+    wheels = tuple(f for f in report.chosen.files if f.package.sort_key not in own)
     needed = tuple({f.file.sha256: f for f in (*plan.files, *wheels)}.values())
     published = tuple(
         PythonFile(package=job.package, file=job.published)

@@ -19,7 +19,7 @@ from envlock.realise.source.build import BuildFailedError, Workshop, building, i
 from envlock.realise.source.compare import Comparison, compare_wheels
 from envlock.realise.source.plan import Job, Key, Plan
 
-_KIND = "built-wheels-1"
+_KIND = "source-wheels-1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
