@@ -5,13 +5,22 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support import images
 from support.image_world import World
+from support.real_debs import suite_packages
 from support.tools import run
+
+from envlock.io.progress import SilentReporter
+from envlock.io.store import stored
+from envlock.lock.target import Target
+from envlock.realise.image.bootstrap import Bootstrapped
+from envlock.realise.image.parts import Parts
+from envlock.realise.image.system import Unpacked
 
 pytestmark = [pytest.mark.network, pytest.mark.xdist_group("image")]
 
@@ -73,6 +82,46 @@ def test_the_modes_differ_in_what_is_listed(built_world: World, tmp_path: Path) 
     assert images.inside(with_scripts, "python3.11", "-c", "print(1)") == "1\n"
     noise = run(["grep", "-rlE", r"envlock-image-|/tmp/pytest", with_scripts], check=False).stdout
     assert noise == ""
+
+
+TRIXIE = ("ca-certificates", "libgomp1", "openssl", "python3-venv", "tzdata")
+
+
+def test_debian_13_is_unpacked_as_its_scripts_leave_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The essential set and Python in two layers; mmdebstrap's result, file by file."""
+    monkeypatch.setenv("ENVLOCK_CACHE_DIR", str(tmp_path / "cache"))
+    base, more = suite_packages(tmp_path / "apt", "trixie", TRIXIE)
+    target = Target(platform="linux/amd64", python="3.13")
+    parts = Parts(target=target, base="debian:trixie", base_packages=base, packages=more)
+    day = datetime(2026, 1, 1, tzinfo=UTC)
+    systems = {
+        "scripts": Bootstrapped(parts, "none", day, SilentReporter()),
+        "plain": Unpacked(parts, "none", SilentReporter()),
+    }
+    for name, system in systems.items():
+        (tmp_path / name).mkdir()
+        for layer in system.layers():
+            run(["tar", "-xpf", stored(layer.digest), "-C", tmp_path / name])
+    scripts, unpacked = (images.listing(tmp_path / name) for name in systems)
+    assert _unexplained(scripts.keys() - unpacked.keys(), ONLY_SCRIPTS) == []
+    assert _unexplained(unpacked.keys() - scripts.keys(), ONLY_UNPACKED) == []
+    both = {path for path in scripts.keys() & unpacked.keys() if scripts[path] != unpacked[path]}
+    order = {"dpkg writes diversions in the order of a hash": "var/lib/dpkg/diversions"}
+    assert _unexplained(both, DIFFERENT | order) == []
+    one, two = (_diversions(tmp_path / name) for name in systems)
+    assert one == two
+    assert _libraries(tmp_path / "scripts") == _libraries(tmp_path / "plain")
+    plain = tmp_path / "plain"
+    assert images.inside(plain, "dpkg", "--verify") + images.inside(plain, "dpkg", "--audit") == ""
+    images.inside(plain, "python3", "-m", "venv", "/tmp/venv")
+    assert "python 3.13" in images.inside(plain, "/tmp/venv/bin/pip", "--version")
+
+
+def _diversions(root: Path) -> list[tuple[str, ...]]:
+    lines = (root / "var/lib/dpkg/diversions").read_text().splitlines()
+    return sorted(zip(*[iter(lines)] * 3, strict=True))
 
 
 def _libraries(root: Path) -> list[str]:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from envlock.io.store import stored
+from envlock.lock.os import OsPackage
 from support.apt_root import AptRoot
 from support.tiny_archive import Files, Signer, Source, TinySuite
 
@@ -118,6 +120,46 @@ def real_debs(folder: Path, requests: Iterable[str] = REQUESTS) -> RealDebs:
         return tuple(_deb(texts[pair], contents) for pair in sorted(pairs))
 
     return RealDebs(old=debs(old), new=debs(new - old))
+
+
+def suite_packages(
+    folder: Path, codename: str, requests: Iterable[str]
+) -> tuple[tuple[OsPackage, ...], tuple[OsPackage, ...]]:
+    """The essential packages of a suite, and what requests add, both in envlock's store."""
+    apt = AptRoot(folder)
+    apt.use_machine_sources(codename)
+    apt.update()
+    texts = _paragraphs(apt)
+    essential = sorted(name for (name, _), text in texts.items() if "\nEssential: yes\n" in text)
+    base, whole = apt.simulate(essential), apt.simulate([*essential, *requests])
+    assert base is not None
+    assert whole is not None
+    contents = _download(apt, folder / "debs", whole)
+
+    def packages(pairs: Iterable[tuple[str, str]]) -> tuple[OsPackage, ...]:
+        return tuple(_stored(_deb(texts[p], contents), codename, base=p in base) for p in pairs)
+
+    return packages(sorted(base)), packages(sorted(whole - base))
+
+
+def _stored(deb: RealDeb, suite: str, *, base: bool) -> OsPackage:
+    sha256 = hashlib.sha256(deb.content).hexdigest()
+    path = stored(sha256)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(deb.content)
+    return OsPackage(
+        name=deb.name,
+        version=deb.version,
+        architecture="amd64",
+        suite=suite,
+        file_name=deb.filename,
+        size=len(deb.content),
+        sha256=sha256,
+        source=deb.name,
+        source_version=deb.version,
+        base=base,
+        requested=True,
+    )
 
 
 def _paragraphs(apt: AptRoot) -> dict[tuple[str, str], str]:

@@ -1,6 +1,6 @@
 """What the maintainer scripts of ``scripts.KNOWN`` leave behind, made by envlock.
 
-Each function says what one package's scripts do at a first installation on Debian 12; what a
+Each function says what one package's scripts do at a first installation; what a
 package ships itself is never replaced. Left out on purpose: .pyc files, links that
 start services, debconf's answers, and links by hash in /etc/ssl/certs: OpenSSL finds the
 bundle by its other default name, ``cert.pem``, a link that the package openssl brings.
@@ -9,8 +9,10 @@ bundle by its other default name, ``cert.pem``, a link that the package openssl 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
+
+from envlock.realise.image.ldcache import TRIPLETS
 
 CAPTURED = re.compile(
     r"usr/share/(base-files|base-passwd|debianutils|pam|pam-configs|ca-certificates)/.*"
@@ -24,6 +26,10 @@ _ROOT, _MAIL, _UTMP = 0, 8, 43  # fixed numbers of Debian (base-passwd)
 
 class Root(Protocol):
     """The image's root, as effects see it; nothing that is there is replaced."""
+
+    @property
+    def architecture(self) -> str:
+        """Debian's name."""
 
     def captured(self, path: str) -> bytes | None:
         """A file of ``CAPTURED``; None where no package has it."""
@@ -67,6 +73,65 @@ def _base_files(root: Root) -> None:
     root.add_link("usr/local/man", "share/man")
     for name, mode in (("wtmp", 0o664), ("btmp", 0o660), ("lastlog", 0o664)):
         root.add_file(f"var/log/{name}", b"", mode, _UTMP)
+
+
+def _base_files_trixie(root: Root) -> None:
+    _base_files(root)
+    root.add_folder("usr/local/libexec")
+
+
+def _base_passwd_trixie(root: Root) -> None:
+    _base_passwd(root)
+    for path in ("etc/subuid", "etc/subgid"):
+        root.add_file(path, b"")
+
+
+_LOADER = {"amd64": "/lib64/ld-linux-x86-64.so.2", "arm64": "/lib/ld-linux-aarch64.so.1"}
+_READLINE = ("libhistory.so.8", "libhistory.so.8.2", "libreadline.so.8", "libreadline.so.8.2")
+
+
+def diversions(base: str, architecture: str, packages: Iterable[str]) -> bytes:
+    """``/var/lib/dpkg/diversions`` of these packages (dpkg-divert(1)), sorted; empty without any.
+
+    Those of Debian 13 keep older packages from undoing the move into /usr; nothing is renamed.
+    """
+    found: list[tuple[str, str, str]] = []
+    for package in packages if base == "debian:trixie" else ():
+        if package == "base-files":
+            names = [(f"/{name}", f"/.{name}") for name in ("lib32", "libo32", "libx32")]
+        elif package == "libc6" and architecture in _LOADER:
+            names = [(_LOADER[architecture], _LOADER[architecture])]
+        elif package == "libreadline8t64":
+            folder = f"/lib/{TRIPLETS[architecture]}"
+            names = [(f"{folder}/{name}", f"{folder}/{name}") for name in _READLINE]
+        else:
+            continue
+        found += [(path, f"{target}.usr-is-merged", package) for path, target in names]
+    return "".join(f"{line}\n" for entry in sorted(found) for line in entry).encode()
+
+
+def _dpkg_trixie(root: Root) -> None:
+    root.add_file("var/lib/dpkg/arch-native", f"{root.architecture}\n".encode())
+
+
+_HOSTS = b"""\
+127.0.0.1\tlocalhost
+::1\t\tlocalhost ip6-localhost ip6-loopback
+ff02::1\t\tip6-allnodes
+ff02::2\t\tip6-allrouters
+
+"""
+_NETWORKS = b"""\
+default\t\t0.0.0.0
+loopback\t127.0.0.0
+link-local\t169.254.0.0
+
+"""
+
+
+def _netbase(root: Root) -> None:
+    root.add_file("etc/hosts", _HOSTS)
+    root.add_file("etc/networks", _NETWORKS)
 
 
 def _base_passwd(root: Root) -> None:
@@ -130,19 +195,23 @@ def _python3(root: Root) -> None:
     root.add_file("etc/python3/debian_config", _PYTHON_CONFIG)
 
 
-def _python_minimal(root: Root) -> None:
-    root.add_folder("usr/local/lib/python3.11")
-    root.add_folder("usr/local/lib/python3.11/dist-packages")
+def _python_minimal(root: Root, name: str) -> None:
+    root.add_folder(f"usr/local/lib/{name}")
+    root.add_folder(f"usr/local/lib/{name}/dist-packages")
     root.add_folder("var/lib/python")
-    root.add_file("var/lib/python/python3.11_installed", b"")
+    root.add_file(f"var/lib/python/{name}_installed", b"")
 
 
 def _readline_common(root: Root) -> None:
     _copy(root, "usr/share/readline/inputrc", "etc/inputrc")
 
 
-def _tzdata(root: Root) -> None:
+def _local_time(root: Root) -> None:
     root.add_link("etc/localtime", "/usr/share/zoneinfo/Etc/UTC")
+
+
+def _tzdata(root: Root) -> None:
+    _local_time(root)
     root.add_file("etc/timezone", b"Etc/UTC\n")
 
 
@@ -224,19 +293,34 @@ def _libpam_runtime(root: Root) -> None:
     root.add_file("var/lib/pam/seen", "".join(f"{name}\n" for _, name in ordered).encode())
 
 
-EFFECTS: dict[str, Callable[[Root], None]] = {
-    "base-files": _base_files,
-    "base-passwd": _base_passwd,
+_Effects = dict[str, Callable[[Root], None]]
+_COMMON: _Effects = {
     "ca-certificates": _ca_certificates,
-    "dash": _dash,
     "debianutils": _debianutils,
     "libc-bin": _libc_bin,
     "libpam-modules": _libpam_modules,
     "libpam-runtime": _libpam_runtime,
-    "login": _login,
     "python3": _python3,
-    "python3.11-minimal": _python_minimal,
     "readline-common": _readline_common,
-    "tzdata": _tzdata,
 }
-"""Package → what its scripts would make."""
+EFFECTS: dict[str, _Effects] = {
+    "debian:bookworm": {
+        **_COMMON,
+        "base-files": _base_files,
+        "base-passwd": _base_passwd,
+        "dash": _dash,
+        "login": _login,
+        "python3.11-minimal": lambda root: _python_minimal(root, "python3.11"),
+        "tzdata": _tzdata,
+    },
+    "debian:trixie": {
+        **_COMMON,
+        "base-files": _base_files_trixie,
+        "base-passwd": _base_passwd_trixie,
+        "dpkg": _dpkg_trixie,
+        "netbase": _netbase,
+        "python3.13-minimal": lambda root: _python_minimal(root, "python3.13"),
+        "tzdata": _local_time,
+    },
+}
+"""Base → package → what its scripts would make."""

@@ -23,7 +23,7 @@ from envlock.io.store import stored
 from envlock.lock.os import OsPackage
 from envlock.realise.image import dpkg
 from envlock.realise.image.deb import Deb, read_control, unpacked_data
-from envlock.realise.image.effects import CAPTURED, EFFECTS
+from envlock.realise.image.effects import CAPTURED, EFFECTS, diversions
 from envlock.realise.image.layer import Layer, LayerWriter
 from envlock.realise.image.ldcache import LIBRARY, TRIPLETS, cache, fits, folders
 from envlock.realise.image.scripts import Alternative, judge
@@ -295,10 +295,9 @@ class _Unpacking:
             if self.has(target):
                 self.add_link(alias, target if "/" not in alias else f"/{target}")
         names = {deb.package for deb in debs}
-        if self._root.base == "debian:bookworm":
-            for name, effect in EFFECTS.items():
-                if name in names:
-                    effect(self)
+        for name, effect in sorted(EFFECTS.get(self._root.base, {}).items()):
+            if name in names:
+                effect(self)
         self._add_alternatives(alternatives)
         self._add_loader_cache()
         self._add_database(names)
@@ -351,6 +350,10 @@ class _Unpacking:
         for name, content in dpkg.triggers(installed).items():
             self._set_file(f"{dpkg.FOLDER}/triggers/{name}", content)
         self._set_file(f"{dpkg.FOLDER}/status", dpkg.status(installed))
+        own = (self._root.base, self._root.architecture)
+        diverted = diversions(*own, (package.deb.package for package in installed))
+        if diverted and diversions(*own, new):
+            self._set_file(f"{dpkg.FOLDER}/diversions", diverted)
         native = next((a for p in installed if (a := p.deb.architecture) != "all"), None)
         if native is not None:
             self._set_file(f"{dpkg.FOLDER}/arch", f"{native}\n".encode())
@@ -367,6 +370,11 @@ class _Unpacking:
         self._tree.replace(path, Node(kind="link", owner=self._owner, content=target))
 
     # --- the root, as effects see it ---
+
+    @property
+    def architecture(self) -> str:
+        """Debian's name of it."""
+        return self._root.architecture
 
     def captured(self, path: str) -> bytes | None:
         """A file that effects look at."""

@@ -3,11 +3,10 @@
 Three answers: nothing that an image would notice; something that envlock does itself (``effects``,
 alternatives); or neither, and then the package is refused by name.
 
-``KNOWN`` was made by reading ``preinst``, ``postinst`` and ``triggers`` of the packages in Debian
-12 (bookworm), essential set and CPython first, and by comparing with what running them leaves
-behind. ``prerm``, ``postrm`` and ``config`` do not run at an installation, or only ask questions.
-Beyond the table, a script counts as harmless when nothing is in it but control flow, literal
-``update-alternatives --install`` lines, and debhelper's sections of ``_HARMLESS``.
+``known`` has the packages whose scripts were read, by release. ``prerm``, ``postrm`` and ``config``
+do not run at an installation, or only ask questions. Beyond the table, a script counts as harmless
+when nothing is in it but control flow, literal ``update-alternatives --install`` lines, and
+debhelper's sections of ``_HARMLESS``.
 """
 
 from __future__ import annotations
@@ -18,67 +17,16 @@ from dataclasses import dataclass
 
 from envlock.errors import UsageError
 from envlock.realise.image.deb import Deb
-
-READ_IN = "debian:bookworm"
-"""The distribution whose scripts ``KNOWN`` was made from."""
-
-_UPGRADE = "acts when an older version is upgraded, not at a first installation"
-_PYC = "compiles modules to .pyc; an image has none"
-_BY_US = "what it makes, envlock makes (effects)"
-
-KNOWN: dict[str, str] = {
-    "base-files": f"{_BY_US}: empty folders, /root's files, /etc/profile, /etc/motd, logs",
-    "base-passwd": f"{_BY_US}: /etc/passwd and /etc/group from its master files",
-    "bash": "an alternative (a manual page); /bin/sh where there is none, but dash has it",
-    "ca-certificates": f"{_BY_US}: the bundle, its list, links to the certificates",
-    "coreutils": "links /usr/bin/touch where it is not; it is",
-    "dash": f"{_BY_US}: the diversion of /bin/sh and its manual page",
-    "debconf": "loads its own questions; nobody is asked in an image",
-    "debianutils": f"{_BY_US}: /etc/shells; an alternative (which)",
-    "dpkg": "moves alternatives of very old versions; a systemd timer, which no container runs",
-    "git": _UPGRADE,
-    "init-system-helpers": _UPGRADE,
-    "less": "an alternative (pager)",
-    "libblas3": "an alternative; else " + _UPGRADE,
-    "libc-bin": f"{_BY_US}: /etc/nsswitch.conf, the loader's cache",
-    "libc6": "restarts services " + _UPGRADE,
-    "libgcrypt20": _UPGRADE,
-    "libgssapi-krb5-2": _UPGRADE,
-    "liblapack3": "an alternative; else " + _UPGRADE,
-    "libpam-modules": f"{_BY_US}: /etc/security/opasswd, /etc/environment",
-    "libpam-runtime": f"{_BY_US}: /etc/pam.d/common-*, for the profile of passwords alone",
-    "libpam0g": "restarts services " + _UPGRADE,
-    "libpython3.11-minimal": "nothing: its only condition has an empty body",
-    "login": f"{_BY_US}: empty /etc/subuid, /etc/subgid, /var/log/faillog",
-    "mawk": "an alternative (awk)",
-    "openssl": "links /usr/lib/ssl where it is not; it is",
-    "perl": "removes an alternative of old versions",
-    "perl-base": _UPGRADE,
-    "python3": f"{_BY_US}: /etc/python3/debian_config; {_PYC}",
-    "python3-distutils": _PYC,
-    "python3-lib2to3": _PYC,
-    "python3-minimal": _PYC,
-    "python3.11": _PYC,
-    "python3.11-minimal": f"{_BY_US}: /usr/local/lib/python3.11/dist-packages; {_PYC}",
-    "python3.11-venv": _PYC,
-    "readline-common": f"{_BY_US}: /etc/inputrc",
-    "tar": "an alternative (rmt)",
-    "tzdata": f"{_BY_US}: UTC as local time",
-    "usr-is-merged": "checks that /bin and the like are links into /usr; they are",
-    "usrmerge": "makes /bin and the like links into /usr; envlock has put them so",
-    "util-linux": "an alternative (pager); a systemd timer, which no container runs",
-    "util-linux-extra": "links for init to set the hardware clock, which no container has",
-}
-"""Package → why its maintainer scripts need not run."""
+from envlock.realise.image.known import KNOWN, PYC, UPGRADE
 
 _HARMLESS = {
-    "dh_installdeb": _UPGRADE,
+    "dh_installdeb": UPGRADE,
     "dh_installinit": "starts services",
     "dh_installmenu": "menus of window managers",
     "dh_installsystemd": "starts services",
     "dh_installsystemduser": "starts services",
     "dh_makeshlibs": "the loader's cache, which envlock writes",
-    "dh_python3": _PYC,
+    "dh_python3": PYC,
 }
 """debhelper's sections, and what they do that an image does not need."""
 
@@ -122,7 +70,7 @@ def judge(deb: Deb, base: str) -> tuple[Alternative, ...]:
     Raises:
         UsageError: they do something that matters, or that is not known.
     """
-    known = base == READ_IN and deb.package in KNOWN
+    known = deb.package in KNOWN.get(base, {})
     found: list[Alternative] = []
     for name in ("preinst", "postinst"):
         text = deb.files.get(name, b"").decode("utf-8", "replace")
