@@ -128,7 +128,7 @@ class Session:
 
     def start(self, variables: Mapping[str, str]) -> Session:
         """Have this process and those that it starts know the run."""
-        self._before = {name: os.environ.get(name) for name in (_RUN, _NOTES, _HASH)}
+        self._before = {name: os.environ.get(name) for name in (_HASH, *variables)}
         os.environ.pop(_HASH, None)
         os.environ.update(variables)
         atexit.register(self.end)

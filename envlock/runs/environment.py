@@ -154,6 +154,14 @@ class _Listed:
         return rows
 
 
+def has_package(name: str, argv: list[str], environment: Mapping[str, str], root: str) -> bool:
+    """Whether the virtual environment that a command uses has a package of that name to import."""
+    prefix, _ = _prefix(find_program(argv[0], environment), argv[0], environment, root)
+    return prefix is not None and any(
+        os.path.isdir(os.path.join(folder, name)) for folder in _site_packages(prefix)
+    )
+
+
 def _lines(rows: list[list[str]]) -> bytes:
     """A JSON list with one row a line: plain to read, small to compare."""
     rows_ = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)

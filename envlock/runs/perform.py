@@ -22,7 +22,7 @@ from envlock.io.host import host_facts
 from envlock.runs import parameters
 from envlock.runs.data import Declared, shown_path
 from envlock.runs.ending import Clocks, elapsed, exit_facts, resource_facts
-from envlock.runs.environment import LockFacts, Realised
+from envlock.runs.environment import LockFacts, Realised, has_package
 from envlock.runs.folder import FolderStore
 from envlock.runs.ids import FORMAT, instant, is_id, new_id
 from envlock.runs.keeping import begin, dump, finish, recorder_facts
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _DRIFT = "run-drift-1"
 VARIABLE = "ENVLOCK_NOTES"
+_MLFLOW = "MLFLOW_RUN_CONTEXT"
 _NOT_FOUND, _NOT_STARTED = 127, 126  # what shells and env(1) answer
 
 
@@ -161,7 +162,19 @@ class Recording:
         found = {"ENVLOCK_RUN": self.id, VARIABLE: os.path.abspath(self.store.notes(self.id))}
         if self.lock.environment_hash is not None:
             found["ENVLOCK_HASH"] = self.lock.environment_hash
+        if has_package("mlflow", self.order.argv, self.variables, self.place.root):
+            found[_MLFLOW] = self._mlflow()
         return found
+
+    def _mlflow(self) -> str:
+        """The tags that MLflow's runs get: what it was told already, and which run this is."""
+        try:
+            tags = json.loads(self.variables.get(_MLFLOW, ""))
+        except ValueError:
+            tags = {}
+        own = {"envlock.hash": self.lock.environment_hash, "envlock.run": self.id}
+        known = tags if isinstance(tags, dict) else {}
+        return json.dumps(known | {name: tag for name, tag in own.items() if tag is not None})
 
     # --- the program ---
 

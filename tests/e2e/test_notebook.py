@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ def test_jupyter(tmp_path: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch) -
     def ask_for(*packages: str) -> None:
         table = {"name": "x", "version": "1", "dependencies": list(packages)}
         text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
+        text += f'[tool.envlock]\npython = "{sys.version_info[0]}.{sys.version_info[1]}"\n'
         (folder.root / "pyproject.toml").write_text(f"[project]\n{text}")
         assert folder.envlock("lock").returncode == 0
 
@@ -64,6 +66,13 @@ def test_jupyter(tmp_path: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "the environment is not there" in refused()
     synced = folder.envlock("sync")
     assert synced.returncode == 0, synced.stderr
+    tags = "from mlflow.tracking.context.registry import resolve_tags; print(resolve_tags())"
+    context = {"MLFLOW_RUN_CONTEXT": '{"mine": "1"}'}
+    told = folder.run(".venv/bin/python", "-c", tags, variables=context).stdout.decode()
+    recorded = folder.last()
+    assert f"'envlock.run': '{recorded['id']}'" in told, "without envlock in the environment"
+    assert f"'envlock.hash': '{recorded['environment-hash']}'" in told
+    assert "'mine': '1'" in told
     made = folder.json("kernel", "install")
     python = made["python"]
     assert made["kernel"] == "my-project"
@@ -100,7 +109,7 @@ def test_jupyter(tmp_path: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch) -
         ],
     )
     assert made["environment-hash"] in said[0]["said"]
-    session, one, first, second = folder.records()
+    session, one, first, second = folder.records()[1:]
     assert f"'envlock.hash': '{made['environment-hash']}'" in said[3]["said"]
     assert f"'envlock.run': '{session['id']}'" in said[3]["said"]
     wrong = [n for n, cell in enumerate(said) if cell["status"] != "ok"]
