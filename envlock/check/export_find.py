@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
 
@@ -29,13 +29,12 @@ _NAMES = {
     "manifest.scm": "guix",
 }
 """Files that are exports by their names, wherever they are, and the format."""
-_PATTERNS = (
-    "*.cdx.json",
-    "*.spdx.json",
-    "*.intoto.json",
-    "*requirements*.txt",
-    "*provenance*.json",
+_TELLING = re.compile(
+    r".*\.(cdx|intoto|spdx)\.json|.*provenance.*\.json|.*requirements.*\.txt|"
+    + "|".join(map(re.escape, _NAMES))
 )
+_OTHERS = re.compile(r"pyvenv\.cfg|pylock.*\.toml")
+"""What makes a folder a virtual environment, or another project."""
 _SUFFIXES = (".json", ".txt", ".in")
 """Beside the lock itself, formats of one file may have any name that ends so."""
 _PASSED_OVER = ("__pycache__", "node_modules", "site-packages")
@@ -78,8 +77,7 @@ def _candidates(folder: str, prefix: str, depth: int, seen: list[str]) -> Iterat
             listed = list(islice(entries, ENTRIES))
     except OSError:
         return
-    names = {entry.name for entry in listed}
-    if depth and ("pyvenv.cfg" in names or any(fnmatchcase(n, "pylock*.toml") for n in names)):
+    if depth and any(_OTHERS.fullmatch(entry.name) for entry in listed):
         return
     seen.append(folder)
     for entry in listed:
@@ -95,9 +93,8 @@ def _candidates(folder: str, prefix: str, depth: int, seen: list[str]) -> Iterat
 
 
 def _may_be(name: str, depth: int) -> bool:
-    if name in _NAMES or (depth == 0 and name.endswith(_SUFFIXES)):
-        return True
-    return any(fnmatchcase(name, pattern) for pattern in _PATTERNS)
+    known = (depth == 0 and name.endswith(_SUFFIXES)) or _TELLING.fullmatch(name)
+    return bool(known) and name.isprintable()  # another one could not even be told
 
 
 def _mark(path: Path) -> Mark | None:

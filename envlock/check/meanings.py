@@ -35,19 +35,19 @@ MEANINGS: dict[Code, Meaning] = {
         layer=Layer.EXPORTS,
         name="export-outdated",
         summary="An export was made from another lock.",
-        remedy="envlock export",
+        remedy="envlock export FORMAT",
     ),
     Code.EXPORT_MISSING: Meaning(
         layer=Layer.EXPORTS,
         name="export-incomplete",
         summary="A file of an export is not there.",
-        remedy="envlock export",
+        remedy="envlock export FORMAT",
     ),
     Code.EXPORT_EDITED: Meaning(
         layer=Layer.EXPORTS,
         name="export-edited",
         summary="An exported file says that it is of this lock, and is not what the lock gives.",
-        remedy="envlock export",
+        remedy="envlock export FORMAT",
     ),
     Code.EXPORT_LEFT: Meaning(
         layer=Layer.EXPORTS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from envlock.check.drift import Code, Drift, drift
@@ -135,15 +135,17 @@ def _stated_only(
     said = stated(_read(root / file.path) or b"")[0]
     if said is not None and said != own:
         expected, found = shorten(own), shorten(said)
-        return (drift(Code.EXPORT_OUTDATED, file.path, expected=expected, found=found),)
+        outdated = drift(Code.EXPORT_OUTDATED, file.path, expected=expected, found=found)
+        return (replace(outdated, remedy=file.mark.command),)
     say(context, f"content of {file.path} not compared: that needs {remedy}")
     return ()
 
 
 def _read(path: Path) -> bytes | None:
+    """The file; None where there is none (a folder or a pipe is none)."""
+    if not path.is_file():
+        return None
     try:
         return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
     except OSError as error:
         raise UsageError(f"cannot read: {error.strerror}", where=str(path)) from None

@@ -9,7 +9,7 @@ import click
 
 from envlock.check.drift import MEANINGS, Code, Drift, Layer, Severity
 from envlock.check.meanings import RECREATE, SYNC
-from envlock.check.report.outcome import Outcome, render, sentence
+from envlock.check.report.outcome import Outcome, render, sentence, told
 from envlock.cli.context import Context
 from envlock.cli.output import say
 from envlock.cli.style import style
@@ -31,6 +31,8 @@ _TITLES = {
     Layer.INDEX: "what the lock names is no longer as it was locked",
     Layer.ADVISORIES: "advisories name what is locked",
 }
+_DIGEST = re.compile(r"\b((?:sha256:|env1-)?[0-9a-f]{12})[0-9a-f]{52}\b")
+"""Of digests, people compare the beginning; programs get all of it."""
 
 _EDITED = "the lock was edited, so nothing was compared with it"
 
@@ -126,7 +128,8 @@ def _plain(text: str) -> str:
 
 
 def _difference(found: Drift) -> str:
-    text = sentence(found)
+    text = sentence(found) if found.diff else told(found)
+    text = _DIGEST.sub(r"\1…", text)
     return text if found.severity is Severity.ERROR else f"{text} ({found.severity})"
 
 

@@ -288,6 +288,14 @@ def all_but_the_lists_are_removed(place: Place) -> None:
         (place.root / name).unlink()
 
 
+@mutation(("EX002", "compose.yaml"), ("EX002", "nix/env.json"))
+def files_become_a_pipe_and_a_folder(place: Place) -> None:
+    for path in ("compose.yaml", "nix/env.json"):
+        (place.root / path).unlink()
+    os.mkfifo(place.root / "compose.yaml")
+    (place.root / "nix/env.json").mkdir()
+
+
 # --- the lock ---
 
 
@@ -468,6 +476,10 @@ def files_of_other_tools(place: Place) -> None:
     (place.root / "package.json").write_text("{}\n")
     (place.root / "broken.json").write_bytes(b"\xff\xfe")
     (place.root / "loop.txt").symlink_to("loop.txt")
+    os.mkfifo(place.root / "requirements.txt")
+    Path(os.fsdecode(os.fsencode(place.root) + b"/caf\xe9.txt")).write_bytes(
+        (place.root / "locked.txt").read_bytes() + b"more\n"
+    )
 
 
 @harmless()

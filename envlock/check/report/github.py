@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from envlock.check.drift import MEANINGS, Drift, Severity
-from envlock.check.report.outcome import Outcome, sentence
+from envlock.check.drift import Drift, Severity
+from envlock.check.report.outcome import Outcome, told
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
@@ -21,8 +21,7 @@ def _line(outcome: Outcome, found: Drift) -> str:
         "title": f"{found.code} {found.name}",
     }
     shown = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
-    told = sentence(found) or MEANINGS[found.code].summary
-    text = f"{found.subject}: {told} (to repair it: {found.remedy})"
+    text = f"{found.subject}: {told(found)} (to repair it: {found.remedy})"
     return f"::{_COMMANDS[found.severity]} {shown}::{_data(text)}"
 
 

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from envlock.check.drift import Drift, Layer, Severity
 from envlock.check.policy import Accepted
-from envlock.check.report.outcome import Outcome, sentence
+from envlock.check.report.outcome import Outcome, told
 
 # What XML 1.0 (section 2.2) cannot carry.
 _IMPOSSIBLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -54,13 +54,13 @@ def _suite(layer: Layer, found: tuple[Drift, ...], accepted: list[Accepted]) -> 
 
 def _case(layer: Layer, found: Drift) -> Element:
     case = Element("testcase", classname=f"envlock.{layer}", name=_name(found))
-    told = _text(sentence(found))
+    text = _text(told(found))
     if found.severity is Severity.ERROR:
-        failure = SubElement(case, "failure", message=told or found.name, type=found.name)
+        failure = SubElement(case, "failure", message=text, type=found.name)
         diff = f"\n{found.diff}" if found.diff else ""
-        failure.text = _text(f"{told}\nto repair it: {found.remedy}{diff}")
+        failure.text = _text(f"{text}\nto repair it: {found.remedy}{diff}")
     else:
-        SubElement(case, "system-out").text = f"{found.severity}: {told}"
+        SubElement(case, "system-out").text = f"{found.severity}: {text}"
     return case
 
 

@@ -6,7 +6,7 @@ import re
 
 from envlock.check.drift import Drift, Layer
 from envlock.check.explain import TITLES
-from envlock.check.report.outcome import Outcome, anchor, sentence
+from envlock.check.report.outcome import Outcome, anchor, told
 
 _SIGNS = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$@:-])")
 
@@ -40,10 +40,10 @@ def write(outcome: Outcome) -> str:
 
 
 def _row(found: Drift) -> str:
-    told = _escaped(sentence(found))
+    text = _escaped(told(found))
     if found.severity != "error":
-        told = f"{found.severity}: {told}"
-    return _cells(_link(found), _escaped(found.subject), told, _escaped(found.remedy))
+        text = f"{found.severity}: {text}"
+    return _cells(_link(found), _escaped(found.subject), text, _escaped(found.remedy))
 
 
 def _fenced(diff: str) -> list[str]:

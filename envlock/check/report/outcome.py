@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 
-from envlock.check.drift import Code, Drift, Layer, Severity
+from envlock.check.drift import MEANINGS, Code, Drift, Layer, Severity
 from envlock.check.policy import Judged
 
 FORMATS = ("github", "json", "junit", "markdown", "sarif")
@@ -68,6 +68,11 @@ def first_line(diff: str | None) -> int:
         elif line:
             line += 1
     return max(line, 1)
+
+
+def told(found: Drift) -> str:
+    """A difference in words; where there is nothing to say of this one, what its code means."""
+    return sentence(found) or MEANINGS[found.code].summary
 
 
 def sentence(found: Drift) -> str:

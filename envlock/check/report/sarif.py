@@ -8,7 +8,7 @@ from typing import Any
 
 from envlock.check.drift import MEANINGS, Code, Drift
 from envlock.check.explain import ORIGINS
-from envlock.check.report.outcome import Outcome, anchor, sentence
+from envlock.check.report.outcome import Outcome, anchor, told
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -53,7 +53,7 @@ def _rule(code: Code) -> dict[str, Any]:
 
 
 def _result(outcome: Outcome, found: Drift) -> dict[str, Any]:
-    text = f"{found.subject}: {sentence(found) or MEANINGS[found.code].summary}"
+    text = f"{found.subject}: {told(found)}"
     file, line = outcome.place(found)
     place = {
         "artifactLocation": {"uri": _uri(file)},
