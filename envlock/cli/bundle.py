@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from envlock.errors import UsageError
 from envlock.lock.hashing import environment_hash
 
 if TYPE_CHECKING:
+    from envlock.lock.artifacts import UsedFiles
     from envlock.project.locate import Project
     from envlock.realise.bundle.contents import Bundled, Contents
     from envlock.realise.bundle.write import Written
@@ -139,6 +141,7 @@ def _read(
     """Each lock with the project that says where archives are, and its folder."""
     from envlock.lock.artifacts import used_files
     from envlock.realise.bundle.contents import Bundled
+    from envlock.realise.bundle.plan import build_files
 
     if paths and (name is not None or script is not None):
         raise UsageError("lockfiles and --name or --script exclude one another")
@@ -158,9 +161,16 @@ def _read(
         if sources:
             require_sources(lock, str(path))
         files = used_files(lock, lock.targets, sources=sources)
+        builds = {file.file.sha256: file for file in build_files(lock, lock.targets)}
+        more = [file for sha256, file in builds.items() if sha256 not in _digests(files)]
+        files = replace(files, python=(*files.python, *more))
         one = Bundled(name=path.name, content=path.read_bytes(), lock=lock, files=files)
         bundled.append((one, owner, path.absolute().parent))
     return bundled
+
+
+def _digests(files: UsedFiles) -> set[str]:
+    return {file.file.sha256 for file in files.python}
 
 
 def _project_of(path: Path) -> Project | None:

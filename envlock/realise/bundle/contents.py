@@ -26,6 +26,7 @@ from envlock.realise.bundle.layout import (
     file_path,
     index_text,
     plain_name,
+    program,
 )
 from envlock.realise.bundle.plan import interpreter_lines, plan_text, tree_path
 from envlock.realise.bundle.trees import unpacked
@@ -98,8 +99,7 @@ def _target_line(lock: Lock, target: Target, plan: Entry) -> str:
 
 
 def _program(name: str) -> Entry:
-    content = (resources.files("envlock.realise.bundle") / "files" / name).read_bytes()
-    return replace(_bytes(name, content), executable=name.endswith(".sh"))
+    return replace(_bytes(name, program(name)), executable=name.endswith(".sh"))
 
 
 def _place_locks(locks: Sequence[Bundled]) -> Iterator[tuple[Bundled, Entry]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 FORMAT = 1
@@ -17,7 +18,7 @@ FORMAT = 1
 MANIFEST = "SHA256SUMS"
 INDEX = "bundle.txt"
 README = "README.md"
-PROGRAMS = ("install.py", "rebuild.sh")
+PROGRAMS = ("build_wheel.py", "install.py", "rebuild.sh")
 FOLDERS = ("files", "locks", "trees")
 TOP = frozenset({MANIFEST, INDEX, README, *PROGRAMS, *FOLDERS})
 """Everything that a bundle's own folder may hold."""
@@ -64,6 +65,14 @@ def manifest(entries: Iterable[Entry]) -> str:
 def index_text(lines: Iterable[str]) -> str:
     """``bundle.txt``: the format's version, then lines of words."""
     return _FIRST_LINE + "".join(f"{line}\n" for line in lines)
+
+
+def program(name: str) -> bytes:
+    """One of ``PROGRAMS``, as this envlock has it."""
+    # How a wheel is built is the same in an image.
+    shared = resources.files("envlock.export") / name
+    own = resources.files("envlock.realise.bundle") / "files" / name
+    return (shared if name == "build_wheel.py" else own).read_bytes()
 
 
 def is_index(text: str) -> bool:

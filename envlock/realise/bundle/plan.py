@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from envlock.lock.artifacts import UsedFiles, package_files
+from envlock.errors import UsageError
+from envlock.lock.artifacts import PythonFile, UsedFiles, package_files
+from envlock.lock.builds import Build
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Artifact, Lock, PythonPackage
 from envlock.lock.os import OsPackage
 from envlock.lock.provider import locked_python, standalone
 from envlock.lock.selection import applies, wanted_packages
 from envlock.lock.target import Target, ranked_tags
+from envlock.lock.unbuilt import build_packages, locked_build
 from envlock.realise.bundle.layout import file_path
 
 _LAST_PATCH = 40
@@ -28,7 +31,7 @@ def plan_text(lock: Lock, target: Target) -> str:
     value = {
         "environment-hash": environment_hash(lock).root,
         "packages": [
-            _package(package, target, patches) for package, patches in _wanted(lock, target)
+            _package(lock, package, target, patches) for package, patches in _wanted(lock, target)
         ],
         "python": locked_python(lock, target),
         "target": target.key,
@@ -60,23 +63,72 @@ def _exact(lock: Lock, target: Target) -> str | None:
 
 
 def _package(
-    package: PythonPackage, target: Target, patches: list[int] | None
+    lock: Lock,
+    package: PythonPackage,
+    target: Target,
+    patches: list[int] | None = None,
+    above: tuple[Build, ...] = (),
 ) -> dict[str, object]:
-    files = package_files(package, target)
-    wheels = [file for file in files if file.name.endswith(".whl")]
-    sources = [file for file in files if not file.name.endswith(".whl")]
+    """One package; ``above`` are the builds that it is needed for."""
+    wheels = _wheels(package, target)
     value: dict[str, object] = {
         "name": package.name,
         "version": package.version,
         "wheels": [_wheel(file, target) for file in wheels],
     }
-    if sources:
-        value["source"] = file_path(sources[0].sha256, sources[0].name)
+    found = None if wheels else _source(lock, package, target)
+    if found is not None and found[1] not in above:
+        file, build = found
+        value["build"] = {
+            "backend": build.backend,
+            "backend-path": list(build.backend_path),
+            "programs": list(build.programs),
+            "requires": [
+                _package(lock, one, target, above=(*above, build))
+                for one in build_packages(lock, build, target)
+            ],
+            "sdist": file_path(file.sha256, file.name),
+            "sha256": file.sha256,
+            "subdirectory": None if package.archive is None else package.archive.subdirectory,
+        }
     if package.archive is not None and package.archive.url is not None:
         value["url"] = package.archive.url
     if patches is not None:
         value["patches"] = patches
     return value
+
+
+def _wheels(package: PythonPackage, target: Target) -> list[Artifact]:
+    return [file for file in package_files(package, target) if file.name.endswith(".whl")]
+
+
+def _source(lock: Lock, package: PythonPackage, target: Target) -> tuple[Artifact, Build] | None:
+    """The file to build a package from, and how; None: the lock does not say."""
+    try:
+        _, build = locked_build(lock, package, target)
+    except UsageError:
+        return None
+    files = [file for file in package_files(package, target) if file.sha256 == build.sdist]
+    return (files[0], build) if files else None
+
+
+def build_files(lock: Lock, targets: Iterable[Target]) -> tuple[PythonFile, ...]:
+    """The files of all that builds what has no wheel for one of the targets, as far as locked."""
+    found: dict[str, PythonFile] = {}
+    for target in targets:
+        waiting = [p for p in lock.packages if applies(p, target) and not _wheels(p, target)]
+        seen: set[Build] = set()
+        while waiting:
+            source = _source(lock, waiting.pop(), target)
+            if source is None or source[1] in seen:
+                continue
+            seen.add(source[1])
+            for one in build_packages(lock, source[1], target):
+                files = package_files(one, target)
+                found |= {file.sha256: PythonFile(package=one, file=file) for file in files}
+                if not _wheels(one, target):
+                    waiting.append(one)
+    return tuple(sorted(found.values(), key=lambda f: (f.package.sort_key, f.file.name)))
 
 
 def _wheel(file: Artifact, target: Target) -> dict[str, object]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 from envlock.errors import EnvlockError, UsageError, VerificationError
@@ -16,7 +15,7 @@ from envlock.io.progress import Reporter
 from envlock.lock.artifacts import used_files
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
-from envlock.realise.bundle.layout import INDEX, MANIFEST, PROGRAMS, is_index
+from envlock.realise.bundle.layout import INDEX, MANIFEST, PROGRAMS, is_index, program
 from envlock.realise.bundle.opened import (
     Opened,
     as_file,
@@ -153,7 +152,7 @@ def _plans(bundle: Opened, listed: Mapping[str, str], locks: Mapping[str, Lock])
             if place.split("/")[1] == path.split("/")[1]:
                 locked |= {
                     (p.name, digest): p.version
-                    for p in lock.packages
+                    for p in (*lock.packages, *lock.build_packages)
                     for digest in (
                         *(f.sha256 for f in p.files),
                         *((p.archive.sha256,) if p.archive else ()),
@@ -161,13 +160,22 @@ def _plans(bundle: Opened, listed: Mapping[str, str], locks: Mapping[str, Lock])
                 }
         try:
             plan: dict[str, Any] = json.loads(read_text(bundle, path))
-            for package in plan["packages"]:
-                for wheel in package["wheels"]:
-                    key = (package["name"], wheel["sha256"])
-                    if key not in locked or wheel["file"].split("/")[1] != wheel["sha256"]:
-                        yield f"{path}: {wheel['file']} is not locked for {package['name']}"
+            for name, file, sha256 in _planned(plan["packages"]):
+                if (name, sha256) not in locked or file.split("/")[1] != sha256:
+                    yield f"{path}: {file} is not locked for {name}"
         except (ValueError, KeyError, TypeError, IndexError, AttributeError):
             yield f"{path} is no plan of a target"
+
+
+def _planned(packages: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str, str]]:
+    """Package, file and digest of everything that is installed or built."""
+    for package in packages:
+        for wheel in package["wheels"]:
+            yield package["name"], wheel["file"], wheel["sha256"]
+        build = package.get("build")
+        if build is not None:
+            yield package["name"], build["sdist"], build["sha256"]
+            yield from _planned(build["requires"])
 
 
 def _trees(bundle: Opened, listed: Mapping[str, str], reporter: Reporter) -> Iterator[str]:
@@ -206,8 +214,7 @@ def _unpacked_digest(bundle: Opened, deb: str) -> str | None:
 
 def _other_programs(listed: Mapping[str, str]) -> Iterator[str]:
     for name in PROGRAMS:
-        own = (resources.files("envlock.realise.bundle") / "files" / name).read_bytes()
-        if listed.get(name) != hashlib.sha256(own).hexdigest():
+        if listed.get(name) != hashlib.sha256(program(name)).hexdigest():
             yield name
 
 

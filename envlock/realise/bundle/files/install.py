@@ -24,6 +24,7 @@ import os
 import platform
 import re
 import shutil
+import subprocess
 import sys
 import zipfile
 from typing import IO, Any, Dict  # noqa: UP035
@@ -54,6 +55,7 @@ def main() -> int:
     parser.add_argument("--work")
     parser.add_argument("--into")
     parser.add_argument("--home")
+    parser.add_argument("--start")
     parser.add_argument("--allow-missing", action="store_true")
     options = parser.parse_args()
     with open(os.path.join(BUNDLE, options.plan), encoding="utf-8") as file:
@@ -68,8 +70,10 @@ def main() -> int:
             raise Refused(f"no wheel for this machine: {names} (to go on without: --allow-missing)")
         place = Environment(options.work, options.into)
         place.create(options.home)
+        builder = Builder(os.path.join(options.work, ".build"), options.start or sys.executable)
         for package, wheel in chosen:
-            place.install(package, wheel)
+            place.install(package, wheel or builder.wheel(package))
+        shutil.rmtree(builder.work, ignore_errors=True)
     except Refused as problem:
         sys.stderr.write(f"{problem}\n")
         return 1 if options.probe else 3
@@ -111,29 +115,36 @@ def system() -> tuple[int, int]:
     return (int(match.group(1)), int(match.group(2))) if match else (0, 0)
 
 
-def choose(plan: Plan) -> tuple[list[tuple[Plan, Plan]], list[str]]:
-    """For each package its best wheel here, and the names of those that have none."""
+def best(package: Plan) -> Plan | None:
+    """The best of a package's wheels here; None: it has none at all."""
     here = system()
-    chosen: list[tuple[Plan, Plan]] = []
+    ranks = sorted(
+        (rank, wheel["file"], wheel)
+        for wheel in package["wheels"]
+        for rank, major, minor in wheel["fits"]
+        if (major, minor) <= here
+    )
+    if ranks:
+        found: Plan = ranks[0][2]
+        return found
+    if package["wheels"]:
+        raise Refused(f"{package['name']} needs a newer system than this one ({here[0]}.{here[1]})")
+    return None
+
+
+def choose(plan: Plan) -> tuple[list[tuple[Plan, Plan | None]], list[str]]:
+    """Each package with its wheel, or None where it is built; the names of those without either."""
+    chosen: list[tuple[Plan, Plan | None]] = []
     missing: list[str] = []
     for package in plan["packages"]:
         if sys.version_info[2] not in package.get("patches", [sys.version_info[2]]):
             continue
-        ranks = sorted(
-            (rank, wheel["file"], wheel)
-            for wheel in package["wheels"]
-            for rank, major, minor in wheel["fits"]
-            if (major, minor) <= here
-        )
-        if ranks:
-            chosen.append((package, ranks[0][2]))
-        elif package["wheels"]:
-            raise Refused(
-                f"{package['name']} needs a newer system than this one ({here[0]}.{here[1]})"
-            )
+        wheel = best(package)
+        if wheel is not None or "build" in package:
+            chosen.append((package, wheel))
         else:
             missing.append(package["name"])
-    return sorted(chosen, key=lambda pair: pair[1]["file"].rpartition("/")[2]), missing
+    return sorted(chosen, key=lambda pair: pair[0]["name"]), missing
 
 
 # --- the environment ---
@@ -196,7 +207,8 @@ class Environment:
     def install(self, package: Plan, wheel: Plan) -> None:
         """Install one wheel."""
         name = wheel["file"].rpartition("/")[2]
-        path = os.path.join(BUNDLE, *wheel["file"].split("/"))
+        # What was built here has an absolute path.
+        path = os.path.join(BUNDLE, wheel["file"])
         with open(path, "rb") as file:
             hold(file, wheel["sha256"], name)
             try:
@@ -206,14 +218,19 @@ class Environment:
                 raise Refused(f"{name} cannot be installed: {problem}") from None
 
 
-def hold(file: IO[bytes], sha256: str, name: str) -> None:
-    """Hold a file to its digest, before it is read."""
+def digest_of(file: IO[bytes]) -> str:
+    """The SHA-256 of a file, which is at its start again."""
     digest = hashlib.sha256()
     for piece in iter(lambda: file.read(1 << 20), b""):
         digest.update(piece)
-    if digest.hexdigest() != sha256:
-        raise Refused(f"{name} has other bytes than the lock says")
     file.seek(0)
+    return digest.hexdigest()
+
+
+def hold(file: IO[bytes], sha256: str, name: str) -> None:
+    """Hold a file to its digest, before it is read."""
+    if digest_of(file) != sha256:
+        raise Refused(f"{name} has other bytes than the lock says")
 
 
 class Wheel:
@@ -332,6 +349,73 @@ class Wheel:
                 self.keep_outside(
                     "bin/" + program, io.BytesIO(text.encode("utf-8")), executable=True
                 )
+
+
+# --- what has no wheel ---
+
+
+class Builder:
+    """Builds sdists (PEP 517), each among its locked requirements and nothing else."""
+
+    def __init__(self, work: str, start: str) -> None:
+        self.work, self.start = work, start
+        self.made: dict[str, Plan] = {}
+
+    def wheel(self, package: Plan) -> Plan:
+        """The wheel of a package that has none, as if the bundle had it."""
+        build = package.get("build")
+        if build is None:
+            raise Refused(f"{package['name']} has no wheel, and what builds it is not locked")
+        key = build["sdist"]
+        if key not in self.made:
+            self.made[key] = self.built(package, build)
+        return self.made[key]
+
+    def built(self, package: Plan, build: Plan) -> Plan:
+        """Build one."""
+        name = package["name"]
+        sys.stderr.write(f"building {name}\n")
+        sdist = os.path.join(BUNDLE, build["sdist"])
+        with open(sdist, "rb") as file:
+            hold(file, build["sha256"], name)
+        folder = os.path.join(self.work, build["sha256"])
+        prefix = os.path.join(folder, "environment")
+        place = Environment(prefix, prefix)
+        os.makedirs(place.path(place.site))
+        # Among its requirements, without what else this Python has installed.
+        text = "#!/bin/sh\nPYTHONPATH='{}' exec '{}' -S -B \"$@\"\n"
+        text = text.format(place.path(place.site), self.start)
+        for program in ("python", "python3"):
+            place.write("bin/" + program, io.BytesIO(text.encode("utf-8")), executable=True)
+        for one in build["requires"]:
+            place.install(one, best(one) or self.wheel(one))
+        specification = os.path.join(folder, "build.json")
+        with open(specification, "w", encoding="utf-8") as file:
+            json.dump({**build, "sdist": sdist}, file)
+        out, log = os.path.join(folder, "out"), os.path.join(folder, "log")
+        with open(log, "wb") as output:
+            said = subprocess.call(
+                [place.python, os.path.join(BUNDLE, "build_wheel.py"), specification, out],
+                cwd=folder,
+                env={
+                    "LC_ALL": "C.UTF-8",
+                    "PATH": place.path("bin") + os.pathsep + os.environ.get("PATH", ""),
+                    "PYTHONHASHSEED": "0",
+                    "TZ": "UTC",
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        wheels = [one for one in os.listdir(out) if one.endswith(".whl")] if not said else []
+        if len(wheels) != 1:
+            with open(log, encoding="utf-8", errors="replace") as file:
+                sys.stderr.write("".join(file.readlines()[-30:]))
+            needs = f" (it is known to need {' '.join(build['programs'])})"
+            raise Refused(f"{name} was not built, see above{needs if build['programs'] else ''}")
+        path = os.path.join(out, wheels[0])
+        with open(path, "rb") as file:
+            return {"file": path, "sha256": digest_of(file)}
 
 
 if __name__ == "__main__":

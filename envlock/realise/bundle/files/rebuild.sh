@@ -264,8 +264,12 @@ find_bundled() {
     cd -- "$bundle" || exit 3
     if [ -z "$loader" ] || [ ! -f "$work/base/usr/bin/python$series" ]; then return 1; fi
     case $("$work/base/$loader" --help 2>&1) in *--argv0*) renames=1 ;; esac
-    own=$work/base/start
-    runner "$own" "$work" "$work/base/usr/bin/python$series"
+    own=$work/base/usr/bin/start
+    if [ "$renames" = 1 ]; then
+        runner "$own" "$work" "$own"
+    else
+        runner "$own" "$work" "$work/base/usr/bin/python$series"
+    fi
     try "$own"
 }
 
@@ -292,7 +296,7 @@ fi
 
 # --- the environment ---
 
-set -- --plan "$plan" --work "$work" --into "$into" $missing
+set -- --plan "$plan" --work "$work" --into "$into" --start "$own" $missing
 if [ $found = own ]; then
     say "Python: $own"
 elif [ -n "$archive" ]; then
@@ -306,7 +310,7 @@ else
     set -- "$@" --home "$into/base/usr/bin"
 fi
 told=$("$own" -I -S -B "$bundle/install.py" "$@") || exit $?
-if [ $found = bundled ] && [ -z "$archive" ]; then rm -f -- "$work/base/start"; fi
+if [ $found = bundled ] && [ -z "$archive" ]; then rm -f -- "$work/base/usr/bin/start"; fi
 # An empty folder may be there.
 if [ -d "$into" ]; then rmdir -- "$into" || exit 3; fi
 mv -- "$work" "$into" || exit 3
