@@ -21,6 +21,8 @@ def main() -> int:
         usable = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, usable[: job["processors"]])
     os.chdir(job["directory"])
+    # What the run was told there is not known: nobody waits for it.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
         return execute(order_of(job), quiet=True)
     except EnvlockError as error:

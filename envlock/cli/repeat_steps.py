@@ -22,7 +22,7 @@ from envlock.io import checkout
 from envlock.io.child import Child, Stream
 from envlock.io.host import host_facts
 from envlock.runs.difference import Difference, Layer, differences
-from envlock.runs.folder import FolderStore
+from envlock.runs.folder import RUNS, FolderStore
 from envlock.runs.ids import new_id
 from envlock.runs.judge.findings import Tolerance, Verdict
 from envlock.runs.place import Place
@@ -58,6 +58,12 @@ class Repeat:
             raise UsageError(
                 "the run has no end that another one could be compared with",
                 where=self.record["id"],
+            )
+        if any("ipykernel" in word for word in self.record["command"]["argv"]):
+            raise UsageError(
+                "the run was a part of a notebook's session, which nobody can give again",
+                where=self.record["id"],
+                remedy="run the whole notebook: envlock run -- papermill IN.ipynb OUT.ipynb",
             )
         self.pinned: Pins | None = None
         if pin_host:
@@ -184,6 +190,7 @@ class Repeat:
             child.forget_signals()
             child.release()
         self.after = self._recorded(run)
+        self._add_inner(run)
 
     def _recorded(self, run: str) -> dict[str, Any]:
         place = Place(self.home, self._lock)
@@ -191,6 +198,16 @@ class Repeat:
             with contextlib.suppress(OSError):
                 return parse(FolderStore(folder).read("runs", run), where=run)
         raise SourceError("the repeat left no record", where=run)
+
+    def _add_inner(self, run: str) -> None:
+        """What a program records itself (``with envlock.run()``) are metrics of the repeat."""
+        assert self.after is not None  # noqa: S101 - narrows the type
+        store = FolderStore(Place(self._where().root, self._lock).records)
+        for part in store.partitions(RUNS):
+            for name in store.members(RUNS, part):
+                inner = parse(store.read(RUNS, name), where=name)
+                if inner.get("parent") == run:
+                    self.after["metrics"] = (self.after.get("metrics") or {}) | inner["metrics"]
 
     def judge(self, tolerance: Tolerance) -> None:
         """Compare what came of it, and what may be the cause."""

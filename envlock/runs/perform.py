@@ -358,17 +358,17 @@ class Recording:
             gaps = ["tracing was switched off"]
             facts["trace"] = {"method": "none", "complete": False, "gaps": gaps}
             return
-        from envlock.io.trace.model import unseen
-        from envlock.runs.used import used_facts
+        from envlock.runs.used import unwatched, used_facts
 
         declared = (*self.inputs.paths, *self.outputs.paths)
+        since = self.before.day
         try:
             used = used_facts(
-                unseen(self._untraced()) if seen is None else seen.trace,
+                seen.trace if seen else unwatched(self._untraced(), self.order.argv, since),
                 root=self.place.root,
                 declared=declared,
                 records=self.place.records,
-                since=self.before.day,
+                since=since,
             )
         except OSError as error:
             self.problems.append(f"what it used: {_told(error)}")

@@ -160,7 +160,12 @@ def job(
     """
     command = record["command"]
     parameters = record.get("parameters") or {}
-    files = {p["from"] for p in parameters.values()} - {"given", "argv"}
+    # Besides files: `given`, `argv`, or what the program said itself.
+    files = [
+        moved(name, places)
+        for name in sorted({p["from"] for p in parameters.values()})
+        if os.path.isfile(os.path.join(prepared.where.directory, moved(name, places)))
+    ]
     declared = {
         kind: [
             os.path.join(prepared.where.root, real_name(fact["path"]))
@@ -183,7 +188,7 @@ def job(
         "params": [
             f"{name}={_text(p['value'])}" for name, p in parameters.items() if p["from"] == "given"
         ],
-        "params-files": sorted(files),
+        "params-files": files,
         "processors": processors,
         "repeats": record["id"],
         "root": prepared.where.root,

@@ -63,6 +63,15 @@ def used_facts(
     return facts
 
 
+def unwatched(why: str, argv: Sequence[str], since: float) -> Trace:
+    """Of a program that nobody watched: the files that its command line names were read."""
+    from envlock.io.trace.model import unseen
+    from envlock.io.trace.sampler import named_files
+
+    named = [path for path in named_files(argv) if os.stat(path).st_ctime < since - _LAG]
+    return unseen(why, named)
+
+
 def _within(path: str, known: tuple[str, ...]) -> bool:
     return any(path == one or path.startswith(one + os.sep) for one in known)
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -213,3 +214,24 @@ def test_a_repeat_that_is_interrupted_leaves_nothing(folder: Folder, tmp_path: P
     started.stderr.close()
     assert list(scratch.iterdir()) == []
     assert folder.last()["exit"]["name"] == "SIGINT"
+
+
+def test_a_run_that_was_recorded_from_python(folder: Folder) -> None:
+    program = """
+import envlock
+with envlock.run(params={"lr": 0.1}) as run:
+    open("out", "w").write("1")
+    run.metric(loss=0.25)
+"""
+    (folder.root / "job.py").write_text(program)
+    (folder.root / "pyproject.toml").write_text("[project]\nname = 'x'\nversion = '1'\n")
+    run([sys.executable, "job.py"], cwd=folder.root)
+    [first] = folder.records()
+    assert first["metrics"] == {"loss": 0.25}
+    found = repeat(folder, first["id"], code=0)
+    assert verdicts(found) == {"exit code 0": "identical", "out": "identical", "loss": "identical"}
+    first["command"]["argv"] = ["python", "-m", "ipykernel_launcher", "-f", "/run/kernel.json"]
+    [path] = [path for path in folder.files() if path.stem == first["id"]]
+    path.write_text(json.dumps(first))
+    refused = folder.envlock("runs", "repeat", first["id"])
+    assert (refused.returncode, b"papermill" in refused.stderr) == (2, True)

@@ -10,6 +10,7 @@ import os
 from resource import struct_rusage
 
 from envlock.io.trace.kinds import SCANNED, Action, Contact, Method
+from envlock.io.trace.paths import state
 from envlock.io.value import value
 
 TYPE_CHECKING = False  # typing's own costs its import
@@ -95,9 +96,18 @@ class Supervised:
     left_running: bool | None
 
 
-def unseen(why: str) -> Trace:
-    """The trace of a program that nobody watched: what it changed is looked for afterwards."""
-    return Trace(method=Method.SCAN, complete=False, gaps=(why, SCANNED))
+def unseen(why: str, read: Sequence[str]) -> Trace:
+    """The trace of a program that nobody watched: what it changed is looked for afterwards.
+
+    ``read`` are paths of files that it is known to have read.
+    """
+    events = tuple(
+        Event(
+            action=Action.READ, path=path, before=_state(state(os.fsencode(path), follow=True)[1])
+        )
+        for path in read
+    )
+    return Trace(method=Method.SCAN, complete=False, gaps=(why, SCANNED), events=events)
 
 
 def supervised(report: Report) -> Supervised:

@@ -46,10 +46,8 @@ class Sampler:
         self._since = time.time_ns() - _LAG
         self._done: set[tuple[Action, str]] = set()
         self._wait = _FIRST
-        for word in argv[1:]:
-            for name in (word, word.partition("=")[2]):
-                if name:
-                    self._add(Action.READ, os.path.realpath(name))
+        for path in named_files(argv):
+            self._add(Action.READ, path)
 
     def look(self) -> int:
         """Look once; milliseconds until the next time."""
@@ -88,6 +86,12 @@ class Sampler:
         if action is Action.READ and found.st_ctime_ns >= self._since:
             return  # the run made it
         self.events.append((action, path, None, before))
+
+
+def named_files(argv: Sequence[str]) -> list[str]:
+    """The files that a command line names, as words or behind ``=``; the program is none."""
+    words = [name for word in argv[1:] for name in (word, word.partition("=")[2]) if name]
+    return [os.path.realpath(name) for name in words if "\0" not in name and os.path.isfile(name)]
 
 
 def _tree(pid: int) -> Iterator[int]:
