@@ -225,8 +225,10 @@ def test_verify_names_what_is_wrong_in_folders_and_archives(two: Project) -> Non
     refused("not complete")
 
     data = (two.root / "good.tar").read_bytes()
-    for cut in (data[:-1024], data[: len(data) // 2], data[: data.rindex(b"SHA256SUMS")], b""):
-        (two.root / "cut.tar").write_bytes(cut.ljust(len(cut) // 512 * 512))
+    end = len(data.rstrip(b"\0"))
+    block = -(-end // 512) * 512
+    for length in (block + 512, block, end, data.rindex(b"SHA256SUMS"), len(data) // 2, 100, 0):
+        (two.root / "cut.tar").write_bytes(data[:length])
         refused("", "cut.tar")
     (two.root / "cut.tar").write_bytes(data + b"more")
     refused("follows", "cut.tar")
