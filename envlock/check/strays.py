@@ -163,10 +163,11 @@ _VIRTUALENV_DIGESTS = {
             "c9199315871b11b12df226f890a38e66e63191e1adbfb11a66e6861151b33fca",
             "0aeb86546345c1d0fada097536e35525714d5cdbcc2d8eb3f9912a955044fcff",
             "0f20351ea7e90039c46d3fabdef991f28b1e3ff33eb13ee6f0d5cd21ea0e8b14",
+            "cfb3db86aaa53bb62b5ff764970bec2d71c9228590a0ebec57f6ec926cc0bf1a",
         }
     ),
 }
-"""Of virtualenv 20.0 to 20.31."""
+"""Of virtualenv 20.0 to 20.31, and of uv 0.13, which installs them for Pythons before 3.10."""
 
 
 def _is_stray_program(place: Place, path: str) -> bool:

@@ -127,8 +127,8 @@ def locked(tmp_path_factory: pytest.TempPathFactory, caches: dict[str, str]) -> 
 def test_every_example_is_covered() -> None:
     folders = {path.name for path in EXAMPLES.iterdir() if path.is_dir()}
     # No project of its own: jobs for other projects. And one with packages of Debian: see
-    # test_docker_build.
-    assert folders == set(CASES) | {"ci", "docker"}
+    # test_docker_build. And projects of past years: see e2e/test_years.
+    assert folders == set(CASES) | {"ci", "docker", "years"}
 
 
 @pytest.mark.parametrize("name", CASES)

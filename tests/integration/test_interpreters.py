@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import sysconfig
@@ -13,9 +14,12 @@ from packaging.version import Version
 from support.install import new_venv
 from support.tools import script
 
-from envlock.errors import UsageError
-from envlock.io.interpreters import installed, newest_installed, query
+from envlock.check.strays import _VIRTUALENV_DIGESTS
+from envlock.errors import SourceError, UsageError
+from envlock.io.interpreters import installed, newest_installed, pyenv_folders, query
 from envlock.io.machine import machine_platform
+from envlock.io.tools import find_uv
+from envlock.resolve.python.build_hook import find_python
 
 SERIES = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
@@ -138,3 +142,30 @@ def test_uv_is_where_the_tests_have_it() -> None:
     from envlock.io.tools import find_uv
 
     assert find_uv() == Path(script("uv"))
+
+
+@pytest.mark.usefixtures("only_this_python")
+def test_what_only_pyenv_has_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "pyenv"
+    real = Path(os.path.realpath(sys.executable)).parent
+    for name in ("2.7.18", "3.3.7", "3.3.12", "my-project", "pypy3.10-7.3.12"):
+        (root / "versions" / name / "bin").mkdir(parents=True)
+    own = root / "versions" / ".".join(map(str, sys.version_info[:3]))
+    own.mkdir()
+    (own / "bin").symlink_to(real)
+    monkeypatch.setenv("PYENV_ROOT", str(root))
+    monkeypatch.setenv("PATH", str(tmp_path / "shims"))
+    assert [Path(f).parent.name for f in pyenv_folders()] == [own.name, "3.3.12", "3.3.7"]
+    assert find_python(SERIES).series == SERIES
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "none"))
+    with pytest.raises(SourceError, match="is not installed"):
+        find_python(SERIES)
+
+
+def test_what_uv_puts_into_environments_of_old_pythons_is_known() -> None:
+    """uv carries the text of its hook; another one would be told as a stray start-up hook."""
+    program = find_uv().read_bytes()
+    start = program.index(b'"""Patches that are applied at runtime to the virtual environment.')
+    end = b"sys.meta_path.insert(0, _Finder())\n"
+    text = program[start : program.index(end, start) + len(end)]
+    assert hashlib.sha256(text).hexdigest() in _VIRTUALENV_DIGESTS["_virtualenv.py"]

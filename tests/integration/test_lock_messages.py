@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+
 import pytest
+from packaging.version import Version
 from support.index import LoopbackIndex
+from support.packages import BACKEND
 from support.project import Project, errors_in
+
+from envlock.io.interpreters import installed, pyenv_folders
+
+
+def all_pythons() -> list[Version]:
+    """Every CPython 3.9 or later of this machine, those that pyenv keeps to itself, too."""
+    own = [f for f in os.environ["PATH"].split(os.pathsep) if Path(f).name != "shims"]
+    found = installed(os.pathsep.join([*own, *pyenv_folders()]))
+    return [version for version in found if version >= Version("3.9")]
 
 
 @pytest.fixture(params=["uv", "pip-tools"])
@@ -93,6 +108,23 @@ def test_a_sdist_that_does_not_build_says_so(
     assert "lib" in said
     assert "a compiler is missing" in said
     assert "--no-build" in said
+
+
+def test_a_sdist_that_only_the_targets_python_builds_is_built_by_that(
+    project: Project, index: LoopbackIndex
+) -> None:
+    """As those of years ago, whose build tools no longer run on the Python that runs envlock."""
+    refuse = f"import sys\nif sys.version_info[:2] == {sys.version_info[:2]}: raise RuntimeError\n"
+    files = {"_backend/tiny_backend.py": refuse + BACKEND}
+    index.add("lib", "1.0", "2024-01-01", sdist=True, dynamic=True, files=files)
+    own = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    others = [f"{v.major}.{v.minor}" for v in all_pythons() if f"{v.major}.{v.minor}" != own]
+    settings = {"targets": [f"linux/amd64@{others[0] if others else '3.9'}"]}
+    project.write("lib", settings=settings)
+    if others:
+        assert [p.version for p in project.lock().packages] == ["1.0"]
+    else:
+        assert "--no-build" in project.refused(code=3)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import platform
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -32,6 +33,7 @@ from envlock.resolve.python.engine import Question, Resolution
 from envlock.resolve.python.references import with_absolute_path
 
 if TYPE_CHECKING:
+    from envlock.io.interpreters import Interpreter
     from envlock.lock.model import Artifact, PythonPackage
     from envlock.resolve.python import uv_messages
 
@@ -71,7 +73,7 @@ class UvEngine:
         the metadata itself.
         """
         reporter.step("resolving")
-        answer = _ask(question)
+        answer = _ask(question, reporter)
         said = answer.said
         if said.undated or said.unreadable or said.missing_metadata:
             return _through_view(question, reporter)
@@ -104,12 +106,38 @@ class _Answer:
         )
 
 
-def _ask(question: Question, cache: Path | None = None) -> _Answer:
+def _ask(question: Question, reporter: Reporter, cache: Path | None = None) -> _Answer:
+    """uv's answer; a source distribution that envlock's Python cannot build, by a target's own.
+
+    What is old enough builds with the Pythons of its time alone. They are asked only where
+    envlock's own fails: as long as it does not, nothing depends on what else a machine has.
+    """
+    answer = _run(question, cache, Path(sys.executable))
+    for python in _pythons(question.request) if answer.said.unbuilt else ():
+        reporter.note(f"metadata that has to be built is built by CPython {python.version}")
+        answer = _run(question, cache, python.executable)
+        if not answer.said.unbuilt:
+            break
+    return answer
+
+
+def _pythons(request: Request) -> Iterator[Interpreter]:
+    """This machine's interpreters of the targets' series, but for the one that runs this."""
+    from envlock.errors import SourceError
+    from envlock.resolve.python.build_hook import find_python
+
+    own = ".".join(platform.python_version_tuple()[:2])
+    for series in sorted({target.series for target in request.targets} - {own}, key=Version):
+        with suppress(SourceError):  # the machine does not have it
+            yield find_python(series)
+
+
+def _run(question: Question, cache: Path | None, python: Path) -> _Answer:
     with tempfile.TemporaryDirectory(prefix="envlock-uv-") as folder:
         workspace = Path(folder)
         _write_project(workspace, question)
         completed = process.run(
-            _command(workspace, question, cache),
+            _command(workspace, question, cache, python),
             cwd=workspace,
             env=uv_settings.environment(question.sources) | {"RUST_LOG": _LOG},
             meanwhile=partial(_load_next, question.request),
@@ -142,7 +170,8 @@ def _through_view(question: Question, reporter: Reporter) -> Resolution:
         shown = {real.url: seen.url for real, seen in pairs}
         real = {seen.url: real.url for real, seen in pairs}
         pins = tuple(replace(p, index=shown.get(p.index or "", p.index)) for p in question.pins)
-        answer = _ask(replace(question, sources=view.sources, pins=pins), Path(cache))
+        seen = replace(question, sources=view.sources, pins=pins)
+        answer = _ask(seen, reporter, Path(cache))
         if view.failure is not None:
             # To uv it is a 424 of some loopback address; here is its cause.
             raise view.failure
@@ -173,7 +202,7 @@ def _original(
     )
 
 
-def _command(workspace: Path, question: Question, cache: Path | None) -> list[str]:
+def _command(workspace: Path, question: Question, cache: Path | None, python: Path) -> list[str]:
     argv = [
         str(find_uv()),
         "lock",
@@ -181,7 +210,7 @@ def _command(workspace: Path, question: Question, cache: Path | None) -> list[st
         "--color=never",
         "--no-python-downloads",
         "--python",
-        sys.executable,
+        str(python),
         "--config-file",
         str(workspace / "uv.toml"),
     ]

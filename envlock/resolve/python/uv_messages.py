@@ -28,6 +28,7 @@ _NETWORK = re.compile(
 )
 _NO_PAGE = re.compile(r"Received some unexpected (?:JSON|HTML)")
 _DIGEST = re.compile(r"Hash mismatch|hash mismatch")
+_UNBUILT = re.compile(r"Failed to build|build backend")
 _NOT_FOUND = re.compile(r"(?:Because|And because) (\S+) was not found in the package registry")
 
 
@@ -38,13 +39,15 @@ class Said:
     ``unreadable``: ``name==version`` and the reason, for releases whose metadata uv refused and
     so skipped. ``undated``: files without an upload time, which uv then left out. ``warnings``:
     uv's other ones, one line each. ``missing_metadata``: uv gave up because the index claims a
-    metadata file (PEP 658) that is not there.
+    metadata file (PEP 658) that is not there. ``unbuilt``: it gave up because a source distribution
+    could not be built to learn its metadata.
     """
 
     unreadable: tuple[tuple[str, str], ...]
     undated: tuple[str, ...]
     warnings: tuple[str, ...]
     missing_metadata: bool = False
+    unbuilt: bool = False
 
 
 def read(stderr: str) -> Said:
@@ -61,6 +64,7 @@ def read(stderr: str) -> Said:
         undated=tuple(undated),
         warnings=tuple(dict.fromkeys(warnings)),
         missing_metadata=_NO_METADATA.search(stderr) is not None,
+        unbuilt=_UNBUILT.search(stderr) is not None,
     )
 
 
@@ -119,7 +123,7 @@ def error(completed: Completed, said: Said, as_of: datetime) -> EnvlockError:
         )
     if "Distribution not found at" in text:
         return UsageError(f"a local path does not exist:\n{text}", remedy="correct the path")
-    if "Failed to build" in text or "build backend" in text:
+    if said.unbuilt:
         return SourceError(
             f"a source distribution could not be built to learn its metadata:\n{text}",
             remedy="install what its build needs, or forbid building with --no-build",

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from envlock.io import process
+from envlock.io.interpreters import pyenv_folders
 from envlock.resolve.python.sources import Sources
 
 FILES_FOREVER = {"files": "max-age=365000000, immutable"}
@@ -40,6 +41,10 @@ def environment(sources: Sources | None = None) -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     variables = process.clean_environment(*_DROPPED, **kept)
     variables["UV_PYTHON_DOWNLOADS"] = "never"
+    variables["PATH"] = os.pathsep.join(
+        # Last: what PATH has goes before.
+        (variables.get("PATH", os.defpath), *pyenv_folders())
+    )
     for ours, theirs in _PATIENCE.items():
         if ours in os.environ:
             variables.setdefault(theirs, os.environ[ours])
