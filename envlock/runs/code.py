@@ -21,6 +21,8 @@ LARGEST = 1_000_000
 """Bytes of an untracked file that is kept: code is smaller, data is declared as input."""
 MOST = 16_000_000
 """Bytes of all untracked files that are kept for one run."""
+MOST_TEXTS = 200
+"""Files that are kept for one run where there is no repository."""
 
 _TICK = 0.01
 """Seconds by which the stamps of a file system lag behind the clock."""
@@ -59,9 +61,14 @@ def code_facts(
 
 
 def keep_programs(inputs: list[dict[str, Any]], root: str, keep: Callable[[bytes], Any]) -> None:
-    """Where there is no repository, what a run read of its project is kept as new files are."""
-    room = MOST
+    """Where there is no repository, texts that a run read of its project are kept as new files are.
+
+    That is its programs and settings: data in other forms is no code, nor is what comes in hundreds.
+    """
+    room, left = MOST, MOST_TEXTS
     for fact in inputs:
+        if left == 0:
+            return
         path = fact["path"]
         if os.path.isabs(path) or fact.get("kind") != "file" or fact.get("changed-during-run"):
             continue
@@ -72,9 +79,10 @@ def keep_programs(inputs: list[dict[str, Any]], root: str, keep: Callable[[bytes
             content = once.read(whole)
         except OSError:
             continue  # gone meanwhile, or its name is no UTF-8
-        if not has_secret(content.decode("utf-8", "replace")):
+        if b"\0" not in content and not has_secret(content.decode("utf-8", "replace")):
             keep(content)
             room -= len(content)
+            left -= 1
 
 
 def _is_ours(path: str) -> bool:

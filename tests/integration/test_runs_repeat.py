@@ -172,6 +172,18 @@ def test_the_host_is_told_and_pinned(folder: Folder) -> None:
     assert (pinned["verdict"], pinned["host"]) == ("identical", [])
 
 
+def test_without_git_programs_are_kept_with_the_record(folder: Folder) -> None:
+    (folder.root / "job.sh").write_text("cat data.bin > out")
+    (folder.root / "data.bin").write_bytes(b"\0\1")
+    folder.run("sh", "job.sh")
+    first = folder.last()
+    (folder.root / "job.sh").write_text("exit 9")
+    assert verdicts(repeat(folder, first["id"], code=0))["out"] == "identical"
+    (folder.root / "data.bin").unlink()
+    gone = repeat(folder, first["id"], code=3)
+    assert [one["what"].split()[1] for one in gone["missing"]] == ["data.bin"], "data is not kept"
+
+
 def test_what_a_repeat_must_not_touch(folder: Folder, tmp_path: Path) -> None:
     """Results outside of the project stand in the way; a folder that is used is not taken."""
     (folder.root / "there").mkdir()
