@@ -28,7 +28,8 @@ ORIGINS: dict[Code, str] = {
     " taken out of the project.",
     Code.EXPORT_LEFT: "The lock was exported for more platforms once.",
     Code.EXPORT_EDITED: "It was edited by hand (in a file with marks: between them), a merge mixed"
-    " two versions, or another version of envlock or of a library that it uses made it.",
+    " two versions, another version of envlock or of a library that it uses made it, or the lock"
+    " has other addresses of the same files now.",
     Code.NO_ENVIRONMENT: "Nothing was installed yet, the folder was removed, or the Python that it"
     " was made with is gone (an upgrade of the system does that). Subject: the environment.",
     Code.OTHER_INTERPRETER: "The environment was made with another Python, or the system's Python"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,8 @@ from envlock.export.exporter import FileTree
 from envlock.export.marks import Mark, read_mark, stated
 from envlock.lock.hashing import shorten
 
+_ADDRESS = re.compile(rb"https?://[^\s\"'\\]*")
+_MOVED = "addresses alone: edited, or the lock has others of the same files now"
 LONGEST = 20_000
 """Lines of a file, from which on no difference is worked out."""
 
@@ -137,9 +140,11 @@ def _edited(path: str, there: bytes, made: bytes) -> Drift:
     if b"\r\n" in there and _same(there.replace(b"\r\n", b"\n"), made):
         cause = "its lines end with CR LF, as git's core.autocrlf makes them"
         return drift(Code.EXPORT_EDITED, path, cause=cause)
-    lost = renewed(there, made) is None
+    new = renewed(there, made)
     found = drift(Code.EXPORT_EDITED, path, diff=_diff(path, there, made))
-    if not lost:
+    if new is not None and _ADDRESS.sub(b"", new) == _ADDRESS.sub(b"", there):
+        return replace(found, cause=_MOVED)
+    if new is not None:
         return found
     return replace(
         found,

@@ -204,7 +204,7 @@ def command(
         environment_hash=environment_hash(lock).root,
         judged=judged,
         compared=found.layers,
-        scope=scope(lock, found, image=image is not None),
+        scope=scope(lock, found),
         lines=package_lines(read_text(project.lock_path)),
     )
     tell(context, outcome, form, path)

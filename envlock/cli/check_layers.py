@@ -9,7 +9,7 @@ from pathlib import Path
 from envlock.check.compare import compare_request
 from envlock.check.drift import Drift, Layer
 from envlock.cli.check_exports import ExportsCompared, exports_drift
-from envlock.cli.check_os import os_answer
+from envlock.cli.check_os import NO_LISTS, os_answer
 from envlock.cli.check_python import python_answer
 from envlock.cli.common import current_request
 from envlock.cli.context import Context
@@ -125,14 +125,15 @@ def only_one(parts: dict[str, bool], places: dict[str, bool]) -> str | None:
     return asked[0] if asked else None
 
 
-def scope(lock: Lock, found: Found, *, image: bool) -> tuple[str, ...]:
+def scope(lock: Lock, found: Found) -> tuple[str, ...]:
     """What was compared, in words."""
-    files = "" if image else " and their files"
+    files = " and their files"
+    of_os = "" if NO_LISTS in found.notes else files
     words = {
         Layer.REQUEST: "the project",
         Layer.EXPORTS: _counted(found.exports.count, "exported file"),
         Layer.PYTHON: _counted(len(lock.packages), "Python package") + files,
-        Layer.OS: _counted(_os_packages(lock), "OS package") + files,
+        Layer.OS: _counted(_os_packages(lock), "OS package") + of_os,
         Layer.NIX: "what Nix built",
         Layer.IMAGE: "the image's labels",
         Layer.INDEX: "the places of the locked files",

@@ -14,6 +14,8 @@ from envlock.errors import UsageError
 from envlock.io.machine import machine_platform
 from envlock.lock.model import Lock
 
+NO_LISTS = "content of OS packages not compared: dpkg keeps no lists of files there"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OsAnswer:
@@ -57,8 +59,7 @@ def os_answer(
     installed = observe_os(there)
     found = compare_os(lock.os, architecture, installed)
     if not has_digests(there):
-        told = "content of OS packages not compared: dpkg keeps no lists of files there"
-        return OsAnswer(drift=found, notes=(told,), compared=True)
+        return OsAnswer(drift=found, notes=(NO_LISTS,), compared=True)
     off = {d.subject for d in found if d.code is not Code.OS_HELD}
     system = System(
         root=there,

@@ -152,6 +152,21 @@ def test_line_ends_of_another_system_are_named(envlock: Any, folder: Path) -> No
     assert found(envlock) == [("EX101", "docker/lock/standalone.sh")]
 
 
+def test_other_addresses_are_told_as_such(envlock: Any) -> None:
+    export(envlock, "nix", lock=LOCK)
+    moved = tuple(
+        replace(
+            p, wheels=tuple(replace(w, url=f"https://mirror.example/{w.name}") for w in p.wheels)
+        )
+        for p in LOCK.packages
+    )
+    ran = envlock("check", "--exports", "--json", lock=replace(LOCK, packages=moved))
+    found = {d["subject"]: (d["code"], d["cause"]) for d in ran.json["drift"]}
+    assert found.keys() == {"nix/env.json", "nix/lock.toml"}
+    for code, cause in found.values():
+        assert (code, cause.startswith("addresses alone")) == ("EX101", True)
+
+
 def test_what_the_lock_no_longer_gives(envlock: Any) -> None:
     export(envlock, "docker", lock=LOCK)
     export(envlock, "requirements", "--target", LINUX.key, "-o", "locked.txt")
