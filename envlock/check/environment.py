@@ -43,7 +43,7 @@ def remembered(python: Path) -> Environment | None:
     """The virtual environment of an interpreter, where nothing moved since the last ``look``."""
     key = key_of(python)
     kept = index.load(key)
-    if not kept.whole or not kept.is_of(scan(kept.roots, kept.others)):
+    if not kept.holds():
         return None
     try:
         return _from_json(kept.verdict, (key, kept.since))

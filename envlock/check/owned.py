@@ -152,6 +152,8 @@ def _bytes(disk: Disk, path: str) -> bytes | None:
 
 
 def _absolute(site: str, path: str) -> str:
+    if "./" not in path and "//" not in path and path[0] != "/" and path[-1] not in "./":
+        return f"{site}/{path}"
     return os.path.normpath(os.path.join(site, path))
 
 
@@ -160,43 +162,55 @@ def compare_owned(
 ) -> list[Finding]:
     """Files that are missing, that say something else than RECORD, or that cannot be read."""
     found: list[Finding] = []
-    wanted: list[tuple[Installed, str, Row]] = []
+    wanted: list[tuple[Installed, str, Row, int]] = []
     for one in installed:
         for path, row in (one.rows or {}).items():
             if one.distribution.problem is not None and path.startswith(
                 f"{one.distribution.path}/"
             ):
                 continue  # that its metadata is damaged is told already
-            reason = _missing(scan, path)
-            if reason is None:
-                if row.digest is not None:
-                    wanted.append((one, path, row))
-                elif one.trusted and _has_to_have_one(row):
-                    found.append(_file(place, one, Code.BROKEN_RECORD, path, found="has no digest"))
-            elif row.digest is not None and not path.endswith(".pyc"):
-                found.append(_file(place, one, Code.FILE_MISSING, path, found=reason or None))
+            at = _there(scan, path)
+            if at is None:
+                if row.digest is not None and not path.endswith(".pyc"):
+                    told = _instead(scan, path)
+                    found.append(_file(place, one, Code.FILE_MISSING, path, found=told))
+            elif row.digest is not None:
+                wanted.append((one, path, row, at))
+            elif one.trusted and _has_to_have_one(row):
+                found.append(_file(place, one, Code.BROKEN_RECORD, path, found="has no digest"))
     read = reader(
-        Wanted(path, row.algorithm or "", max(scan.size(scan.place(path) or 0), 0))
-        for _, path, row in wanted
+        Wanted(path, row.algorithm or "", scan.size(at), scan.stamp(at))
+        for _, path, row, at in wanted
     )
-    for one, path, row in wanted:
+    for one, path, row, at in wanted:
         answer = read[path, row.algorithm or ""]
-        difference = _difference(place, one, path, row, answer, scan)
-        if difference is not None:
-            found.append(difference)
+        if answer != row.digest or (row.size is not None and scan.size(at) != row.size):
+            found.append(_difference(place, one, path, row, answer, scan.size(at)))
     return found
 
 
-def _missing(scan: Scan, path: str) -> str | None:
-    """None where there is something; else "", or what is there in its place."""
+def _there(scan: Scan, path: str) -> int | None:
+    """The place of a file, or of what a link leads to; None where there is no file."""
+    at = scan.place(path)
+    if at is None:
+        return None
+    kind = stat.S_IFMT(scan.mode(at))
+    if kind == stat.S_IFLNK:
+        at = scan.place(path + "/")
+        kind = 0 if at is None else stat.S_IFMT(scan.mode(at))
+    return None if kind in (0, stat.S_IFDIR) else at
+
+
+def _instead(scan: Scan, path: str) -> str | None:
+    """What is there in a file's place."""
     at = scan.place(path)
     if at is None or not scan.mode(at):
-        return ""
+        return None
     if stat.S_ISLNK(scan.mode(at)):
         at = scan.place(path + "/")
         if at is None or not scan.mode(at):
             return "a link that leads nowhere"
-    return "a folder" if stat.S_ISDIR(scan.mode(at)) else None
+    return "a folder"
 
 
 def _has_to_have_one(row: Row) -> bool:
@@ -207,8 +221,8 @@ def _has_to_have_one(row: Row) -> bool:
 
 
 def _difference(
-    place: Place, one: Installed, path: str, row: Row, answer: bytes | Unread, scan: Scan
-) -> Finding | None:
+    place: Place, one: Installed, path: str, row: Row, answer: bytes | Unread, size: int
+) -> Finding:
     if isinstance(answer, Unread):
         gone = answer.startswith("vanished")
         code = Code.FILE_MISSING if gone else Code.FILE_UNREADABLE
@@ -222,12 +236,8 @@ def _difference(
             expected=f"{row.algorithm}:{(row.digest or b'').hex()}",
             found=f"{row.algorithm}:{answer.hex()}",
         )
-    link = scan.place(path + "/")
-    at = scan.place(path) if link is None else link
-    if row.size is not None and at is not None and scan.size(at) != row.size:
-        told = f"says {row.size} bytes, and has the digest of {scan.size(at)}"
-        return _file(place, one, Code.BROKEN_RECORD, path, found=told)
-    return None
+    told = f"says {row.size} bytes, and has the digest of {size}"
+    return _file(place, one, Code.BROKEN_RECORD, path, found=told)
 
 
 def _file(

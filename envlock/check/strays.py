@@ -223,7 +223,11 @@ def _cached(
     disk: Disk,
 ) -> list[Finding]:
     found = []
-    heads = reader(Wanted(path, HEAD, bytecode.HEADER) for path in paths)
+    places = [(path, scan.place(path)) for path in paths]
+    heads = reader(
+        Wanted(path, HEAD, bytecode.HEADER, None if at is None else scan.stamp(at))
+        for path, at in places
+    )
     for path in paths:
         source = bytecode.source_of(path)
         at = None if source is None else scan.place(source)

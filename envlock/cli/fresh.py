@@ -50,7 +50,6 @@ def _no_drift(question: str) -> str | None:
 
     from envlock.io import index
     from envlock.io.cache import DiskCache
-    from envlock.io.scan import scan
 
     kept = DiskCache(_CLEAN).get(_key(question))
     if kept is None:
@@ -59,9 +58,7 @@ def _no_drift(question: str) -> str | None:
     for tree, of in records:
         known = index.load(tree)
         # Of a record that was made later, nobody said that there is no drift.
-        if known.since != of or not known.whole:
-            return None
-        if not known.is_of(scan(known.roots, known.others)):
+        if known.since != of or not known.holds():
             return None
     return str(said)
 

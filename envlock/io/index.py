@@ -20,6 +20,7 @@ from envlock import __version__
 from envlock.io.cache import DiskCache
 from envlock.io.scan import FIELDS, Scan
 from envlock.io.unchanged import settled
+from envlock.io.untouched import untouched
 
 _KIND = "index-1"
 _MTIME, _CTIME = 2, 3
@@ -48,14 +49,16 @@ class Index:
         self._stamps = b""
         self._facts = b""
 
-    def is_of(self, scan: Scan) -> bool:
-        """Whether every file has the stamp it had, none came and none went: ``verdict`` holds."""
-        return (
-            self.whole
-            and not scan.problems
-            and self._stamps == scan.stamps.tobytes()
-            and self._paths == _joined(scan.paths)
-        )
+    def holds(self) -> bool:
+        """Whether every file has the stamp it had, none came and none went: ``verdict`` holds.
+
+        Nothing is listed: where a file comes, goes or takes another name, its folder's stamp moves.
+        """
+        if not self.whole:
+            return False
+        stamps = array("q")
+        stamps.frombytes(self._stamps)
+        return untouched(os.fsdecode(self._paths).split("\0"), stamps)
 
     def facts(self, scan: Scan) -> dict[tuple[str, str], bytes]:
         """What is still known: the facts of files whose stamp is the same and tells."""
@@ -122,7 +125,9 @@ def keep(
         whole: False where the verdict depends on something that stamps do not tell.
     """
     lines = []
-    for place in range(len(scan.paths)):
+    newest = max((*scan.stamps[_MTIME::FIELDS], *scan.stamps[_CTIME::FIELDS]), default=0)
+    calm = settled(newest // 1_000_000_000 * 1_000_000_000, 0, since)
+    for place in range(0 if calm else len(scan.paths)):
         start = place * FIELDS
         if not settled(scan.stamps[start + _MTIME], scan.stamps[start + _CTIME], since):
             whole = False
@@ -131,7 +136,7 @@ def keep(
         if found is None or stat.S_ISLNK(scan.mode(found)):
             continue
         start = found * FIELDS
-        if settled(scan.stamps[start + _MTIME], scan.stamps[start + _CTIME], since):
+        if calm or settled(scan.stamps[start + _MTIME], scan.stamps[start + _CTIME], since):
             lines.append(f"{found} {kind} {fact.hex()}")
     paths, stamps = _joined(scan.paths), scan.stamps.tobytes()
     try:

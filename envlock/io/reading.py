@@ -6,8 +6,8 @@ import hashlib
 import os
 import stat
 import threading
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from envlock.io.scan import stamp_of
 
@@ -21,14 +21,15 @@ _MOST = 8
 _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """A file to read: how (``sha256``, ``sha512``, …, or ``HEAD``), and its size in bytes, which
-    only decides the order."""
+    only decides the order. ``stamp`` is what a scan found (``io.scan.stamp_of``), where there was
+    one. A named tuple, since there are tens of thousands."""
 
     path: str
     kind: str
     size: int
+    stamp: tuple[int, ...] | None = None
 
 
 class Unread(str):
@@ -37,31 +38,31 @@ class Unread(str):
     __slots__ = ()
 
 
-def read_all(wanted: Iterable[Wanted]) -> dict[tuple[str, str], bytes | Unread]:
+Answers = dict[tuple[str, str], bytes | Unread]
+"""(path, kind) → digest or head, or why there is none."""
+
+
+def read_all(wanted: Iterable[Wanted]) -> Answers:
     """(path, kind) → digest or head, or why there is none. Memory stays the same for any size.
 
     Only regular files are read: a pipe would never end. One that changes while it is read is read
     once more, and then given up.
     """
-    # The largest first, alone: the last ones are small, so that all threads end together.
-    ordered = sorted(wanted, key=lambda one: one.size, reverse=True)
-    large = sum(one.size > _BLOCK for one in ordered)
-    portions = [ordered[place : place + 1] for place in range(large)]
-    portions += [ordered[place : place + _FEW] for place in range(large, len(ordered), _FEW)]
-    portions.reverse()
-    found: dict[tuple[str, str], bytes | Unread] = {}
+    left = _portions(list(wanted))
+    left.reverse()
+    found: Answers = {}
 
     def work() -> None:
         buffer = bytearray(_BLOCK)
         while True:
             try:
-                portion = portions.pop()
+                portion = left.pop()
             except IndexError:
                 return
             for one in portion:
                 found[one.path, one.kind] = _read(one, buffer)
 
-    workers = min(_cores(), len(portions))
+    workers = min(_cores(), len(left))
     threads = [threading.Thread(target=work, daemon=True) for _ in range(workers - 1)]
     for thread in threads:
         thread.start()
@@ -71,15 +72,31 @@ def read_all(wanted: Iterable[Wanted]) -> dict[tuple[str, str], bytes | Unread]:
     return found
 
 
+def _portions(wanted: Sequence[Wanted]) -> list[list[Wanted]]:
+    """What is read in one go, in order: the largest first, alone; the last ones are small, so that
+    all who read end together."""
+    ordered = sorted(wanted, key=lambda one: one.size, reverse=True)
+    large = sum(one.size > _BLOCK for one in ordered)
+    found = [ordered[place : place + 1] for place in range(large)]
+    found += [ordered[place : place + _FEW] for place in range(large, len(ordered), _FEW)]
+    return found
+
+
 def _cores() -> int:
+    """How many may read at once."""
     try:
-        cores = len(os.sched_getaffinity(0))
+        found = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS
-        cores = os.cpu_count() or 1
-    return min(cores, _MOST)
+        found = os.cpu_count() or 1
+    return min(found, _MOST)
 
 
 def _read(one: Wanted, buffer: bytearray) -> bytes | Unread:
+    """A file's digest or head, or why there is none."""
+    if one.stamp is not None:
+        known = _as_scanned(one, buffer)
+        if known is not None:
+            return known
     for _ in range(2):
         try:
             handle = os.open(one.path, _FLAGS)
@@ -99,6 +116,24 @@ def _read(one: Wanted, buffer: bytearray) -> bytes | Unread:
         finally:
             os.close(handle)
     return Unread("changes while it is read")
+
+
+def _as_scanned(one: Wanted, buffer: bytearray) -> bytes | None:
+    """The same for a file that is as it was scanned, with the fewest calls; else None."""
+    if not stat.S_ISREG(one.stamp[0] & 0xFFFF if one.stamp else 0):
+        return None
+    try:
+        handle = os.open(one.path, _FLAGS)
+        try:
+            answer = _content(handle, one.kind, one.size, buffer)
+            # Of bytecode's beginning, a change meanwhile is seen by its stamp the next time.
+            if one.kind == HEAD or stamp_of(os.fstat(handle)) == one.stamp:
+                return answer
+        finally:
+            os.close(handle)
+    except (OSError, ValueError):
+        pass
+    return None
 
 
 def _content(handle: int, kind: str, size: int, buffer: bytearray) -> bytes:

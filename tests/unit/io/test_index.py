@@ -70,7 +70,7 @@ def test_what_cannot_be_read_says_why(tree: Path) -> None:
 
 def test_an_untouched_tree_is_known(tree: Path) -> None:
     found, known = kept(tree)
-    assert known.is_of(scan([str(tree)]))
+    assert known.holds()
     assert known.verdict == ["v"]
     # Of a link only the whole tree tells: what it leads to may change without it.
     assert known.facts(found) == {(str(tree / "a"), "sha256"): b"fact"}
@@ -92,20 +92,20 @@ def test_an_untouched_tree_is_known(tree: Path) -> None:
 def test_a_touched_tree_is_not(tree: Path, change: object) -> None:
     _, known = kept(tree)
     change(tree)  # type: ignore[operator]
-    assert not known.is_of(scan([str(tree)]))
+    assert not known.holds()
 
 
 def test_nothing_is_known_of_a_file_that_changed_just_now(tree: Path) -> None:
     (tree / "a").write_bytes(b"c" * 10)
     found, known = kept(tree)
-    assert not known.is_of(scan([str(tree)]))
+    assert not known.holds()
     assert known.facts(found) == {}
 
 
 def test_a_record_from_the_future_is_none(tree: Path) -> None:
     _, known = kept(tree, since=time.time_ns() + 10**12)
     assert not known.whole
-    assert not known.is_of(scan([str(tree)]))
+    assert not known.holds()
 
 
 def test_another_machine_start_or_user_knows_nothing(
