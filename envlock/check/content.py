@@ -106,7 +106,11 @@ def _elsewhere(
                 leads[path] = os.path.dirname(os.path.dirname(python))
     for name in ("python", "activate"):
         path = os.path.join(bin_folder, name)
-        to = _activated(path) if name == "activate" else _wrapped(path)
+        to = (
+            _activated(path)
+            if name == "activate"
+            else _wrapped(path, os.path.realpath(base / "bin"))
+        )
         if to is not None and os.path.realpath(to) != os.path.realpath(place.prefix):
             leads[path] = to
     if not leads:
@@ -150,9 +154,15 @@ def _activated(path: str) -> str | None:
     return None if match is None else os.fsdecode(match[2])
 
 
-def _wrapped(path: str) -> str | None:
-    """A script in Python's place."""
-    return f"a script: {path}" if _head(path).startswith(b"#!") else None
+def _wrapped(path: str, base: str) -> str | None:
+    """A script in Python's place; ``base`` is the folder in which the base's own Python may be one.
+
+    That of a distribution's packages, unpacked under a prefix, is started by a script.
+    """
+    if not _head(path).startswith(b"#!"):
+        return None
+    own = os.path.islink(path) and os.path.dirname(os.path.realpath(path)) == base
+    return None if own else f"a script: {path}"
 
 
 def _settings(place: Place) -> list[Finding]:

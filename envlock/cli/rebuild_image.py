@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from envlock.cli.common import current_request
+from envlock.cli.rebuild_python import with_mirrors
 from envlock.cli.rebuild_work import Order
-from envlock.errors import EnvlockError, SourceError
+from envlock.errors import SourceError
 from envlock.io.machine import machine_platform
 from envlock.io.progress import Reporter
 from envlock.lock.artifacts import UsedFiles
 from envlock.lock.hashing import environment_hash
-from envlock.lock.model import Lock
 from envlock.lock.selection import select_target
-from envlock.project.locate import locate
-from envlock.realise.rebuild.gather import Gathered, Places, gather
+from envlock.realise.rebuild.gather import Gathered, gather
 
 _LISTED = 20
 
@@ -41,7 +38,7 @@ def rebuild_image(order: Order, reporter: Reporter) -> dict[str, Any]:
     came: dict[str, Gathered] = {}
 
     def fetch(absent: UsedFiles) -> None:
-        places = _with_mirrors(order, lock) if absent.os else order.places
+        places = with_mirrors(lock, order.subject.root, order.places) if absent.os else order.places
         found = gather(lock, absent, order.subject.root, places, reporter)
         came.update(found)
         _refuse_missing(absent, found)
@@ -107,19 +104,6 @@ def rebuild_nix(order: Order, reporter: Reporter) -> dict[str, Any]:
         "output": str(order.folder),
         "store-path": built.store_path,
     }
-
-
-def _with_mirrors(order: Order, lock: Lock) -> Places:
-    """With the mirrors that the project names today, where there is a project."""
-    from dataclasses import replace
-
-    try:
-        project = locate(order.subject.root)
-        now = datetime.now(UTC).replace(microsecond=0)
-        request = current_request(project, lock, now=now)
-    except EnvlockError:
-        return order.places  # the lock may lie anywhere: then the machine's own mirrors serve
-    return replace(order.places, mirrors=request.os_mirrors, keyring=request.os_keyring)
 
 
 def _refuse_missing(files: UsedFiles, found: dict[str, Gathered]) -> None:

@@ -84,6 +84,9 @@ def _artifacts(report: Report) -> Iterator[dict[str, Any]]:
     for build in report.files.interpreters:
         name = unquote(build.url.rpartition("/")[2])
         yield _artifact(report, "cpython", build.version, name, build.sha256)
+    for deb in report.files.os:
+        name = deb.file_name.rpartition("/")[2]
+        yield _artifact(report, deb.name, deb.version, name, deb.sha256)
     for entry in report.files.python:
         package = entry.package
         yield _artifact(report, package.name, package.version, entry.file.name, entry.file.sha256)

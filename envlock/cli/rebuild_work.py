@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from envlock.check.compare_environment import compare_environment
 from envlock.check.drift import Code, Drift
 from envlock.check.environment import Environment, look
+from envlock.cli.rebuild_python import provided_python
 from envlock.cli.rebuild_subject import Subject
-from envlock.errors import SourceError
 from envlock.io.interpreters import Interpreter
 from envlock.io.machine import machine_platform
 from envlock.io.progress import Reporter
 from envlock.lock.artifacts import PythonFile, UsedFiles
 from envlock.lock.model import Lock, PythonPackage
-from envlock.lock.provider import locked_python, standalone
+from envlock.lock.provider import locked_python
 from envlock.lock.selection import select_target
 from envlock.lock.target import Target
 from envlock.realise.notes import stamps, write_notes
@@ -24,7 +24,6 @@ from envlock.realise.place import Place, place_at_prefix
 from envlock.realise.rebuild.choose import Chosen, choose_files, glibc_minor
 from envlock.realise.rebuild.gather import Gathered, Places, gather
 from envlock.realise.rebuild.install import install, tidy
-from envlock.realise.rebuild.interpreter import machine_python, unpacked_python
 from envlock.realise.rebuild.realised import Realised, compare_realised, recorded
 
 if TYPE_CHECKING:
@@ -210,37 +209,6 @@ def _base(
         return None, UsedFiles(), {}
     subject = order.subject
     return provided_python(subject.lock, subject.root, place.target, order.places, reporter)
-
-
-def provided_python(
-    lock: Lock, root: Path, target: Target, places: Places, reporter: Reporter
-) -> tuple[Interpreter | None, UsedFiles, dict[str, Gathered]]:
-    """The target's Python: one of the machine's, else the locked archive's.
-
-    Returns:
-        The interpreter, None where the archive is missing; the files it is from, and where those
-        came from.
-
-    Raises:
-        SourceError: nothing provides it.
-    """
-    python = locked_python(lock, target)
-    own = machine_python(python)
-    if own is not None:
-        return own, UsedFiles(), {}
-    build = standalone(lock, target)
-    if build is None:
-        raise SourceError(
-            f"CPython {python} is not installed, and the lock is for it",
-            remedy=f"install it (for example: uv python install {python}); with"
-            ' interpreter = "standalone" in [tool.envlock] a lock brings its own',
-        )
-    files = UsedFiles(interpreters=(build,))
-    gathered = gather(lock, files, root, places, reporter)
-    if any(one.origin is None for one in gathered.values()):
-        return None, files, gathered
-    reporter.step(f"unpacking {build}")
-    return unpacked_python(build), files, gathered
 
 
 def _wrong(environment: Environment, chosen: Chosen) -> tuple[str, ...]:

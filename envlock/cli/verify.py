@@ -17,7 +17,7 @@ from envlock.cli.common import (
 )
 from envlock.cli.context import Context
 from envlock.cli.output import reporting, result_json, say
-from envlock.cli.rebuild_work import provided_python
+from envlock.cli.rebuild_python import provided_python
 from envlock.cli.style import style
 from envlock.errors import EXIT_DRIFT, EXIT_SOURCE, SourceError, UsageError
 from envlock.io.machine import machine_platform

@@ -7,6 +7,7 @@ import shutil
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -43,14 +44,47 @@ def unpack(archive: Path, destination: Path) -> Path:
     return tops[0] if len(tops) == 1 and tops[0].is_dir() else destination
 
 
+def unpack_root(content: IO[bytes], destination: Path, keep: Callable[[str], bool]) -> None:
+    """Unpack a tar archive (uncompressed) of a root file system over what is in ``destination``.
+
+    Links with an absolute target lead to that place below ``destination``.
+
+    Args:
+        content: the archive, at its start.
+        destination: a folder of ours.
+        keep: whether a path (``usr/bin/python3``) is wanted.
+
+    Raises:
+        OddArchiveError: as ``unpack``.
+        OSError: the disk cannot take it.
+    """
+    inside = _Inside(destination)
+    try:
+        with tarfile.open(fileobj=content, mode="r:") as packed:
+            _members(packed, inside, keep, rooted=True)
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        raise OddArchiveError(f"it cannot be unpacked: {error}") from None
+
+
 def _untar(archive: Path, inside: _Inside) -> None:
     with tarfile.open(archive, "r:*") as packed:
-        for member in packed:
+        _members(packed, inside, lambda name: True, rooted=False)
+
+
+def _members(
+    packed: tarfile.TarFile, inside: _Inside, keep: Callable[[str], bool], *, rooted: bool
+) -> None:
+    for member in packed:
+        if keep(member.name.removeprefix("./")):
             path = inside.path(member.name)
             if member.isdir():
                 inside.folder(path)
             elif member.issym():
-                inside.link(path, member.linkname)
+                target = member.linkname
+                if rooted and target.startswith("/"):
+                    up = "../" * (len(PurePosixPath(member.name.removeprefix("./")).parts) - 1)
+                    target = up + target.lstrip("/")
+                inside.link(path, target)
             elif member.islnk():
                 shutil.copyfile(
                     inside.existing(member.linkname), inside.fresh(path), follow_symlinks=False

@@ -86,6 +86,8 @@ def test_a_runs_environment_comes_back_when_its_index_is_gone(
     before = contents(old)
     folder = Folder(project.root)
     assert folder.run(str(old / "bin" / "tool")).stdout == b"here\n"
+    bundle = str(tmp_path / "bundle")
+    assert project.run("bundle", "--output", bundle).returncode == 0
     record = folder.last()
     kept = json.loads(folder.blob(record["environment"]["python"]["packages-sha256"]))
 
@@ -128,6 +130,11 @@ def test_a_runs_environment_comes_back_when_its_index_is_gone(
     told = rebuilt(project, "last", "--into", ".venv", "--offline")
     assert {one["state"] for one in told["realised"]} == {"identical"}
     assert {one["from"] for one in told["artifacts"]} == {"cache"}
+
+    # The bundle that was made then is enough, too.
+    project.variables["ENVLOCK_CACHE_DIR"] = str(tmp_path / "other")
+    told = rebuilt(project, "last", "--into", "then", "--from", bundle, "--offline")
+    assert {one["from"] for one in told["artifacts"]} == {"bundle"}
 
     # And a package that is not what was recorded is told.
     [row, *rest] = kept

@@ -1,0 +1,66 @@
+"""Where `envlock rebuild` and `envlock verify` have their interpreter from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from envlock.cli.common import current_request
+from envlock.errors import EnvlockError, SourceError
+from envlock.io.interpreters import Interpreter
+from envlock.io.progress import Reporter
+from envlock.lock.artifacts import UsedFiles
+from envlock.lock.model import Lock
+from envlock.lock.provider import locked_python, standalone
+from envlock.lock.target import Target
+from envlock.project.locate import locate
+from envlock.realise.rebuild.gather import Gathered, Places, gather
+from envlock.realise.rebuild.interpreter import machine_python, unpacked_python
+from envlock.realise.rebuild.os_python import python_packages, unpacked_os_python
+
+
+def provided_python(
+    lock: Lock, root: Path, target: Target, places: Places, reporter: Reporter
+) -> tuple[Interpreter | None, UsedFiles, dict[str, Gathered]]:
+    """The target's Python: one of the machine's, else the locked archive's, else that of the locked
+    OS packages.
+
+    Returns:
+        The interpreter, None where files of it are missing; the files it is from, and where those
+        came from.
+
+    Raises:
+        SourceError: nothing provides it.
+    """
+    python = locked_python(lock, target)
+    own = machine_python(python)
+    if own is not None:
+        return own, UsedFiles(), {}
+    build = standalone(lock, target)
+    packages = () if build is not None else python_packages(lock, target)
+    if build is None and not packages:
+        raise SourceError(
+            f"CPython {python} is not installed, and the lock is for it",
+            remedy=f"install it (for example: uv python install {python}); with"
+            ' interpreter = "standalone" in [tool.envlock], or OS packages, a lock brings its own',
+        )
+    files = UsedFiles(interpreters=() if build is None else (build,), os=packages)
+    if packages:
+        places = with_mirrors(lock, root, places)
+    gathered = gather(lock, files, root, places, reporter)
+    if any(one.origin is None for one in gathered.values()):
+        return None, files, gathered
+    reporter.step(f"unpacking {build or f'Python {python} of {lock.os and lock.os.base}'}")
+    found = unpacked_python(build) if build else unpacked_os_python(packages, target)
+    return found, files, gathered
+
+
+def with_mirrors(lock: Lock, root: Path, places: Places) -> Places:
+    """With the mirrors that the project names today, where there is a project."""
+    try:
+        now = datetime.now(UTC).replace(microsecond=0)
+        request = current_request(locate(root), lock, now=now)
+    except EnvlockError:
+        return places  # the lock may lie anywhere: then the machine's own mirrors serve
+    return replace(places, mirrors=request.os_mirrors, keyring=request.os_keyring)
