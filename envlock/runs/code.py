@@ -63,7 +63,7 @@ def code_facts(
 def keep_programs(inputs: list[dict[str, Any]], root: str, keep: Callable[[bytes], Any]) -> None:
     """Where there is no repository, texts that a run read of its project are kept as new files are.
 
-    That is its programs and settings: data in other forms is no code, nor is what comes in hundreds.
+    These are programs and settings: data in other forms is no code, nor what comes in hundreds.
     """
     room, left = MOST, MOST_TEXTS
     for fact in inputs:
