@@ -8,7 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.cases import CASES, ON_REQUEST, Bench
+from benchmarks.bench import Bench
+from benchmarks.cases import CASES, ON_REQUEST
 from benchmarks.measure import ContenderFailedError
 from benchmarks.report import Row, markdown, write
 from benchmarks.sets import SETS

@@ -17,7 +17,7 @@ from benchmarks.measure import Contender, caches, run_once
 from benchmarks.report import Row
 
 if TYPE_CHECKING:
-    from benchmarks.cases import Bench
+    from benchmarks.bench import Bench
 
 BIN = Path(sys.executable).parent
 SIZE = 250

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.bench import Bench
 from benchmarks.bundles import bundles
 from benchmarks.content import content
 from benchmarks.images import images
@@ -23,11 +22,10 @@ from benchmarks.measure import (
 from benchmarks.os_packages import os_packages
 from benchmarks.report import Row
 from benchmarks.runs import many, overhead
-from benchmarks.sets import AS_OF, SETS
+from benchmarks.sets import AS_OF
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
-PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 MEGABYTE = 1_000_000
 
 _PEAK = """
@@ -39,26 +37,6 @@ peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
 open(sys.argv[1], "w").write(peak.split()[1])
 sys.exit(code)
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """What all cases share: where to work, how often to run, which sets."""
-
-    scratch: Path
-    repeat: int
-    sizes: tuple[int, ...]
-    say: Callable[[str], None]
-
-    def project(self, size: int, name: str) -> Path:
-        """A new folder with a pyproject.toml that asks for the set."""
-        folder = Path(tempfile.mkdtemp(dir=self.scratch, prefix=f"{name}-"))
-        wishes = "".join(f'  "{line}",\n' for line in SETS[size])
-        (folder / "pyproject.toml").write_text(
-            f'[project]\nname = "bench"\nversion = "1"\nrequires-python = "=={PYTHON}.*"\n'
-            f'dependencies = [\n{wishes}]\n\n[tool.envlock]\npython = "{PYTHON}"\n'
-        )
-        return folder
 
 
 def envlock_lock(folder: Path, *options: str) -> Contender:

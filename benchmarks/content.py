@@ -20,7 +20,7 @@ from benchmarks.measure import Contender, cold_caches, race_warm, run_once
 from benchmarks.report import Row
 
 if TYPE_CHECKING:
-    from benchmarks.cases import Bench
+    from benchmarks.bench import Bench
 
 BIN = Path(sys.executable).parent
 EXAMPLE = Path(__file__).parents[1] / "examples" / "data-science"

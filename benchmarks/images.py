@@ -23,7 +23,7 @@ from benchmarks.measure import Contender, caches, run_once
 from benchmarks.report import Row
 
 if TYPE_CHECKING:
-    from benchmarks.cases import Bench
+    from benchmarks.bench import Bench
 
 BIN = Path(sys.executable).parent
 MEGABYTE = 1_000_000

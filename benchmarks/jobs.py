@@ -17,7 +17,7 @@ from benchmarks.report import Row
 from benchmarks.runs import ENVLOCK, spend
 
 if TYPE_CHECKING:
-    from benchmarks.cases import Bench
+    from benchmarks.bench import Bench
 
 UV = str(Path(sys.executable).parent / "uv")
 OVER = 1.15

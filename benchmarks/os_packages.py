@@ -22,7 +22,7 @@ from benchmarks.os_ground import AS_OF, Ground, prepare, run_apt, serving, simul
 from benchmarks.report import Row
 
 if TYPE_CHECKING:
-    from benchmarks.cases import Bench
+    from benchmarks.bench import Bench
 
 BIN = Path(sys.executable).parent
 MEGABYTE = 1_000_000
