@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+import platform
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +30,10 @@ from support.index import LoopbackIndex
 from support.install import contents, locked, write_lock
 from support.project import Project
 from support.tools import PIP, UV, run
+
+from envlock.io.store import store_file
+from envlock.lock import codec
+from envlock.lock.interpreter import StandalonePython
 
 OLDER = "2024-01-01"
 ENTRY_POINTS = "[console_scripts]\nsay = tool.cli:Main.start\nother-Name = tool.cli:other [x]\n"
@@ -277,6 +285,43 @@ def test_package_managers_take_all_from_a_bundle(built_world: World, tmp_path: P
         assert taken.returncode == 2
         assert "is taken" in taken.stderr
     assert project.run("mirror", "serve", str(project.root)).returncode == 4
+
+
+def test_a_locked_archive_of_python_is_unpacked(project: Project, index: LoopbackIndex) -> None:
+    """Of exactly the locked patch release; one that only starts this Python stands in for it."""
+    archive = project.root / "python.tar.gz"
+    with tarfile.open(archive, "w:gz") as packed:
+        member = tarfile.TarInfo("python/bin/python3")
+        text = f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n".encode()
+        member.size, member.mode = len(text), 0o755
+        packed.addfile(member, io.BytesIO(text))
+    sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
+    store_file(archive, sha256)
+    lock = project.read()
+    build = StandalonePython(
+        target=lock.targets[0],
+        version=platform.python_version(),
+        build="20240107",
+        url="https://example.org/cpython.tar.gz",
+        sha256=sha256,
+        size=archive.stat().st_size,
+    )
+    request = replace(lock.request, interpreter="standalone")
+    project.lock_path.write_text(codec.dump(replace(lock, standalone=(build,), request=request)))
+    assert project.run("bundle").returncode == 0
+    bundle = project.root / "bundle"
+    few = few_programs(project.root / "programs", "gzip")
+    into = project.root / "environment"
+    done = rebuild(bundle, few, "--into", into)
+    assert "cpython.tar.gz, unpacked" in done.stderr
+    assert (into / "base/python/bin/python3").is_file()
+    assert run([into / "bin" / "python", "-c", "import native; print(1)"]).stdout == "1\n"
+    # Another patch release of the machine's does not do.
+    other = replace(build, version=f"{build.version}0")
+    project.lock_path.write_text(codec.dump(replace(lock, standalone=(other,), request=request)))
+    assert project.run("bundle").returncode == 0
+    done = rebuild(bundle, here(), code=3)
+    assert f"it is Python {build.version}, not {other.version}" in done.stderr
 
 
 def test_without_python_and_network_as_an_ordinary_user(built_world: World) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from envlock.errors import UsageError
-from envlock.io.copying import copy_digested, digest_of
+from envlock.io.copying import append, copy_digested, digest_of, digest_within, hold
 from envlock.io.files import disk_error, make_folder, read_text, replacing, write_atomic
 from envlock.io.progress import Reporter
 from envlock.realise.bundle.contents import Contents
@@ -182,16 +182,20 @@ def write_archive(contents: Contents, path: Path, reporter: Reporter) -> Written
     progress = _Progress(reporter, sum(entry.size for entry in contents.entries))
     make_folder(path.parent)
     reporter.step("writing the archive")
-    with replacing(path) as file:
+    with replacing(path) as file, ThreadPoolExecutor(_THREADS) as pool:
+        looks = []
         for entry in (*contents.entries, last):
-            _append(file, entry, contents)
+            # Others look at what was written while more is.
+            looks.append(pool.submit(_append(file, entry, contents)))
             progress.add(entry.size)
         file.write(bytes(-(file.tell() + 1024) % tarfile.RECORDSIZE + 1024))
+        for look in looks:
+            look.result()
     return Written(digest=digest, kept=0)
 
 
-def _append(file: IO[bytes], entry: Entry, contents: Contents) -> None:
-    """One member (POSIX.1-2001 pax, ustar where that does)."""
+def _append(file: IO[bytes], entry: Entry, contents: Contents) -> Callable[[], None]:
+    """Write one member (POSIX.1-2001 pax, ustar where that does); gives what looks at it then."""
     member = tarfile.TarInfo(f"{ARCHIVE_FOLDER}/{entry.path}")
     member.size = entry.size
     member.mode = 0o755 if entry.executable else 0o644
@@ -199,8 +203,12 @@ def _append(file: IO[bytes], entry: Entry, contents: Contents) -> None:
     file.write(member.tobuf(tarfile.PAX_FORMAT, "utf-8"))
     source = entry.source if entry.content is None else entry.content
     assert source is not None  # noqa: S101 - an entry has one of the two
-    copy_digested(source, file, entry.sha256)
+    place = file.tell()
+    append(source, file, None)
+    end = file.tell()
     file.write(bytes(-entry.size % tarfile.BLOCKSIZE))
+    file.flush()
+    return lambda: hold(digest_within(file, place, end - place), entry.sha256, entry.path)
 
 
 def _time(contents: Contents) -> int:
