@@ -59,7 +59,8 @@ class Repeat:
                 "the run has no end that another one could be compared with",
                 where=self.record["id"],
             )
-        if any("ipykernel" in word for word in self.record["command"]["argv"]):
+        argv = self.record["command"]["argv"]
+        if "cells" in self.record or any("ipykernel" in word for word in argv):
             raise UsageError(
                 "the run was a part of a notebook's session, which nobody can give again",
                 where=self.record["id"],

@@ -80,6 +80,8 @@ def by_layer(record: Table, *, blob: Callable[[str], bytes]) -> dict[Layer, dict
 def _code(record: Table) -> dict[str, Any]:
     code = record.get("code") or {}
     found = {name: code[name] for name in ("commit", "diff", "directory") if code.get(name)}
+    for number, cell in enumerate(record.get("cells") or [], 1):
+        found[f"cell {number}"] = cell.get("sha256") or cell.get("not-kept")
     made = _made_in_tree(record)
     for entry in code.get("untracked") or []:
         if entry["path"] in made:

@@ -7,6 +7,7 @@ see: which files were read, unless they are named, and what was printed.
 from __future__ import annotations
 
 import _thread
+import os
 import resource
 import sys
 
@@ -57,8 +58,25 @@ class Inside(Recording):
         facts |= self._read_data(None)
         self._finish(facts)
 
+    def _named(self) -> list[str]:
+        """Also what Python has imported of the project."""
+        return [*super()._named(), *_imported(self.place.root)]
+
     def _untraced(self) -> str:
         return f"{_NOT_KEPT}: nobody watched it"
+
+
+def _imported(root: str) -> list[str]:
+    """The files of the modules that are of the project, the script among them."""
+    found = set()
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None)
+        if not isinstance(path, str) or not path.endswith((".py", ".so")):
+            continue
+        whole = os.path.abspath(path)
+        if whole.startswith(root + os.sep) and not whole.startswith(sys.prefix + os.sep):
+            found.add(whole)
+    return sorted(found)
 
 
 def _usage() -> list[Any]:

@@ -364,7 +364,7 @@ class Recording:
         since = self.before.day
         try:
             used = used_facts(
-                seen.trace if seen else unwatched(self._untraced(), self.order.argv, since),
+                seen.trace if seen else unwatched(self._untraced(), self._named(), since),
                 root=self.place.root,
                 declared=declared,
                 records=self.place.records,
@@ -380,6 +380,10 @@ class Recording:
             from envlock.runs.code import keep_programs
 
             keep_programs(facts["inputs"], self.place.root, self._keep)
+
+    def _named(self) -> list[str]:
+        """What is known to be read, where nobody watched."""
+        return self.order.argv
 
     def _untraced(self) -> str:
         if self.traced:

@@ -158,6 +158,26 @@ def test_under_envlock_run(folder: Folder, python: str) -> None:
     assert list((folder.root / ".envlock" / "started").iterdir()) == []
 
 
+def test_it_is_repeated(folder: Folder, python: str) -> None:
+    """What the program said of parameters, inputs and outputs is no hindrance, and is judged."""
+    (folder.root / "data").write_text("1")
+    (folder.root / "part.py").write_text("factor = 3")
+    code = """
+import envlock, part
+with envlock.run({"a": 1}, inputs=["data"], outputs=["out"]) as run:
+    run.metric(n=part.factor)
+    with open("out", "w") as file: file.write("x" * part.factor)
+"""
+    execute(folder, python, code)
+    made = folder.last()
+    assert {fact["path"] for fact in made["inputs"]} == {"data", "job.py", "part.py"}
+    folder.run(python, "job.py")
+    for named in ("last", made["id"]):
+        done = folder.envlock("runs", "repeat", named)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert b"identical  metric n" in done.stdout
+
+
 def json_of(folder: Folder, sha256: str) -> object:
     import json
 

@@ -128,6 +128,11 @@ def test_jupyter(tmp_path: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "sha256" not in first["cells"][0]
     assert (first["tags"], second["exit"]) == (["each"], {"code": 3})
 
+    differ = folder.json("runs", "diff", session["id"], one["id"])["differences"]
+    assert {"cell 1", "cell 2"} <= {d["subject"] for d in differ if d["layer"] == "code"}
+    repeated = folder.envlock("runs", "repeat", session["id"])
+    assert (repeated.returncode, b"a notebook's session" in repeated.stderr) == (2, True)
+
     (folder.root / "in.ipynb").write_text(json.dumps(NOTEBOOK))
     program = str(Path(python).with_name("papermill"))
     line = (program, "in.ipynb", "out.ipynb", "-p", "lr", "3")

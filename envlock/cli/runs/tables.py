@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +113,8 @@ def _shortened(texts: list[str]) -> list[str]:
 
 
 def _told(value: Any) -> str:
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return one_line(shlex.join(value))
     return "" if value is None else one_line(fact_value(value))
 
 

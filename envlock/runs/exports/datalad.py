@@ -30,7 +30,6 @@ def message(run: Run, *, dataset: str | None) -> bytes:
     told: dict[str, Any] = {
         "chain": [],
         "cmd": _braces(run.command),
-        "exit": _exit(record.get("exit") or {}),
         "extra_inputs": [],
         "inputs": [_path(path, directory) for path in inputs if not os.path.isabs(path)],
         "outputs": [_path(path, directory) for path in outputs if not os.path.isabs(path)],
@@ -43,6 +42,8 @@ def message(run: Run, *, dataset: str | None) -> bytes:
             "run": run.id,
         },
     }
+    if record.get("exit"):
+        told["exit"] = _exit(record["exit"])
     if dataset is not None:
         told["dsid"] = dataset
     body = json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False)

@@ -90,6 +90,8 @@ class Run:
         for number, entry in enumerate(code.get("untracked") or []):
             told = f"a file beside the commit: {entry['path']}"
             wanted.append((f"new-files/{number:04}", told, entry, "sha256"))
+        for number, cell in enumerate(record.get("cells") or [], 1):
+            wanted.append((f"cells/{number:04}.py", "a cell of a notebook", cell, "sha256"))
         for name, told, table, key in wanted:
             if key not in table:
                 continue

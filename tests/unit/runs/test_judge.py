@@ -29,7 +29,7 @@ def judged(folder: Path, name: str, one: bytes, other: bytes) -> Found:
         ("A.JSON", b'{"a": [1, 2.0], "b": null}', b'{"b": null,\n "a": [1.0, 2]}'),
         ("a.jsonl", b'{"a": 1}\n{"a": 0.5}\n', b'{"a": 1}\n{"a":0.50000000001}\n\n'),
         ("a.csv.gz", gzip.compress(b"x\n1\n", mtime=1), gzip.compress(b"x\n1\n", mtime=2)),
-        ("a.csv.gz", gzip.compress(b"x\n1\n"), gzip.compress(b"x\n1.0\n")),
+        ("a.csv.gz", gzip.compress(b"x\n1\n", mtime=3), gzip.compress(b"x\n1.0\n", mtime=3)),
     ],
 )
 def test_close(tmp_path: Path, name: str, one: bytes, other: bytes) -> None:
