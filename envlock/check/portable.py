@@ -1,7 +1,7 @@
 """``envlock check --portable``: the lock as a POSIX shell script that checks without envlock.
 
-Builtins of the shell and ``sha256sum``, nothing else: no grep, no Python. What installed files hold
-cannot be judged so (RECORD has base64); the lockfile and artifacts can.
+Builtins of the shell and ``sha256sum``, nothing else: no grep, no Python. RECORD's base64 cannot be
+read so; what installed files must hold stands in the script, where that is known.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PLAIN = re.compile(r"[\x20-\x7e]*")
 
 
-def portable(lock: Lock, target: Target, *, lock_name: str, lock_sha256: str) -> str:
+def portable(
+    lock: Lock, target: Target, *, lock_name: str, lock_sha256: str, content: str = ""
+) -> str:
     """The script, for one target; the same lock gives the same text.
 
     Args:
@@ -35,6 +37,7 @@ def portable(lock: Lock, target: Target, *, lock_name: str, lock_sha256: str) ->
         target: which of its targets.
         lock_name: the lockfile's name.
         lock_sha256: the digest of the lockfile as it is on disk (64 hex digits).
+        content: shell text that looks at installed files (``portable_content``).
 
     Raises:
         UsageError: a name in the lock is none that a package or file can have.
@@ -44,6 +47,7 @@ def portable(lock: Lock, target: Target, *, lock_name: str, lock_sha256: str) ->
     known = sorted({*(p.name for p in packages), *SEEDS})
     fields = {
         "ARCHITECTURE": files.os[0].architecture if files.os else "",
+        "CONTENT": content,
         "ENVIRONMENT": environment_hash(lock).root,
         "FILES": _cases(_digests(files)),
         "KNOWN": " | ".join(f"{_pattern(n)}-*.{e}-info" for n in known for e in ("dist", "egg")),

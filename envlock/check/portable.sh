@@ -100,6 +100,38 @@ want() {
     fi
 }
 
+# pick INFO: where that *.dist-info is, in $at, and the digest of its WHEEL, in $digest; empty: nowhere.
+pick() {
+    at='' digest=''
+    for site in "$site1" "$site2"; do
+        if [ -n "$site" ] && [ -f "$site/$1/WHEEL" ]; then
+            at=$site
+            digest_of "$site/$1/WHEEL"
+            return
+        fi
+    done
+}
+
+# hold: the files below $at, by the list of digests on stdin.
+hold() {
+    said=$(cd "$at" && sha256sum -c 2>/dev/null)
+    if [ -z "$said" ]; then fail 3 "sha256sum -c says nothing"; fi
+    while IFS= read -r line; do
+        case $line in
+        *': OK') continue ;;
+        *': FAILED'*) path=${line%: FAILED*} ;;
+        *) continue ;;
+        esac
+        if [ -e "$at/$path" ]; then
+            tell "PY102  file-modified  $path"
+        else
+            tell "PY101  file-missing  $path"
+        fi
+    done <<SAID
+$said
+SAID
+}
+
 check_python() {
     site1=$prefix/lib/python@SERIES@/site-packages site2=''
     if [ ! -d "$prefix" ]; then
@@ -127,6 +159,7 @@ check_python() {
             esac
         done
     done
+@CONTENT@
 }
 
 # The version that is locked of an OS package, in $wanted; empty: none.

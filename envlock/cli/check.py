@@ -27,10 +27,12 @@ from envlock.cli.common import (
 )
 from envlock.cli.context import Context
 from envlock.cli.environment import nearest_target
+from envlock.cli.output import say
 from envlock.errors import UsageError
 from envlock.io.files import noting_reads, read_text
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
+from envlock.lock.target import Target
 from envlock.project.document import shown_path
 from envlock.project.load import load_check_settings
 from envlock.project.locate import Project
@@ -118,6 +120,11 @@ nor is an unlocked envlock, which programs import."""
     help="Compare nothing; print a shell script that does, without envlock: sha256sum is enough.",
 )
 @click.option("--target", metavar="TARGET", help="With --portable: for linux/amd64@3.11.")
+@click.option(
+    "--content",
+    is_flag=True,
+    help="With --portable: with the digest of every file of the locked wheels, out of the store.",
+)
 @name_option
 @script_option
 @json_option
@@ -141,6 +148,7 @@ def command(
     output: str | None,
     paranoid: bool,
     portable: bool,
+    content: bool,
     target: str | None,
     name: str | None,
     script: Path | None,
@@ -163,6 +171,7 @@ def command(
         },
     )
     _belongs("--target", target, "--portable", portable)
+    _belongs("--content", "" if content else None, "--portable", portable)
     _belongs("--platform", platform, "--image", image is not None)
     beyond = online or bool(advisories)
     if lock_only and not beyond:
@@ -184,7 +193,8 @@ def command(
         if edited is not None and portable:
             raise edited.error
         if portable:
-            return _portable(project, lock, target, path)
+            chosen = nearest_target(lock, None) if target is None else locked_target(lock, target)
+            return _portable(context, project, lock, chosen, path, with_content=content)
         settings = load_check_settings(project, now=now())
         if edited is not None:
             found = Found(drift=edited.drift, layers=frozenset({Layer.REQUEST}))
@@ -195,7 +205,10 @@ def command(
         from envlock.cli.check_online import beyond_drift
 
         drift, layers = beyond_drift(context, project, lock, settings, advisories, online=online)
-        found = Found(drift=found.drift + drift, layers=found.layers | layers)
+        # What is asked of others is never remembered.
+        found = replace(
+            found, drift=found.drift + drift, layers=found.layers | layers, records=None
+        )
     judged = judge(found.drift, settings, found.layers, today=now().date())
     if edited is not None and not judged.failed:
         raise edited.error  # what nothing is known of cannot be accepted
@@ -236,15 +249,31 @@ def _found(
     return Found(drift=drift, layers=frozenset(layers))
 
 
-def _portable(project: Project, lock: Lock, target: str | None, output: Path | None) -> int:
+def _portable(
+    context: Context,
+    project: Project,
+    lock: Lock,
+    target: Target,
+    output: Path | None,
+    *,
+    with_content: bool,
+) -> int:
     """Print the script that checks without envlock."""
     from envlock.check.portable import portable
 
+    content = ""
+    if with_content:
+        from envlock.check.portable_content import content as files_of_wheels
+
+        content, without = files_of_wheels(lock, target)
+        if without:
+            say(context, f"no wheel is locked, so no file is known: {', '.join(without)}")
     text = portable(
         lock,
-        nearest_target(lock, None) if target is None else locked_target(lock, target),
+        target,
         lock_name=project.lock_path.name,
         lock_sha256=hashlib.sha256(project.lock_path.read_bytes()).hexdigest(),
+        content=content,
     )
     write_result(text, output)
     return 0

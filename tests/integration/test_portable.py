@@ -88,6 +88,55 @@ def test_it_says_of_an_environment_what_envlock_says(
     assert "pylock.toml is not the lockfile" in call(shell, script, only_sha256sum, code=1)[0]
 
 
+def test_installed_files_are_held_to_the_locked_wheels(
+    shell: str, only_sha256sum: dict[str, str], project: Project, index: LoopbackIndex
+) -> None:
+    files = {
+        "alpha/__init__.py": "ONE = 1\n",
+        "alpha/a file @HERE@ $x `y`.txt": "text\n",
+        "alpha-1.2.data/purelib/pure.py": "PURE = 1\n",
+        "alpha-1.2.data/scripts/tool": "#!python\nprint()\n",
+        "alpha-1.2.data/data/share/notes.txt": "notes\n",
+    }
+    native = "py3-none-linux_x86_64", "py3-none-any"
+    wheels = [
+        index.add("alpha", "1.2", OLDER, files=files),
+        *(index.add("beta", "2", OLDER, tag=tag, files={"beta.py": tag}) for tag in native),
+    ]
+    source = index.add("gamma", "1", OLDER, sdist=True)
+    project.write("alpha", "beta", "gamma")
+    packages = [locked(index, wheels[0]), locked(index, *wheels[1:]), locked(index, source)]
+    write_lock(project.root, *packages, wishes=("alpha", "beta", "gamma"))
+    assert project.run("sync").returncode == 0
+    make = ("check", "--portable", "--content", "-o", "check.sh")
+    assert "is not in the store" in project.run(*make).stderr
+    assert project.run("fetch").returncode == 0
+    done = project.run(*make)
+    assert done.returncode == 0, done.stderr
+    assert "no file is known: gamma" in done.stderr
+    script = project.root / "check.sh"
+    first = script.read_bytes()
+    assert project.run(*make).returncode == 0
+    assert script.read_bytes() == first
+    assert call(shell, script, only_sha256sum, code=0) == []
+    [site] = project.root.glob(".venv/lib/python*/site-packages")
+    (site / "alpha/__init__.py").write_text("ONE = 2\n")
+    (site / "pure.py").unlink()
+    (site / "alpha/a file @HERE@ $x `y`.txt").write_text("")
+    (site / "beta.py").write_text("other")
+    told = call(shell, script, only_sha256sum, code=1)
+    assert sorted(told) == [
+        "PY101  file-missing  pure.py",
+        "PY102  file-modified  alpha/__init__.py",
+        "PY102  file-modified  alpha/a file @HERE@ $x `y`.txt",
+        "PY102  file-modified  beta.py",
+    ]
+    (site / "beta-2.dist-info/WHEEL").write_text("Wheel-Version: 1.0\n")
+    assert "PY110  other-file  beta  of no locked wheel" in call(
+        shell, script, only_sha256sum, code=1
+    )
+
+
 def test_files_are_held_to_their_digests(
     shell: str,
     only_sha256sum: dict[str, str],
