@@ -141,7 +141,9 @@ def _folder(
         told = {"files": listed, "folder": shown, "format": format_name, "up-to-date": not changed}
         result_json(told)
     else:
-        say(context, f"{shown} {_outcome(same=not changed, check=check)}")
+        place = "here" if shown == "." else f"in {shown}"
+        outcome = _outcome(same=not changed, check=check).removeprefix("is ")
+        say(context, f"{len(files)} files {place}: {outcome}")
         if changed and check:
             say(context, f"other files: {', '.join(changed)}")
         elif _FIRST in files.get("Dockerfile", b""):

@@ -84,7 +84,15 @@ def test_the_modes_differ_in_what_is_listed(built_world: World, tmp_path: Path) 
     assert noise == ""
 
 
-TRIXIE = ("ca-certificates", "libgomp1", "openssl", "python3-venv", "tzdata")
+TRIXIE = (
+    "ca-certificates",
+    "libgomp1",
+    "openssl",
+    "pkg-config",
+    "python3-venv",
+    "tzdata",
+    "xz-utils",
+)
 
 
 def test_debian_13_is_unpacked_as_its_scripts_leave_it(

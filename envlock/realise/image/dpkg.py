@@ -6,7 +6,7 @@ control files and list of paths; ``alternatives`` and ``triggers`` what later in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from envlock.realise.image.deb import Deb
@@ -45,9 +45,9 @@ _ORDER = (
 
 def _paragraph(package: Installed) -> str:
     fields = {**package.deb.paragraph, "Status": "install ok installed"}
-    entries = [path for path in conffiles(package.deb) if path in package.md5]
+    entries = "".join(f"\n {entry}" for entry in _configuration(package))
     if entries:
-        fields["Conffiles"] = "".join(f"\n {path} {package.md5[path]}" for path in entries)
+        fields["Conffiles"] = entries
     known = [key for key in _ORDER if key in fields]
     keys = [*known, *(key for key in fields if key not in known)]
     return "".join(
@@ -55,10 +55,28 @@ def _paragraph(package: Installed) -> str:
     )
 
 
+def _configuration(package: Installed) -> Iterator[str]:
+    """Configuration files with their digests; those to be removed at an upgrade (deb-conffiles(5))
+    are not there, and dpkg says so."""
+    for line in _lines(package.deb, "conffiles"):
+        if line.startswith(_REMOVED):
+            yield f"{line.removeprefix(_REMOVED).strip()} newconffile {_REMOVED.strip()}"
+        elif line in package.md5:
+            yield f"{line} {package.md5[line]}"
+
+
+_REMOVED = "remove-on-upgrade "
+
+
+def _lines(deb: Deb, name: str) -> list[str]:
+    return [
+        line.strip() for line in deb.files.get(name, b"").decode("utf-8", "replace").splitlines()
+    ]
+
+
 def conffiles(deb: Deb) -> tuple[str, ...]:
     """The paths of a package's configuration files (``/etc/issue``)."""
-    lines = deb.files.get("conffiles", b"").decode("utf-8", "replace").splitlines()
-    return tuple(line.strip() for line in lines if line.startswith("/"))
+    return tuple(line for line in _lines(deb, "conffiles") if line.startswith("/"))
 
 
 def info_files(package: Installed) -> dict[str, tuple[bytes, int]]:
@@ -78,9 +96,8 @@ def triggers(packages: Iterable[Installed]) -> dict[str, bytes]:
     files: list[str] = []
     named: dict[str, list[str]] = {}
     for package in sorted(packages, key=lambda p: p.deb.package):
-        lines = package.deb.files.get("triggers", b"").decode("utf-8", "replace").splitlines()
-        for line in lines:
-            kind, _, what = line.strip().partition(" ")
+        for line in _lines(package.deb, "triggers"):
+            kind, _, what = line.partition(" ")
             if kind not in ("interest", "interest-await", "interest-noawait"):
                 continue
             waiting = package.deb.package + ("/noawait" if kind == "interest-noawait" else "")

@@ -319,6 +319,7 @@ EFFECTS: dict[str, _Effects] = {
         "base-passwd": _base_passwd_trixie,
         "dpkg": _dpkg_trixie,
         "netbase": _netbase,
+        "pkgconf-bin": lambda root: root.add_folder("usr/lib/pkgconfig"),
         "python3.13-minimal": lambda root: _python_minimal(root, "python3.13"),
         "tzdata": _local_time,
     },

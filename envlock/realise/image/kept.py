@@ -15,7 +15,7 @@ from envlock.io.store import has_stored
 from envlock.realise.image.layer import Layer, compression_identity
 from envlock.realise.image.oci import encode
 
-_KIND = "layers-2"
+_KIND = "layers-3"
 """Another number when the same content becomes other bytes."""
 
 

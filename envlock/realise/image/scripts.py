@@ -64,6 +64,22 @@ class Alternative:
         return self.links[0][2]
 
 
+def _lzma() -> Alternative:
+    names = ("more", "less", "diff", "cmp", "grep", "egrep", "fgrep", "cat")
+    programs = {"lzma": "xz", "unlzma": "unxz", **{f"lz{name}": f"xz{name}" for name in names}}
+    manual = "/usr/share/man/man1"
+    links = [(name, f"/usr/bin/{name}", f"/usr/bin/{own}") for name, own in programs.items()]
+    pages = [
+        (f"{name}.1.gz", f"{manual}/{name}.1.gz", f"{manual}/{own}.1.gz")
+        for name, own in programs.items()
+    ]
+    return Alternative(name="lzma", priority=20, links=(*links, *pages))
+
+
+WORKED_OUT = {"xz-utils": (_lzma(),)}
+"""Of packages whose scripts were read: alternatives that their scripts put together."""
+
+
 def judge(deb: Deb, base: str) -> tuple[Alternative, ...]:
     """The alternatives that a package's scripts install; all else they do needs no doing.
 
@@ -71,6 +87,8 @@ def judge(deb: Deb, base: str) -> tuple[Alternative, ...]:
         UsageError: they do something that matters, or that is not known.
     """
     known = deb.package in KNOWN.get(base, {})
+    if known and deb.package in WORKED_OUT:
+        return WORKED_OUT[deb.package]
     found: list[Alternative] = []
     for name in ("preinst", "postinst"):
         text = deb.files.get(name, b"").decode("utf-8", "replace")

@@ -42,6 +42,9 @@ done <"$list"
 [ -e "$work/any" ] || fail "nothing is locked for $architecture"
 [ -e "$work/digests" ] || exit 0
 
+[ -x /usr/lib/apt/apt-helper ] || fail "the base has neither the locked packages nor apt to fetch them;" \
+    "docker/root is of another lock? envlock build image --only os --rootfs docker/root"
+
 # A bare base has no certificates to know servers by. It needs none: see above.
 [ $# = 0 ] || /usr/lib/apt/apt-helper -o APT::Sandbox::User=root -o Acquire::Retries=3 \
     -o Acquire::https::Verify-Peer=false -o Acquire::https::Verify-Host=false \
