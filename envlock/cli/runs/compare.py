@@ -25,7 +25,7 @@ Examples:
   envlock runs compare --group sweep --metric loss --by lr --log-x
   envlock runs compare --group sweep --metric loss --series --svg loss.svg
 
-Without a number of columns that fits the terminal, the table goes on below. Metrics may also be
+A table that is wider than the terminal goes on below. NAME is one of the runs' own metrics, or
 duration, cpu-user, cpu-system (s), max-resident, read, written (MB)."""
 
 _PARTS = (
@@ -34,7 +34,7 @@ _PARTS = (
 _FORMATS = ("table", "markdown", "csv")
 
 
-@click.command(epilog=_EPILOG)
+@click.command(epilog=_EPILOG, short_help="Show many, with what differs; draw metrics.")
 @click.argument("runs", metavar="[RUN]...", nargs=-1)
 @click.option("-n", "--limit", type=click.IntRange(min=1), default=20, help="How many (20).")
 @conditions

@@ -34,7 +34,7 @@ _LARGEST = 256 * 1024 * 1024
 """Bytes of an input or output that goes into a crate."""
 
 
-@click.command(epilog=_EPILOG)
+@click.command(epilog=_EPILOG, short_help="Write runs in the forms that others read.")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True)
 @click.option(
     "--format", "form", type=click.Choice(_FORMATS), required=True, help="What it is written as."

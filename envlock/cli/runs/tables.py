@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import shlex
+import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -57,15 +58,7 @@ def _rows(block: list[list[str]]) -> Iterator[str]:
     for n, row in enumerate(zip(*block, strict=True)):
         text = "  ".join(row).rstrip()
         if n or text:
-            yield style(text, "bold") if n < 2 and _colours() else text
-
-
-def _colours() -> bool:
-    import sys
-
-    from envlock.cli.style import wants_colour
-
-    return wants_colour(sys.stdout)
+            yield style(text, "bold", stream=sys.stdout) if n < 2 else text
 
 
 def _wide(cells: Sequence[str]) -> int:
