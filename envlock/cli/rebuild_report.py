@@ -140,7 +140,7 @@ def tell(context: Context, report: Report) -> None:
         subject_ = f"{difference.subject}{': ' if told_ else ''}{told_}"
         say(context, f"  {style(difference.name, 'red')} {subject_}")
     for row in report.realised:
-        if context.verbose or row.state not in ("identical", "content-equal"):
+        if context.verbose or row.state not in ("identical", "content-equal", "not-a-file"):
             say(context, f"  {row.name}: {_change(row.before, row.after)} {_state(row.state)}")
     if report.chosen.without:
         names = ", ".join(package.name for package in report.chosen.without)
@@ -156,11 +156,19 @@ def tell(context: Context, report: Report) -> None:
         )
     _tell_python(context, report)
     verdict = "the same as" if report.same else "NOT the same as"
+    if report.built:
+        states = Counter(one.comparison.state for one in report.built if one.comparison)
+        told = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
+        verdict = "from the sources of" if report.same else verdict
+        count = len(report.built)
+        what = f"{count} wheel{'s' if count > 1 else ''} built ({told or 'none published'})"
+    else:
+        count = len(artifacts)
+        what = f"{count} file{'s' if count != 1 else ''} identical ({told or 'none'})"
     say(
         context,
         f"{shown_path(context, report.order.folder)} holds {hash_.short} ({report.target.key}),"
-        f" {verdict} {subject.title}: {len(artifacts)} files identical ({told or 'none'})"
-        + _realised(report),
+        f" {verdict} {subject.title}: {what}" + _realised(report),
     )
 
 

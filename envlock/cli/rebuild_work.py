@@ -78,7 +78,7 @@ class Report:
     @property
     def same(self) -> bool:
         """Whether it is the same environment, as far as can be told."""
-        fine = ("identical", "content-equal")
+        fine = ("identical", "content-equal", "not-a-file")
         return (
             not self.missing
             and not self.failed
@@ -146,7 +146,7 @@ def rebuild(order: Order, reporter: Reporter) -> Report:
         # What an interrupted run left, or a person edited, is installed once more.
         environment = _installed(order, place, chosen, base, built, reporter, anew=wrong)
         drift = _drift(order, place, environment, built)
-    return replace(report, drift=drift, realised=_realised(order, environment))
+    return replace(report, drift=drift, realised=_realised(order, environment, chosen))
 
 
 def _has_to_be_built(lock: Lock, entry: PythonFile) -> bool:
@@ -269,10 +269,11 @@ def _drift(
     return tuple(d for d in found if d.code is not Code.OTHER_FILE or d.subject not in built)
 
 
-def _realised(order: Order, environment: Environment) -> tuple[Realised, ...]:
+def _realised(order: Order, environment: Environment, chosen: Chosen) -> tuple[Realised, ...]:
     subject = order.subject
     if subject.packages is None:
         return ()
     infos = {d.path: (d.name, d.version or "") for d in environment.observed.distributions}
     rows = recorded(subject.packages, where=subject.run or "")
-    return compare_realised(rows, infos, order.folder, subject.prefix)
+    without = {package.name for package in chosen.without}
+    return compare_realised(rows, infos, order.folder, subject.prefix, without)

@@ -13,7 +13,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +34,8 @@ class Realised:
 
     ``state`` is ``identical`` (the same RECORD, byte for byte), ``content-equal`` (the same but
     for the environment's path in scripts), ``different`` or ``missing`` (there then, not now);
-    ``extra`` where it is there now and was not then.
+    ``extra`` where it is there now and was not then; ``not-a-file`` where it was installed from a
+    repository or folder, whose RECORD has times in it.
     """
 
     name: str
@@ -63,6 +64,7 @@ def compare_realised(
     infos: Mapping[Path, tuple[str, str]],
     prefix: Path,
     recorded_prefix: str | None,
+    without: Container[str] = (),
 ) -> tuple[Realised, ...]:
     """What was recorded, against what is installed; sorted by name.
 
@@ -71,6 +73,7 @@ def compare_realised(
         infos: ``*.dist-info`` folder → normalized name and version, of what is installed.
         prefix: the environment's folder.
         recorded_prefix: that of the recorded one.
+        without: packages that are no file.
     """
     before = {name: (version, digest) for name, version, digest in rows}
     now = {name: (version, info) for info, (name, version) in infos.items()}
@@ -81,7 +84,10 @@ def compare_realised(
             continue
         version, info = now[name]
         old = before.get(name)
-        state = "extra" if old is None else _state(info, old[1], prefix, recorded_prefix)
+        if old is not None and name in without:
+            state = "not-a-file"
+        else:
+            state = "extra" if old is None else _state(info, old[1], prefix, recorded_prefix)
         found.append(
             Realised(name=name, before=old[0] if old else None, after=version, state=state)
         )
