@@ -20,6 +20,7 @@ from support.bundles import files, judge
 from support.index import LoopbackIndex
 from support.install import locked, write_lock
 from support.project import Project, errors_in
+from support.small_disk import small_disk
 from support.tools import run
 
 from envlock.errors import VerificationError
@@ -267,6 +268,23 @@ def test_diff_says_what_two_bundles_do_not_share(two: Project) -> None:
     assert re.search(r"^\+ files/old-1\.0\.tar\.gz  [0-9a-f]{12}$", shown.stdout, re.M)
     same = two.run("bundle", "diff", "one.tar", "one.tar", "--exit-code")
     assert (same.returncode, same.stdout) == (0, "")
+
+
+def test_a_full_disk_leaves_no_bundle(two: Project, tmp_path: Path) -> None:
+    told = bundle(two)
+    for name in ("bundle", "bundle.tar"):
+        for size, code in ((500_000, 3), (4_000_000, 0)):
+            (tmp_path / f"{name}{size}").mkdir()
+            with small_disk(tmp_path / f"{name}{size}", size) as disk:
+                place = str(disk.folder / name)
+                done = two.run("bundle", "-o", place, through=disk.prefix)
+                assert done.returncode == code, done.stderr
+                if code:
+                    assert disk.message in done.stderr
+                    assert "free some space" in done.stderr
+                    assert not any(p.endswith(("SHA256SUMS", ".tar")) for p in disk.left())
+                else:
+                    assert done.stdout == f"{told['digest']}\n"
 
 
 def test_the_page_on_json_has_the_same_keys(two: Project) -> None:

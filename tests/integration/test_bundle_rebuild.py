@@ -182,6 +182,8 @@ def test_what_cannot_be_done_is_said(project: Project, bundle: Path, index: Loop
         ((), 3, "no Python here fits"),
         (("--into", "a'b"), 2, "cannot be used"),
         (("--into", ".."), 2, "something is there already"),
+        (("--into", "env"), 2, "cannot be in the bundle"),
+        (("--into", "files/../new/env"), 2, "cannot be in the bundle"),
         (("--python", "/bin/sh"), 3, "/bin/sh: "),
     ):
         assert said in rebuild(bundle, environment, *arguments, code=code).stderr
@@ -199,8 +201,8 @@ def test_what_cannot_be_done_is_said(project: Project, bundle: Path, index: Loop
     name = told["locks"][0]["environment-hash"]
     done = rebuild(bundle, here(), "--lock", name[:14], code=3)
     assert "no wheel for this machine: old" in done.stderr
-    rebuild(bundle, here(), "--lock", name[5:14], "--allow-missing", "--into", project.root / "e")
-    assert contents(project.root / "e").keys() == {"new-1.0"}
+    rebuild(bundle, here(), "--lock", name[5:14], "--allow-missing")
+    assert contents(project.root / "environment").keys() == {"new-1.0"}
 
 
 @contextmanager
@@ -272,7 +274,7 @@ def test_package_managers_take_all_from_a_bundle(built_world: World, tmp_path: P
             urllib.request.Request(told["simple"], headers={"Accept": kind})
         ).read() for kind in ("application/vnd.pypi.simple.v1+json", "text/html")}  # fmt: skip
         listed = json.loads(pages["application/vnd.pypi.simple.v1+json"])["projects"]
-        assert [one["name"] for one in listed] == ["gamma", "hello", "native"]
+        assert [one["name"] for one in listed] == ["gamma", "hello", "helper", "native", "toyback"]
         assert b'<a href="hello/">' in pages["text/html"]
         requirements = urllib.request.urlopen(told["requirements"][root]).read().decode()
         assert requirements.startswith("# Not in the bundle: near\n")
@@ -311,7 +313,7 @@ def test_a_locked_archive_of_python_is_unpacked(project: Project, index: Loopbac
     assert project.run("bundle").returncode == 0
     bundle = project.root / "bundle"
     few = few_programs(project.root / "programs", "gzip")
-    into = project.root / "environment"
+    into = project.root / "first"
     done = rebuild(bundle, few, "--into", into)
     assert "cpython.tar.gz, unpacked" in done.stderr
     assert (into / "base/python/bin/python3").is_file()

@@ -10,11 +10,12 @@
 set -u
 LC_ALL=C
 export LC_ALL
+unset CDPATH
 umask 022
 
 usage='usage: sh rebuild.sh [--into DIR] [--lock HASH] [--target TARGET] [--python PYTHON]
                      [--bundled-python] [--allow-missing] [--manifest SHA256] [--verify] [--list]
-  --into DIR         where the environment goes (default: environment, in this folder)
+  --into DIR         where the environment goes (default: environment, here or beside the bundle)
   --lock HASH        which lock of several: its environment hash, or the beginning of it
   --target TARGET    linux/amd64@3.11; default: the newest Python for this machine
   --python PYTHON    the Python to use; default: python3.11, python3 or python on PATH, if one fits,
@@ -31,7 +32,7 @@ fail() {
     exit "$1"
 }
 
-into=environment lock='' target='' python='' bundled=0 missing='' manifest='' only=''
+into='' lock='' target='' python='' bundled=0 missing='' manifest='' only=''
 while [ $# -gt 0 ]; do
     case $1 in
     -h | --help)
@@ -64,12 +65,13 @@ while [ $# -gt 0 ]; do
 done
 if [ $bundled = 1 ] && [ -n "$python" ]; then fail 2 '--python and --bundled-python exclude one another'; fi
 
-began=$PWD
+began=$(pwd -P)
 case $0 in
 */*) cd -- "${0%/*}" || exit 3 ;;
 esac
 bundle=$(pwd -P)
 case $into in
+'') case $began/ in "$bundle"/*) into=${bundle%/*}/environment ;; *) into=$began/environment ;; esac ;;
 /*) ;;
 *) into=$began/$into ;;
 esac
@@ -183,6 +185,11 @@ for path in "$into"/* "$into"/.[!.]*; do
 done
 case $into in
 *[\'\"\\\$\`:\;]* | *"$newline"*) fail 2 "the path has a character that cannot be used: $into" ;;
+esac
+place=${into%/*}
+while [ ! -d "$place/" ]; do place=${place%/*}; done
+case $(cd -- "$place/" && pwd -P)/ in
+"$bundle"/*) fail 2 "the environment cannot be in the bundle: choose another place with --into" ;;
 esac
 mkdir -p -- "${into%/*}/" || exit 3
 into=$(cd -- "${into%/*}/" && pwd -P)/${into##*/}
