@@ -6,6 +6,9 @@
 - ``files``     atomic writes, reads with clear errors, an advisory lock for one project
 - ``http``      verified, retried, parallel transfers (libcurl)
 - ``git``       which commit a branch, tag or id meant at a date
+- ``checkout``  a commit's files in a folder of their own, from a repository that is only read
+- ``worktree``  the commit that a folder is of, and what differs from it
 - ``progress``  the reporter protocol; its default does nothing, so that the core never prints
 - ``paths``     the user's cache folder
+- ``value``     frozen values, ``sha256`` digests: for what may take no time to load
 """

@@ -9,6 +9,7 @@
 - ``filter``     which system calls stop (BPF); ``abi`` has their numbers
 - ``descriptors`` hands descriptors from process to process
 - ``listener``   receives and answers them, whoever is killed
+- ``sampler``    the next best way: what is open, looked at now and then
 - ``recorder``   makes events of them, with ``memory``, ``paths``, ``network`` and ``maps``
 
 docs/tracing.md says what is seen and what is not.
