@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import json
 import os
 import sys
@@ -37,6 +38,7 @@ class Session:
         self._inside = inside
         self._process = os.getpid()
         self._before: dict[str, str | None] = {}
+        self._silent = False
 
     @property
     def own(self) -> bool:
@@ -151,12 +153,23 @@ class Session:
         return f"<run {self.id}>"
 
     def _add(self, said: dict[str, Any]) -> None:
+        """A line for the recorder. That it cannot be kept is said once, and stops no program."""
         line = json.dumps(said, default=_other) + "\n"
         if not _is_open(self._notes):
             return  # the run has ended: there is nobody to read it
+        try:
+            self._append(line)
+        except OSError as error:
+            if not self._silent:
+                _say(f"note: what the program says of its run is not kept: {error.strerror}")
+            self._silent = True
+
+    def _append(self, line: str) -> None:
         handle = os.open(self._notes, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
-            os.write(handle, line.encode())
+            data = line.encode()
+            if os.write(handle, data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(handle)
 

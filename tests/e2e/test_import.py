@@ -158,6 +158,23 @@ def test_under_envlock_run(folder: Folder, python: str) -> None:
     assert list((folder.root / ".envlock" / "started").iterdir()) == []
 
 
+def test_a_full_disk_stops_no_program(folder: Folder, python: str) -> None:
+    code = """
+import envlock, resource
+with envlock.run() as run:
+    run.metric(n=1)
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, most[1]))
+    for _ in range(3): run.metric(n=2)
+    resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    run.metric(last=3)
+"""
+    done = execute(folder, python, code)
+    assert done.returncode == 0
+    assert done.stderr.count("is not kept: File too large") == 1
+    assert folder.last()["metrics"] == {"n": 1, "last": 3}
+
+
 def test_it_is_repeated(folder: Folder, python: str) -> None:
     """What the program said of parameters, inputs and outputs is no hindrance, and is judged."""
     (folder.root / "data").write_text("1")
