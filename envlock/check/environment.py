@@ -6,8 +6,11 @@ said the first time holds, word for word.
 
 from __future__ import annotations
 
+import gc
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +54,19 @@ def remembered(python: Path) -> Environment | None:
         return None
 
 
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Python looks for garbage the more often, the more there is; here hardly any is made."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_without_collecting()
 def look(interpreter: Interpreter, *, virtual: bool, paranoid: bool = False) -> Environment:
     """Read the environment of an interpreter; of files that did not move, what is known of them.
 

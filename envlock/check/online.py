@@ -190,6 +190,13 @@ def _addresses(lock: Lock, sources: Sources, http: Http) -> list[Drift]:
         if package.archive is not None and package.archive.url is not None
     }
     wanted |= {build.url: ("python", build.size) for build in lock.standalone}
+    # Of a page of links (find-links) no project's page is known.
+    wanted |= {
+        file.url: (package.name, file.size)
+        for package in (*lock.packages, *lock.build_packages)
+        for file in package.files
+        if package.index is None and file.url is not None
+    }
     answers = reach(http, wanted, sources.login)
     return list(_unreached((*wanted[url], url, answer) for url, answer in answers.items()))
 

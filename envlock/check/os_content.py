@@ -161,9 +161,10 @@ def _compare(
             found.append(_told(Code.OS_FILE_MODIFIED, package, one, kind))
         elif one.path not in excluded:
             found.append(_told(Code.OS_FILE_MISSING, package, one, None))
-    sizes = (scanned.size(scanned.place(one.place) or 0) for _, one in wanted)
+    places = [scanned.place(one.place) or 0 for _, one in wanted]
     read = read_all(
-        Wanted(one.place, "md5", size) for (_, one), size in zip(wanted, sizes, strict=True)
+        Wanted(one.place, "md5", scanned.size(at), scanned.stamp(at))
+        for (_, one), at in zip(wanted, places, strict=True)
     )
     for package, one in wanted:
         answer = read[one.place, "md5"]

@@ -19,6 +19,7 @@ from support.tiny_archive import signer, two_instants
 
 from envlock.lock import codec
 from envlock.lock.image import BaseImage, PlatformImage
+from envlock.lock.model import Archive
 
 OLDER = "2024-01-01"
 
@@ -97,6 +98,23 @@ def test_who_gives_no_answer_is_never_a_pass(
     assert "/simple/beta/" in done.stderr
     index.heal()
     assert asked(world, 0) == []
+
+
+def test_files_that_are_locked_by_their_address(project: Project, index: LoopbackIndex) -> None:
+    files = [index.add(name, "1.0", OLDER) for name in ("alpha", "beta", "gamma")]
+    packages = [dataclasses.replace(locked(index, file), index=None) for file in files]
+    [wheel] = packages[1].wheels
+    direct = Archive(url=wheel.url, sha256=wheel.sha256, size=wheel.size)
+    packages[1] = dataclasses.replace(packages[1], wheels=(), archive=direct)
+    project.write("alpha", settings={"check": {"osv": False}})
+    write_lock(project.root, *packages, wishes=("alpha",))
+    assert asked(project, 0) == []
+    index.remove(files[0])
+    index.fail(f"*{files[1].name}", "not-found")
+    assert [row[:2] for row in asked(project, 1)] == [("IX002", "alpha"), ("IX002", "beta")]
+    index.fail(f"*{files[2].name}", "500")
+    done = project.run("check", "--lock-only", "--online", ENVLOCK_HTTP_RETRIES="0")
+    assert done.returncode == 3, done.stderr
 
 
 def test_an_index_with_a_password_is_asked_with_it(project: Project) -> None:
