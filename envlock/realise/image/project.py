@@ -124,7 +124,7 @@ def installed_files(
         return installed(found, series)
     except ValueError as error:
         raise UsageError(
-            str(error), remedy="make it plain (docs/image.md), or ask for a wheel of it"
+            str(error), remedy="what of a project an image has, unbuilt: docs/docker.md#the-stages"
         ) from None
 
 
