@@ -282,6 +282,18 @@ def test_package_managers_take_all_from_a_bundle(built_world: World, tmp_path: P
         digest = next(file.sha256 for p in project.read().packages for file in p.files)
         body = urllib.request.urlopen(f"{told['by-digest']}/{digest}").read()
         assert hashlib.sha256(body).hexdigest() == digest
+        (tmp_path / "file.nix").write_text(
+            'derivation { name = "file"; builder = "builtin:fetchurl"; system = "builtin";'
+            ' url = "http://127.0.0.1:1/gone"; unpack = false; executable = false;'
+            f' outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = "{digest}"; }}'
+        )
+        options = {"sandbox": "false", "build-users-group": "", "substituters": ""}
+        options |= {"hashed-mirrors": told["url"]}
+        flags = [word for name, value in options.items() for word in ("--option", name, value)]
+        places = ("STATE", "STORE", "LOG", "CONF")
+        nix = {f"NIX_{name}_DIR": str(tmp_path / "nix" / name) for name in places}
+        built = run(["nix-build", "--no-out-link", *flags, tmp_path / "file.nix"], env=nix)
+        assert Path(built.stdout.strip()).read_bytes() == body
         taken = project.run("mirror", "serve", str(tmp_path / "bundle.tar"),
                             "--port", told["url"].rpartition(":")[2])  # fmt: skip
         assert taken.returncode == 2

@@ -55,7 +55,7 @@ def contents(locks: Sequence[Bundled], reporter: Reporter) -> Contents:
 
     Args:
         locks: at least one; the store has all their files.
-        reporter: told the .debs that are unpacked, of all.
+        reporter: told the bytes of .debs that are unpacked, of all.
 
     Raises:
         UsageError: a .deb cannot be read.

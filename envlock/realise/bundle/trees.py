@@ -34,8 +34,10 @@ def unpacked(debs: Mapping[str, OsPackage], reporter: Reporter) -> Iterator[Entr
         return
     reporter.step("unpacking OS packages")
     with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
-        for number, entry in enumerate(pool.map(_entry, debs, debs.values()), start=1):
-            reporter.progress(number, len(debs))
+        total, done = sum(deb.size for deb in debs.values()), 0
+        for deb, entry in zip(debs.values(), pool.map(_entry, debs, debs.values()), strict=True):
+            done += deb.size
+            reporter.progress(done, total)
             yield entry
 
 

@@ -193,8 +193,10 @@ def _trees(bundle: Opened, listed: Mapping[str, str], reporter: Reporter) -> Ite
         return None if _unpacked_digest(bundle, deb) == listed[path] else f"not of {deb}: {path}"
 
     with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
-        for number, problem in enumerate(pool.map(wrong, trees), start=1):
-            reporter.progress(number, len(trees))
+        total, done = sum(bundle.sizes[path] for path in trees), 0
+        for path, problem in zip(trees, pool.map(wrong, trees), strict=True):
+            done += bundle.sizes[path]
+            reporter.progress(done, total)
             if problem is not None:
                 yield problem
 
