@@ -24,7 +24,7 @@ _OWN = ("usr/lib/python3", "usr/lib/python")
 class ObservedImage:
     """One platform's image.
 
-    ``said`` are its labels and, before them, its annotations. ``os`` is what dpkg has, empty where
+    ``said`` are its annotations and, before them, its labels. ``os`` is what dpkg has, empty where
     there is no dpkg; ``python`` what is installed of Python, ``files`` all of its files.
     """
 
@@ -84,7 +84,8 @@ def _observe(
         digest=manifest.digest,
         platform=platform,
         layers=len(layers),
-        said=_texts(own.get("Labels")) | _texts(manifest.document.get("annotations")),
+        # Labels first: of several stages, buildah annotates the stage before as the base.
+        said=_texts(manifest.document.get("annotations")) | _texts(own.get("Labels")),
         os=_status(content, source.where),
         python=_python(content, own.get("Env")),
         files=files,

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from envlock.check import bytecode
 from envlock.check.disk import Disk
 from envlock.check.drift import Code, Drift, drift
 from envlock.check.observe import Distribution
@@ -174,7 +175,7 @@ def compare_owned(
                 if row.digest is not None and not path.endswith(".pyc"):
                     told = _instead(scan, path)
                     found.append(_file(place, one, Code.FILE_MISSING, path, found=told))
-            elif row.digest is not None:
+            elif row.digest is not None and not _is_cached(one, path):
                 wanted.append((one, path, row, at))
             elif one.trusted and _has_to_have_one(row):
                 found.append(_file(place, one, Code.BROKEN_RECORD, path, found="has no digest"))
@@ -187,6 +188,12 @@ def compare_owned(
         if answer != row.digest or (row.size is not None and scan.size(at) != row.size):
             found.append(_difference(place, one, path, row, answer, scan.size(at)))
     return found
+
+
+def _is_cached(one: Installed, path: str) -> bool:
+    """Whether it is bytecode of a module beside it: Python makes it anew at will, and ``strays``
+    compares it with its source."""
+    return path.endswith(".pyc") and bytecode.source_of(path) in (one.rows or {})
 
 
 def _there(scan: Scan, path: str) -> int | None:

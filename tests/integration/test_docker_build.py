@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from support.buildah import Buildah
 from support.index import LoopbackIndex
+from support.mutations import told
 from support.packages import NEAR_PROJECT, make_wheel, toy_backend, toy_sdist
 from support.project import Project
 from support.real_debs import OLD as DAY
@@ -24,6 +25,7 @@ from support.tiny_archive import signer
 from support.tools import PIP, run
 
 from envlock.export.docker.exporter import DockerExporter
+from envlock.lock import codec
 from envlock.lock.model import Lock
 
 pytestmark = [pytest.mark.network, pytest.mark.xdist_group("docker")]
@@ -280,6 +282,22 @@ def test_it_runs_and_holds_what_is_locked(new: Built, world: World) -> None:
         "src 755 app",
         "src/own.py 644 app",
     ]
+
+
+def test_check_finds_it_to_be_of_the_lock(
+    new: Built, world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    new.buildah.run("push", "app", f"oci:{tmp_path / 'layout'}:latest")
+    (tmp_path / "pyproject.toml").write_text(OWN)
+    (tmp_path / "pylock.toml").write_text(codec.dump(world.new))
+    found = told(tmp_path, capfd, "--image", str(tmp_path / "layout"))
+    # The backend that builds gamma writes no digests into RECORD.
+    assert {(code, subject.split("-")[0].split(".")[0]) for code, subject in found} == {
+        ("PY108", "gamma")
+    }
+    (tmp_path / "pylock.toml").write_text(codec.dump(world.old))
+    found = told(tmp_path, capfd, "--image", str(tmp_path / "layout"))
+    assert {("IM001", "environment hash"), ("PY003", "beta")} <= set(found)
 
 
 def test_the_same_bytes_again(new: Built, world: World, tmp_path: Path) -> None:
