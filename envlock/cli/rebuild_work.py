@@ -11,6 +11,7 @@ from envlock.check.drift import Code, Drift
 from envlock.check.environment import Environment, look
 from envlock.cli.rebuild_python import provided_python
 from envlock.cli.rebuild_subject import Subject
+from envlock.errors import UsageError
 from envlock.io.interpreters import Interpreter
 from envlock.io.machine import machine_platform
 from envlock.io.progress import Reporter
@@ -99,7 +100,10 @@ def rebuild(order: Order, reporter: Reporter) -> Report:
     platform = machine_platform()
     target = order.target or select_target(lock, platform)
     if target.platform != platform:
-        select_target(lock, platform)  # says for what the lock is
+        raise UsageError(
+            f"an environment for {target.key} cannot be made on {platform}",
+            remedy="`envlock fetch --target` brings its files; --backend image makes an image",
+        )
     place = place_at_prefix(
         lock,
         order.folder,
@@ -108,15 +112,8 @@ def rebuild(order: Order, reporter: Reporter) -> Report:
         python=locked_python(lock, target),
     )
     base, needed, gathered = _base(order, place, reporter)
-    if base is None and place.interpreter is None:
-        return Report(
-            order=order,
-            target=place.target,
-            files=needed,
-            gathered=gathered,
-            chosen=Chosen(files=(), without=()),
-        )
-    version = (place.interpreter or base or _never()).version
+    python = place.interpreter or base
+    version = None if python is None else python.version
     chosen = choose_files(lock, place.target, version)
     report = Report(
         order=order,
@@ -127,8 +124,7 @@ def rebuild(order: Order, reporter: Reporter) -> Report:
         python=version,
     )
     to_build = [f.package for f in chosen.files if order.from_source or _has_to_be_built(lock, f)]
-    if to_build:
-        python = place.interpreter or base or _never()
+    if to_build and python is not None:
         report = _from_source(report, to_build, python, reporter)
     else:
         found = gather(
@@ -195,10 +191,6 @@ def _from_source(
         wheel = made.get((entry.package.name, entry.package.version or ""))
         files.append(entry if wheel is None else PythonFile(package=entry.package, file=wheel))
     return replace(report, chosen=replace(report.chosen, files=tuple(files)), built=built)
-
-
-def _never() -> Interpreter:
-    raise AssertionError("there is an interpreter")
 
 
 def _base(

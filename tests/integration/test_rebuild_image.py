@@ -45,7 +45,8 @@ def test_a_machine_without_that_python_gets_the_distributions(
     path = tmp_path / "pylock.toml"
     path.write_text(codec.dump(dataclasses.replace(lock, packages=packages, builds=())))
     (tmp_path / "bin").mkdir()
-    done = project.run("rebuild", str(path), "--json", "--offline", PATH=str(tmp_path / "bin"))
+    none = {"PATH": str(tmp_path / "bin"), "PYENV_ROOT": str(tmp_path / "bin")}
+    done = project.run("rebuild", str(path), "--json", "--offline", **none)
     assert done.returncode == 0, done.stderr + done.stdout
     told = json.loads(done.stdout)
     [locked] = [one["version"] for one in told["artifacts"] if one["name"] == "python3.11"]

@@ -23,7 +23,7 @@ class Chosen:
     without: tuple[PythonPackage, ...]
 
 
-def choose_files(lock: Lock, target: Target, version: str) -> Chosen:
+def choose_files(lock: Lock, target: Target, version: str | None) -> Chosen:
     """Of each package the wheel that this machine installs, else its sdist.
 
     Where the machine is not Linux, every wheel that fits the target: its installer takes one.
@@ -31,7 +31,7 @@ def choose_files(lock: Lock, target: Target, version: str) -> Chosen:
     Args:
         lock: the lock.
         target: the target that serves this machine.
-        version: the interpreter's full version.
+        version: the interpreter's full version, None where that is not known.
     """
     ranks = {tag: rank for rank, tag in enumerate(ranked_tags(target, glibc_minor()))}
     linux = target.platform.startswith("linux/")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from envlock.errors import DiskError, EnvlockError, SourceError
 from envlock.io.progress import Reporter, SilentReporter
@@ -134,7 +135,7 @@ def gather(
 def _listed(files: UsedFiles) -> Iterator[tuple[str, str, int | None]]:
     """Digest, file name and size of each."""
     for build in files.interpreters:
-        yield build.sha256, build.url.rpartition("/")[2], build.size
+        yield build.sha256, unquote(build.url.rpartition("/")[2]), build.size
     for entry in files.python:
         yield entry.file.sha256, entry.file.name, entry.file.size
     for package in files.os:
