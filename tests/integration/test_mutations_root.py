@@ -71,8 +71,8 @@ class System:
         for command in (arguments, ("--configure", "--pending")):
             images.inside(self.root, "dpkg", *command)
 
-    def found(self, capfd: pytest.CaptureFixture[str], *more: str) -> list[tuple[str, str]]:
-        return told(self.project, capfd, "--os-only", "--root", str(self.root), *more)
+    def found(self, capfd: pytest.CaptureFixture[str]) -> list[tuple[str, str]]:
+        return told(self.project, capfd, "--os-only", "--root", str(self.root))
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,6 @@ def test_what_is_no_drift_is_not_told(
 ) -> None:
     wrong = judged(HARMLESS, system, lambda: system.found(capfd))
     record_property("mutations", f"{len(HARMLESS) - len(wrong)} of {len(HARMLESS)} silent")
-    assert system.found(capfd, "--paranoid") == []
     system.restore()
     assert not wrong, "\n".join(wrong)
 
@@ -118,13 +117,6 @@ def a_package_is_removed(system: System) -> None:
     for path in ("usr/share/zoneinfo", "usr/share/doc/tzdata", "etc"):
         system.at(path)
     system.dpkg("--remove", "--force-depends", "tzdata")
-
-
-@mutation(("OS001", "tzdata"))
-def a_package_is_purged(system: System) -> None:
-    for path in ("usr/share/zoneinfo", "usr/share/doc/tzdata", "etc"):
-        system.at(path)
-    system.dpkg("--purge", "--force-depends", "tzdata")
 
 
 @mutation(("OS002", "libgomp1"))
