@@ -232,6 +232,13 @@ def _report(
                 f"{style('note', 'bold cyan')}: {', '.join(one.files.without)}: a repository or"
                 " folder, which is NOT in the bundle",
             )
+        lacking = {entry.soname for entry in one.lock.os.missing} if one.lock.os else set()
+        if lacking:
+            say(
+                context,
+                f"{style('note', 'bold cyan')}: {', '.join(sorted(lacking))}: wheels need them, and"
+                " they are NOT in the bundle (auto = true in [tool.envlock.os] locks them)",
+            )
         keys = ", ".join(target.key for target in one.lock.targets)
         say(context, f"  {one.name} {environment_hash(one.lock).short} ({keys})")
     count, size = len(whole.entries), size_text(sum(entry.size for entry in whole.entries))

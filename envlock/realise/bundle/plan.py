@@ -185,6 +185,8 @@ def needed_debs(lock: Lock, target: Target, files: UsedFiles) -> list[OsPackage]
         for owner in deb.via:
             needs.setdefault(owner, []).append(deb.name)
     waiting = [python, *(d.name for d in debs.values() if d.requested or d.via_wheels)]
+    # What wheels need of the base may be there for other reasons.
+    waiting += [one.package for one in lock.os.libraries if one.package is not None]
     found: set[str] = set()
     while waiting:
         name = waiting.pop()
