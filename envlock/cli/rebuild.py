@@ -15,6 +15,7 @@ from envlock.cli.common import (
 )
 from envlock.cli.context import Context
 from envlock.cli.output import reporting, result, result_json, say
+from envlock.cli.rebuild_options import from_option, jobs_option, offline_option, target_option
 from envlock.cli.rebuild_report import report_json, tell
 from envlock.cli.rebuild_subject import find_subject
 from envlock.cli.rebuild_work import Order, rebuild
@@ -56,15 +57,8 @@ is listed with what was tried, and the exit code is 3; everything else is in the
     " packages (DIR, or a file that ends in .tar), or what Nix builds.",
 )
 @click.option("--recreate", is_flag=True, help="Make DIR anew where it is an environment already.")
-@click.option("--target", metavar="TARGET", help="Default: the newest Python for this machine.")
-@click.option(
-    "--from",
-    "bundles",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="DIR",
-    multiple=True,
-    help="A folder with files, by digest or by name; may be repeated.",
-)
+@target_option
+@from_option
 @click.option("--index", "indexes", metavar="URL", multiple=True, help="Another index to ask, too.")
 @click.option(
     "--archive",
@@ -78,14 +72,8 @@ is listed with what was tried, and the exit code is 3; everything else is in the
     is_flag=True,
     help="Build every wheel from its locked sdist, where the lock says how (sources = true).",
 )
-@click.option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Builds at once. Default: one a processor.",
-)
-@click.option("--offline", is_flag=True, help="Use no network.")
+@jobs_option
+@offline_option
 @name_option
 @script_option
 @json_option

@@ -17,6 +17,7 @@ from envlock.cli.common import (
 )
 from envlock.cli.context import Context
 from envlock.cli.output import reporting, result_json, say
+from envlock.cli.rebuild_options import from_option, jobs_option, offline_option, target_option
 from envlock.cli.rebuild_python import provided_python
 from envlock.cli.style import style
 from envlock.errors import EXIT_DRIFT, EXIT_SOURCE, SourceError, UsageError
@@ -47,17 +48,10 @@ of files, order of hashes and number of processors. Exit code 1 when a wheel is 
 
 @click.command(epilog=_EPILOG)
 @click.argument("packages", metavar="[PACKAGE]...", nargs=-1)
-@click.option("--target", metavar="TARGET", help="Default: the newest Python for this machine.")
-@click.option(
-    "--from",
-    "bundles",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="DIR",
-    multiple=True,
-    help="A folder with files, by digest or by name; may be repeated.",
-)
-@click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="Builds at once.")
-@click.option("--offline", is_flag=True, help="Use no network.")
+@target_option
+@from_option
+@jobs_option
+@offline_option
 @name_option
 @script_option
 @json_option
