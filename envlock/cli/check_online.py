@@ -122,11 +122,17 @@ def _asked(
     reporter: Reporter,
 ) -> list[Advisory]:
     """The service's records; ``said`` gets the ids that it gives for each subject."""
-    answers = osv_api.query(http, service, [_query(one) for one in subjects], reporter)
+    try:
+        answers = osv_api.query(http, service, [_query(one) for one in subjects], reporter)
+        records = osv_api.records(http, service, osv_api.merged(answers), reporter)
+    except SourceError as error:
+        without = "to ask no OSV service: osv = false in [tool.envlock.check]"
+        remedy = f"{error.remedy}; {without}" if error.remedy else without
+        raise SourceError(error.what, where=error.where, remedy=remedy) from None
     for subject, answer in zip(subjects, answers, strict=True):
         said[subject] = frozenset(answer)
     found = []
-    for record in osv_api.records(http, service, osv_api.merged(answers), reporter):
+    for record in records:
         try:
             found.append(parse_advisory(record))
         except ValueError as error:

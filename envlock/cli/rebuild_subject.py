@@ -78,7 +78,12 @@ def _file(path: Path, title: str) -> Subject:
 
 
 def _revision(root: Path, lock_name: str, what: str) -> Subject:
-    commit = commit_of(root, what, where=what)
+    try:
+        commit = commit_of(root, what, where=what)
+    except UsageError as error:
+        runs = "see what was run with `envlock runs list`"
+        remedy = f"{error.remedy}; {runs}" if error.remedy else runs
+        raise UsageError(error.what, where=error.where, remedy=remedy) from None
     text = text_at(root, commit, f"./{lock_name}", revision=what)
     return Subject(
         title=f"{lock_name} at {what} ({commit[:12]})",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 HEADER = (
     "# Made by envlock: a standard pylock.toml (PEP 751) with a [tool.envlock] table.\n"
-    "# Change what you ask for in pyproject.toml and run `envlock lock`; do not edit by hand.\n\n"
+    "# Change what the project asks for and run `envlock lock`; do not edit by hand.\n\n"
 )
 LOCK_VERSION = "1.0"
 _TOOLCHAIN = frozenset({"nix", "nixpkgs", "guix"})

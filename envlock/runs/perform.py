@@ -16,9 +16,10 @@ import sys
 from envlock import __version__
 from envlock.errors import StaleError, UsageError
 from envlock.io.cache import DiskCache
-from envlock.io.child import Child, die_of, streams
+from envlock.io.child import Child, streams
 from envlock.io.digests import state
 from envlock.io.host import host_facts
+from envlock.io.signals import die_of
 from envlock.runs import parameters
 from envlock.runs.data import Declared, shown_path
 from envlock.runs.ending import Clocks, elapsed, exit_facts, resource_facts

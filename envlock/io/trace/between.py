@@ -111,7 +111,7 @@ def _trace(
         json.dump(done, file)
     code = os.waitstatus_to_exitcode(done["status"])
     if code < 0:
-        from envlock.io.child import die_of
+        from envlock.io.signals import die_of
 
         die_of(-code)
     os._exit(abs(code))
