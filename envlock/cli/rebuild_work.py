@@ -137,10 +137,20 @@ def rebuild(order: Order, reporter: Reporter) -> Report:
     built = {one.job.key[0] for one in report.built}
     environment = _installed(order, place, chosen, base, built, reporter)
     drift = _drift(order, place, environment, built)
-    wrong = _wrong(environment, chosen)
+    wrong = _wrong(environment, drift, chosen)
     if wrong:
         # What an interrupted run left, or a person edited, is installed once more.
+        place = place_at_prefix(lock, order.folder, platform=platform)
         environment = _installed(order, place, chosen, base, built, reporter, anew=wrong)
+        drift = _drift(order, place, environment, built)
+    if _wrong(environment, drift, chosen) and python is not None:
+        # Files whose metadata is gone belong to nobody: the environment is made anew.
+        version = locked_python(lock, place.target)
+        base, _, _ = provided_python(lock, order.subject.root, place.target, order.places, reporter)
+        place = place_at_prefix(
+            lock, order.folder, platform=platform, recreate=True, python=version
+        )
+        environment = _installed(order, place, chosen, base, built, reporter)
         drift = _drift(order, place, environment, built)
     return replace(report, drift=drift, realised=_realised(order, environment, chosen))
 
@@ -203,10 +213,11 @@ def _base(
     return provided_python(subject.lock, subject.root, place.target, order.places, reporter)
 
 
-def _wrong(environment: Environment, chosen: Chosen) -> tuple[str, ...]:
-    """Packages whose files are not what was installed."""
+def _wrong(environment: Environment, drift: tuple[Drift, ...], chosen: Chosen) -> tuple[str, ...]:
+    """Packages that are not what was to be installed, or whose files are not."""
     names = {entry.package.name for entry in chosen.files}
     found = {f.package for f in environment.content.findings if f.drift.severity == "error"}
+    found |= {d.subject for d in drift if d.severity == "error"}
     return tuple(sorted(name for name in found if name in names))
 
 
@@ -220,8 +231,6 @@ def _installed(
     anew: tuple[str, ...] = (),
 ) -> Environment:
     lock = order.subject.lock
-    if anew:
-        place = place_at_prefix(lock, order.folder, platform=machine_platform())
     before = _infos(place.interpreter)
     there = stamps(before)
     interpreter = install(

@@ -185,8 +185,11 @@ def test_what_nobody_has_is_listed_and_everything_else_is_fetched(
     # What was interrupted, or edited since, is put right.
     [module] = place.rglob("lib/__init__.py")
     module.write_text("edited = True\n")
+    [metadata] = place.rglob("tool-2.0.dist-info/METADATA")
+    metadata.unlink()
     assert rebuilt(project, "HEAD", "--offline")["same"] is True
     assert works(place / "bin" / "python", "lib") == "1.0"
+    assert metadata.is_file()
 
 
 def test_the_machines_folders_of_files_count(
