@@ -12,6 +12,9 @@ from typing import IO
 
 from envlock.errors import VerificationError
 
+UNFINISHED = ".envlock-part."
+"""How the names of copies begin that are not whole yet; who is killed leaves them behind."""
+
 _PIECE = 1 << 18
 _PORTION = 1 << 23
 # Another file system, none that can, or an old kernel.
@@ -49,7 +52,7 @@ def copy_digested(
         OSError: it cannot be read or written.
         VerificationError: it has other bytes.
     """
-    handle, name = tempfile.mkstemp(prefix=".", dir=target.parent)
+    handle, name = tempfile.mkstemp(prefix=UNFINISHED, dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             append(source, file, sha256)

@@ -139,6 +139,17 @@ def test_damage_is_repaired_and_other_folders_are_left_alone(two: Project) -> No
     assert two.run("bundle", "nowhere.toml").returncode == 2
 
 
+def test_what_a_killed_run_left_is_no_foreign_file(two: Project) -> None:
+    place = two.root / "bundle"
+    place.mkdir()
+    (place / ".envlock-part.x1").write_text("the beginning of the first file")
+    bundle(two)
+    (place / ".SHA256SUMS.x2").write_text("the beginning of the last one")
+    bundle(two)
+    (place / ".git").mkdir()
+    assert two.run("bundle").returncode == 2
+
+
 def test_a_killed_bundle_never_looks_whole(two: Project) -> None:
     bundle(two, "--output", "first")  # so that nothing is left to fetch
     took = time.monotonic()

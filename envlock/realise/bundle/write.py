@@ -18,13 +18,12 @@ from pathlib import Path
 from typing import IO
 
 from envlock.errors import UsageError
-from envlock.io.copying import append, copy_digested, digest_of, digest_within, hold
+from envlock.io.copying import UNFINISHED, append, copy_digested, digest_of, digest_within, hold
 from envlock.io.files import disk_error, make_folder, read_text, replacing, write_atomic
 from envlock.io.progress import Reporter
 from envlock.realise.bundle.contents import Contents
 from envlock.realise.bundle.layout import (
     ARCHIVE_FOLDER,
-    FOLDERS,
     INDEX,
     MANIFEST,
     TOP,
@@ -86,12 +85,11 @@ def _found(folder: Path) -> set[str]:
         raise UsageError(
             "it is a file", where=str(folder), remedy="name a folder, or a file that ends in .tar"
         )
-    names = {path.name for path in folder.iterdir()}
+    left = (UNFINISHED, f".{MANIFEST}.")
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(left)}
     index = folder / INDEX
-    if not names:
-        return set()
-    own = {name for name in names if not name.startswith(".")} <= TOP
-    if not own or not index.is_file() or not is_index(read_text(index)):
+    # The index comes first: where it is not, nothing is but the beginning of itself.
+    if names and not (names <= TOP and index.is_file() and is_index(read_text(index))):
         raise UsageError(
             "there are other files in the folder",
             where=str(folder),
@@ -132,8 +130,6 @@ def _copy(
 ) -> None:
     # First of all what says that this is going to be a bundle.
     ordered = sorted(entries, key=lambda entry: (entry.path != INDEX, -entry.size, entry.path))
-    for place in (*FOLDERS, *sorted({entry.path.rpartition("/")[0] for entry in entries})):
-        make_folder(folder / place)
     if ordered:
         reporter.step(f"writing {len(ordered)} file{'s' if len(ordered) > 1 else ''}")
 
@@ -148,6 +144,8 @@ def _copy(
 
     if ordered and ordered[0].path == INDEX:
         put(ordered.pop(0))
+    for place in sorted({entry.path.rpartition("/")[0] for entry in ordered}):
+        make_folder(folder / place)
     with _threads() as run:
         list(run(put, ordered))
 
