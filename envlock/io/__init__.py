@@ -5,6 +5,7 @@
 - ``trace``     runs a program with everything passed through, and knows what it used
 - ``files``     atomic writes, reads with clear errors, an advisory lock for one project
 - ``http``      verified, retried, parallel transfers (libcurl)
+- ``loopback``  a server for this machine's own programs
 - ``git``       which commit a branch, tag or id meant at a date
 - ``checkout``  a commit's files in a folder of their own, from a repository that is only read
 - ``worktree``  the commit that a folder is of, and what differs from it

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from envlock.errors import SourceError
+from envlock.errors import SourceError, UsageError
 
 _POLL = 0.1
 
@@ -38,6 +38,26 @@ def without_network():
 """
 """Text of a Python function (3.6 or later, ``os`` and ``sys`` imported) that takes the network away
 from its process and those that it starts, where the system lets it; whether it did."""
+
+
+def seconds_allowed(variable: str, default: float) -> float:
+    """What an environment variable allows, else ``default``.
+
+    Raises:
+        UsageError: it is not a number of seconds.
+    """
+    text = os.environ.get(variable) or str(default)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < float("inf"):
+        raise UsageError(
+            f"{variable}={text} is not a number of seconds",
+            where="environment",
+            remedy=f"for example {2 * default:.0f}",
+        )
+    return seconds
 
 
 def run_confined(

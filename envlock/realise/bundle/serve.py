@@ -5,16 +5,15 @@ from __future__ import annotations
 import errno
 import shutil
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 from envlock.errors import UsageError
+from envlock.io.loopback import LoopbackHandler, LoopbackServer
 from envlock.realise.bundle.mirror import Answer, Mirror
 
 _PIECE = 1 << 20
 
 
-class MirrorServer(ThreadingHTTPServer):
+class MirrorServer(LoopbackServer):
     """A server of a bundle; ``serve_forever`` answers.
 
     Args:
@@ -25,14 +24,10 @@ class MirrorServer(ThreadingHTTPServer):
         UsageError: the port is taken, or not allowed.
     """
 
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 256
-
     def __init__(self, mirror: Mirror, port: int) -> None:
         self.mirror = mirror
         try:
-            super().__init__(("127.0.0.1", port), _Handler)
+            super().__init__(port, _Handler)
         except OSError as error:
             what = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used: {error}"
             raise UsageError(f"port {port} {what}", remedy="take another one: --port 0") from None
@@ -40,27 +35,13 @@ class MirrorServer(ThreadingHTTPServer):
     @property
     def address(self) -> str:
         """``http://127.0.0.1:PORT``."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is no news."""
+        return f"http://127.0.0.1:{self.port}"
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(LoopbackHandler):
     server: MirrorServer
 
-    def do_GET(self) -> None:
-        self._answer(with_body=True)
-
-    def do_HEAD(self) -> None:
-        self._answer(with_body=False)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-    def _answer(self, *, with_body: bool) -> None:
+    def answer(self, *, with_body: bool) -> None:
         path = self.path.partition("?")[0]
         mirror = self.server.mirror
         found = mirror.answer(path, self.headers.get("Accept", ""))

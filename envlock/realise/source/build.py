@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from envlock.errors import SourceError, UsageError
+from envlock.errors import SourceError
 from envlock.io import process
-from envlock.io.confined import WITHOUT_NETWORK, last_lines, run_confined
+from envlock.io.confined import WITHOUT_NETWORK, last_lines, run_confined, seconds_allowed
 from envlock.io.files import disk_error
 from envlock.io.interpreters import Interpreter
 from envlock.io.paths import cache_dir
@@ -117,18 +117,7 @@ def build_seconds() -> float:
     Raises:
         UsageError: it is not a number of seconds.
     """
-    text = os.environ.get("ENVLOCK_BUILD_TIMEOUT") or str(BUILD_SECONDS)
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0
-    if not 0 < seconds < float("inf"):
-        raise UsageError(
-            f"ENVLOCK_BUILD_TIMEOUT={text} is not a number of seconds",
-            where="environment",
-            remedy="for example 7200",
-        )
-    return seconds
+    return seconds_allowed("ENVLOCK_BUILD_TIMEOUT", BUILD_SECONDS)
 
 
 def input_digest(job: Job, wheels: list[tuple[str, str]], python: Interpreter) -> str:

@@ -19,9 +19,9 @@ from typing import Any, Protocol
 
 import tomli_w
 
-from envlock.errors import SourceError, UsageError
+from envlock.errors import SourceError
 from envlock.io import process
-from envlock.io.confined import WITHOUT_NETWORK, last_lines, run_confined
+from envlock.io.confined import WITHOUT_NETWORK, last_lines, run_confined, seconds_allowed
 from envlock.io.interpreters import Interpreter, query
 from envlock.io.tools import find_uv
 from envlock.lock import codec
@@ -98,18 +98,7 @@ def hook_seconds() -> float:
     Raises:
         UsageError: it is not a number of seconds.
     """
-    text = os.environ.get("ENVLOCK_HOOK_TIMEOUT") or str(HOOK_SECONDS)
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0
-    if not 0 < seconds < float("inf"):
-        raise UsageError(
-            f"ENVLOCK_HOOK_TIMEOUT={text} is not a number of seconds",
-            where="environment",
-            remedy="for example 600",
-        )
-    return seconds
+    return seconds_allowed("ENVLOCK_HOOK_TIMEOUT", HOOK_SECONDS)
 
 
 def find_python(series: str) -> Interpreter:

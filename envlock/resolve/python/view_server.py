@@ -7,11 +7,11 @@ import secrets
 import tempfile
 import threading
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from envlock.errors import EnvlockError
+from envlock.io.loopback import LoopbackHandler, LoopbackServer
 from envlock.resolve.python import view_pages
 from envlock.resolve.python.page import is_normalized, normalize
 
@@ -37,7 +37,7 @@ class ViewServer:
     @property
     def port(self) -> int:
         """The port that the system gave."""
-        return int(self._server.server_address[1])
+        return self._server.port
 
     def start(self) -> None:
         """Begin to answer."""
@@ -50,35 +50,17 @@ class ViewServer:
         self._thread.join()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 256
-
+class _Server(LoopbackServer):
     def __init__(self, view: DatedView, token: str) -> None:
         self.view = view
         self.token = token
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is no news."""
+        super().__init__(0, _Handler)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(LoopbackHandler):
     server: _Server
 
-    def do_GET(self) -> None:
-        self._answer(with_body=True)
-
-    def do_HEAD(self) -> None:
-        self._answer(with_body=False)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-    def _answer(self, *, with_body: bool) -> None:
+    def answer(self, *, with_body: bool) -> None:
         self._with_body = with_body
         token, _, rest = self.path.partition("?")[0].removeprefix("/").partition("/")
         # Compared in constant time: the token is what keeps other users of this machine out.
