@@ -20,7 +20,7 @@ from typing import IO, Protocol, cast
 
 from envlock.errors import DiskError, UsageError, VerificationError
 from envlock.io.copying import digest_of
-from envlock.realise.bundle.layout import MANIFEST
+from envlock.realise.bundle.layout import INDEX, MANIFEST
 
 _LINE = re.compile(r"([0-9a-f]{64})  ([^\x00-\x1f\\\x7f]+)")
 _PIECE = 1 << 20
@@ -54,6 +54,12 @@ def open_bundle(place: Path) -> Opened:
         VerificationError: it has what no bundle has, or is cut off.
     """
     if place.is_dir():
+        if not any((place / name).exists() for name in (MANIFEST, INDEX)):
+            raise UsageError(
+                f"no bundle: the folder has neither {MANIFEST} nor {INDEX}",
+                where=str(place),
+                remedy="name what `envlock bundle` made",
+            )
         return FolderBundle(place)
     if place.is_file():
         return ArchiveBundle(place)
