@@ -77,24 +77,8 @@ def write_atomic(path: Path, content: bytes | str) -> None:
         SourceError: the disk is full, or the folder cannot be written. The old file is untouched.
     """
     data = content.encode() if isinstance(content, str) else content
-    target = Path(os.path.realpath(path))
-    temporary: str | None = None
-    try:
-        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else _default_mode()
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        Path(temporary).replace(target)
-        temporary = None
-        _sync_folder(target.parent)
-    except OSError as error:
-        raise disk_error(error, path) from None
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+    with _renamed(Path(os.path.realpath(path)), said=path, keeps_mode=True) as file:
+        file.write(data)
 
 
 @contextlib.contextmanager
@@ -104,19 +88,28 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         SourceError: the disk cannot take it. What was there is untouched, as after any failure.
     """
+    with _renamed(path, said=path, keeps_mode=False) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def _renamed(target: Path, *, said: Path, keeps_mode: bool) -> Iterator[IO[bytes]]:
+    """A neighbour of ``target``, flushed to disk, which then takes its name in one rename."""
     temporary: str | None = None
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        kept = keeps_mode and target.exists()
+        mode = stat.S_IMODE(target.stat().st_mode) if kept else _default_mode()
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
-            os.fchmod(file.fileno(), _default_mode())
+            os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        Path(temporary).replace(target)
         temporary = None
-        _sync_folder(path.parent)
+        _sync_folder(target.parent)
     except OSError as error:
-        raise disk_error(error, path) from None
+        raise disk_error(error, said) from None
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)

@@ -58,7 +58,10 @@ class Project:
         if groups is not None:
             tables["dependency-groups"] = dict(groups)
         tables["tool"] = {"envlock": {"python": PYTHON, **(settings or {})}}
-        (self.root / "pyproject.toml").write_text(tomli_w.dumps(tables), encoding="utf-8")
+        # In one step: in some tests another envlock reads it at this moment.
+        whole = self.root / "pyproject.toml.new"
+        whole.write_text(tomli_w.dumps(tables), encoding="utf-8")
+        whole.replace(self.root / "pyproject.toml")
         return self
 
     def start(
