@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from benchmarks.sets import AS_OF
-from envlock.io.http import Http
+from envlock.io.http.client import Http
 from envlock.io.machine import machine_platform
 from envlock.io.progress import SilentReporter
 from envlock.lock.request import Request

@@ -22,7 +22,7 @@ from envlock.check.owned import (
     read_installed,
 )
 from envlock.check.strays import compare_strays
-from envlock.io.scan import Scan
+from envlock.io.content.scan import Scan
 
 _SHEBANG = re.compile(rb"#!\s*([^\s]+)")
 # Where a path is too long for a first line, or holds a space, installers start a shell first.

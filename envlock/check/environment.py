@@ -20,9 +20,9 @@ from envlock.check.drift import Code, drift
 from envlock.check.observe import DirectUrl, Distribution, Observed, observe_interpreter
 from envlock.check.owned import Finding, Origin, Place
 from envlock.check.reader import Reader
-from envlock.io import index
+from envlock.io.content import index
+from envlock.io.content.scan import scan
 from envlock.io.interpreters import Interpreter
-from envlock.io.scan import scan
 from envlock.lock.installed import Note
 
 _KIND = "environment-1"

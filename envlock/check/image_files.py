@@ -14,10 +14,10 @@ from dataclasses import replace
 
 from envlock.check.image_listing import Listing
 from envlock.errors import VerificationError
-from envlock.io.layers import Entry, clean
-from envlock.io.oci_source import damaged
-from envlock.io.reading import Unread, Wanted
-from envlock.io.scan import Scan
+from envlock.io.content.reading import Unread, Wanted
+from envlock.io.content.scan import Scan
+from envlock.io.images.layers import Entry, clean
+from envlock.io.images.source import damaged
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"

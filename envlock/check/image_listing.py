@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from envlock.check import bytecode
-from envlock.io.layers import Entry
-from envlock.io.oci_source import damaged
-from envlock.io.reading import HEAD, Unread, Wanted
-from envlock.io.scan import Scan
+from envlock.io.content.reading import HEAD, Unread, Wanted
+from envlock.io.content.scan import Scan
+from envlock.io.images.layers import Entry
+from envlock.io.images.source import damaged
 
 MOST_FILES = 1_000_000
 """Files and folders of an image; the largest have a third of it."""

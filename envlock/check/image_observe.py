@@ -11,10 +11,10 @@ from envlock.check.image_files import Files
 from envlock.check.observe import Distribution, Observed, described
 from envlock.check.os_observe import STATUS, Status, parse_status
 from envlock.errors import UsageError
-from envlock.io.layers import entries
-from envlock.io.oci_source import ImageSource, as_object, bytes_of, damaged, diff_ids_of
+from envlock.io.images.layers import entries
+from envlock.io.images.registry import Manifest
+from envlock.io.images.source import ImageSource, as_object, bytes_of, damaged, diff_ids_of
 from envlock.io.progress import Reporter
-from envlock.io.registry import Manifest
 
 _OWN = ("usr/lib/python3", "usr/lib/python")
 """Where the distribution's own Python packages lie, which are OS packages."""

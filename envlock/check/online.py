@@ -12,10 +12,10 @@ from typing import TypeVar
 
 from envlock.check.drift import Code, Drift, drift
 from envlock.errors import EnvlockError, SourceError
-from envlock.io.http import Http
+from envlock.io.http.client import Http
+from envlock.io.http.reach import Reached, reach
+from envlock.io.http.urls import without_credentials
 from envlock.io.progress import Reporter
-from envlock.io.reach import Reached, reach
-from envlock.io.urls import without_credentials
 from envlock.lock.model import Artifact, Lock, PythonPackage
 from envlock.resolve.python.page import PageFile, ProjectPage
 from envlock.resolve.python.pages import Pages

@@ -9,12 +9,12 @@ from pathlib import Path
 from envlock.check.drift import Code, Drift, drift
 from envlock.check.online import ask_all
 from envlock.errors import MissingError, SourceError, VerificationError
-from envlock.io.fetch import Wanted
-from envlock.io.http import Http
+from envlock.io.http.client import Http
+from envlock.io.http.fetch import Wanted
+from envlock.io.http.reach import Reached, first_there
+from envlock.io.images.reference import Reference, parse_reference
+from envlock.io.images.registry import Registry
 from envlock.io.progress import Reporter
-from envlock.io.reach import Reached, first_there
-from envlock.io.reference import Reference, parse_reference
-from envlock.io.registry import Registry
 from envlock.lock.image import BaseImage
 from envlock.lock.model import Lock
 from envlock.lock.os import OsArchive, OsLayer

@@ -16,9 +16,9 @@ from envlock.check.os_root import INFO, Listed, Root, listed
 from envlock.check.os_sources import compare_sources
 from envlock.check.owned import Reader as ReadAll
 from envlock.check.reader import Reader
-from envlock.io import index
-from envlock.io.reading import Unread, Wanted
-from envlock.io.scan import Scan, scan
+from envlock.io.content import index
+from envlock.io.content.reading import Unread, Wanted
+from envlock.io.content.scan import Scan, scan
 from envlock.lock.os import OsLayer, OsPackage
 
 _KIND = "os-2"

@@ -19,7 +19,7 @@ from envlock.check.os_observe import Status
 from envlock.check.os_root import Root
 from envlock.errors import EnvlockError
 from envlock.io.apt_config import AptSource, apt_sources
-from envlock.io.urls import without_credentials
+from envlock.io.http.urls import without_credentials
 from envlock.lock.os import OsLayer
 
 _LISTS = "var/lib/apt/lists"

@@ -11,8 +11,8 @@ from envlock.check import bytecode
 from envlock.check.disk import Disk
 from envlock.check.drift import Code, Drift, drift
 from envlock.check.observe import Distribution
-from envlock.io.reading import Unread, Wanted
-from envlock.io.scan import Scan
+from envlock.io.content.reading import Unread, Wanted
+from envlock.io.content.scan import Scan
 from envlock.lock.installed import (
     NOTE,
     Note,

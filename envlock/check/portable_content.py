@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envlock.errors import UsageError
-from envlock.io.fetch import verify_local
+from envlock.io.http.fetch import verify_local
 from envlock.io.store import has_stored, stored
 from envlock.lock.artifacts import package_files
 from envlock.lock.installed import read_record

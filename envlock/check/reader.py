@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from envlock.io.reading import Unread, Wanted, read_all
+from envlock.io.content.reading import Unread, Wanted, read_all
 
 
 class Reader:

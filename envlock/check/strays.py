@@ -14,8 +14,8 @@ from envlock.check.disk import Disk
 from envlock.check.drift import Code, drift
 from envlock.check.own_project import PATHS, only_finds_project
 from envlock.check.owned import Finding, Installed, Place, Reader, printable
-from envlock.io.reading import HEAD, Unread, Wanted
-from envlock.io.scan import Scan
+from envlock.io.content.reading import HEAD, Unread, Wanted
+from envlock.io.content.scan import Scan
 
 _SEPARATORS = re.compile(r"[-_.]+")
 _HOOKS = ("sitecustomize", "usercustomize", "_virtualenv")

@@ -144,7 +144,7 @@ def image(
         )
     _check_user(user)
     if push is not None:
-        from envlock.io.reference import parse_reference
+        from envlock.io.images.reference import parse_reference
 
         parse_reference(push)  # a typing error is to be told before any work
     project = locate_project(context, name=name, script=script)

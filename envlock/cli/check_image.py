@@ -15,11 +15,11 @@ from envlock.cli.context import Context
 from envlock.cli.output import reporting, say
 from envlock.errors import UsageError
 from envlock.io.files import disk_error
-from envlock.io.local_images import is_local, save
+from envlock.io.images.local import is_local, save
+from envlock.io.images.registry import Registry
+from envlock.io.images.source import open_image
 from envlock.io.machine import machine_platform
-from envlock.io.oci_source import open_image
 from envlock.io.paths import cache_dir
-from envlock.io.registry import Registry
 from envlock.lock.image_codec import linux_platforms
 from envlock.lock.model import Lock
 from envlock.lock.selection import select_target

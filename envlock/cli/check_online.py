@@ -12,9 +12,9 @@ from envlock.cli.common import current_request
 from envlock.cli.context import Context
 from envlock.cli.output import reporting
 from envlock.errors import SourceError, UsageError
-from envlock.io import osv_api
-from envlock.io.http import Http
-from envlock.io.osv_records import read_records
+from envlock.io.http.client import Http
+from envlock.io.osv import api as osv_api
+from envlock.io.osv.records import read_records
 from envlock.io.progress import Reporter, SilentReporter
 from envlock.lock.model import Lock
 from envlock.lock.request import Request

@@ -32,7 +32,7 @@ def answer(arguments: list[str]) -> bool:
     if short not in QUESTIONS or (place and short not in ("check", "check --os-only")):
         return False
     question = " ".join([short, *place])
-    from envlock.io import unchanged
+    from envlock.io.content import unchanged
 
     if not unchanged.holds(_key(question)):
         return False
@@ -48,8 +48,8 @@ def _no_drift(question: str) -> str | None:
     """What was said of environment and system, where none of their files moved since."""
     import json
 
-    from envlock.io import index
     from envlock.io.cache import DiskCache
+    from envlock.io.content import index
 
     kept = DiskCache(_CLEAN).get(_key(question))
     if kept is None:
@@ -105,7 +105,7 @@ def remember(
     ``files`` are all that were read; what else there could be (another pyproject.toml on the way
     up, a ``.python-version``) shows in the folders, and in more ``folders`` that were looked into.
     """
-    from envlock.io import unchanged
+    from envlock.io.content import unchanged
 
     files = list(files)
     folders = {*folders, *(os.path.dirname(file) for file in files)}

@@ -18,8 +18,8 @@ from envlock.cli.output import reporting, say
 from envlock.cli.repeat_environment import Ready, in_place, of_lock
 from envlock.cli.runs.common import Runs
 from envlock.errors import SourceError, UsageError
-from envlock.io import checkout
 from envlock.io.child import Child, Stream
+from envlock.io.git import checkout
 from envlock.io.host import host_facts
 from envlock.runs.difference import Difference, Layer, differences
 from envlock.runs.folder import RUNS, FolderStore

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-from envlock.io import digests
+from envlock.io.content import digests
 from envlock.runs.ids import instant, is_id
 
 TYPE_CHECKING = False  # typing's own costs its import

@@ -30,6 +30,6 @@ def read_image(document: Document, path: KeyPath, value: Any) -> str | None:
     base = value["base"]
     if not isinstance(base, str):
         raise document.wrong((*path, "base"), 'an image such as "debian:bookworm-slim"')
-    from envlock.io.reference import parse_reference  # most projects name no image
+    from envlock.io.images.reference import parse_reference  # most projects name no image
 
     return str(parse_reference(base, where=document.place((*path, "base"))))

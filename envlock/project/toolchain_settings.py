@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from envlock.errors import UsageError
-from envlock.io.urls import without_credentials
+from envlock.io.http.urls import without_credentials
 from envlock.lock.toolchain import Found, GuixRequest, NixRequest
 from envlock.project.document import Document, KeyPath, dotted, nearest
 

@@ -13,7 +13,7 @@ from envlock.lock.artifacts import UsedFiles
 from envlock.lock.model import Lock
 
 if TYPE_CHECKING:
-    from envlock.io.fetch import Wanted
+    from envlock.io.http.fetch import Wanted
 
 
 def missing(files: UsedFiles) -> UsedFiles:
@@ -52,8 +52,8 @@ def fetch(
         UsageError: a configuration of indexes or mirrors cannot be used.
     """
     # Imported here: to see that all is there costs no HTTP client.
-    from envlock.io.fetch import fetch_all
-    from envlock.io.http import Http
+    from envlock.io.http.client import Http
+    from envlock.io.http.fetch import fetch_all
     from envlock.resolve.python.config import discover_sources
     from envlock.resolve.python.locate import locate_files
 
@@ -78,7 +78,7 @@ def interpreters(files: UsedFiles, root: Path) -> tuple[Wanted, ...]:
     """Where the archives of Python can be had."""
     if not files.interpreters:
         return ()
-    from envlock.io.fetch import Wanted
+    from envlock.io.http.fetch import Wanted
     from envlock.resolve.standalone import places
 
     return tuple(

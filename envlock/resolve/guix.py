@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from envlock.errors import SourceError
-from envlock.io.git import resolve_commit
+from envlock.io.git.history import resolve_commit
 from envlock.io.paths import cache_dir
 from envlock.io.progress import Reporter
 from envlock.lock.toolchain import GuixChannel, GuixRequest

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from envlock.errors import NoSolutionError, UsageError, VerificationError
+from envlock.io.images.reference import DIGEST, Reference, parse_reference
+from envlock.io.images.registry import MANIFESTS, MAX_MANIFEST_BYTES, Manifest, Registry
 from envlock.io.progress import Reporter
-from envlock.io.reference import DIGEST, Reference, parse_reference
-from envlock.io.registry import MANIFESTS, MAX_MANIFEST_BYTES, Manifest, Registry
 from envlock.lock.image import BaseImage, PlatformImage
 
 _FIRST = datetime(2013, 1, 1, tzinfo=UTC)

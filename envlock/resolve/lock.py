@@ -27,7 +27,7 @@ from envlock.resolve.python.sources import Sources
 if TYPE_CHECKING:
     from packaging.tags import Tag
 
-    from envlock.io.http import Http
+    from envlock.io.http.client import Http
     from envlock.lock.image import BaseImage
     from envlock.lock.os import OsLayer
     from envlock.lock.toolchain import GuixChannel, Nixpkgs
@@ -116,7 +116,7 @@ def make_lock(request: Request, plan: Plan, reporter: Reporter) -> Lock:
     packages = tuple(_of_allowed_kinds(package, request) for package in packages)
     _verify(packages, plan.as_of)
     # Imported here: an engine at work leaves the time to load them (``uv_engine.NEXT``).
-    from envlock.io.http import Http
+    from envlock.io.http.client import Http
     from envlock.resolve import sizes
 
     with Http(certificate=sources.certificate) as http:
@@ -174,7 +174,7 @@ def _pinned(
     wishes = (*request.wishes, *request.constraints, *request.overrides)
     if not any("@" in wish.text for wish in wishes):
         return None
-    from envlock.io.http import Http
+    from envlock.io.http.client import Http
     from envlock.resolve.python import direct
 
     with Http(certificate=sources.certificate) as http:
@@ -278,7 +278,7 @@ def _image(request: Request, plan: Plan, http: Http, reporter: Reporter) -> Base
     platforms = linux_platforms(request.targets)
     if plan.image is not None and tuple(p.platform for p in plan.image.platforms) == platforms:
         return plan.image
-    from envlock.io.registry import Registry
+    from envlock.io.images.registry import Registry
     from envlock.resolve.image import find_image, kept_image
 
     registry = Registry(http)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from envlock.io.files import append_lines
-from envlock.io.http import Http, Login
+from envlock.io.http.client import Http, Login
 from envlock.io.paths import cache_dir
 from envlock.io.progress import Reporter
 from envlock.lock.model import Artifact, PythonPackage

@@ -21,7 +21,7 @@ from urllib.parse import unquote
 
 from envlock.errors import SourceError, UsageError
 from envlock.io import process
-from envlock.io.http import Http
+from envlock.io.http.client import Http
 from envlock.io.progress import Reporter
 from envlock.io.tools import find_uv
 from envlock.lock.interpreter import StandalonePython

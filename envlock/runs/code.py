@@ -6,7 +6,7 @@ import os
 import stat
 
 from envlock.io import once
-from envlock.io.worktree import find_work_tree
+from envlock.io.git.worktree import find_work_tree
 from envlock.runs.place import FOLDER
 from envlock.runs.secrets import has_secret, is_secret_file
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from envlock.io.worktree import WorkTree
+    from envlock.io.git.worktree import WorkTree
 
 LARGEST = 1_000_000
 """Bytes of an untracked file that is kept: code is smaller, data is declared as input."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from envlock.errors import UsageError
-from envlock.io import digests
+from envlock.io.content import digests
 from envlock.io.sha256 import Sha256
 
 TYPE_CHECKING = False  # typing's own costs its import

@@ -17,7 +17,7 @@ from envlock import __version__
 from envlock.errors import StaleError, UsageError
 from envlock.io.cache import DiskCache
 from envlock.io.child import Child, streams
-from envlock.io.digests import state
+from envlock.io.content.digests import state
 from envlock.io.host import host_facts
 from envlock.io.signals import die_of
 from envlock.runs import parameters

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from envlock.io import checkout
+from envlock.io.git import checkout
 from envlock.runs.repeat_code import Code, Layout, Missing, layout, real_name, restore_code
 from envlock.runs.repeat_data import Finder, Had
 from envlock.runs.repeat_host import Pins

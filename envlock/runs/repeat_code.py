@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from envlock.errors import SourceError
-from envlock.io import checkout
+from envlock.io.git import checkout
 
 Table = dict[str, Any]
 _ESCAPED = re.compile(r"\\udc([89a-f][0-9a-f])")

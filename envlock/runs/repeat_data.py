@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from envlock.io import digests
+from envlock.io.content import digests
 from envlock.io.store import has_stored, stored
 from envlock.runs.data import folder_digest
 from envlock.runs.repeat_code import Missing, real_name

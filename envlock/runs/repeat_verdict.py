@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from envlock.io import digests
+from envlock.io.content import digests
 from envlock.runs.judge.files import judge_files
 from envlock.runs.judge.findings import Found, Meter, Tolerance, Verdict, shown
 from envlock.runs.repeat_code import real_name

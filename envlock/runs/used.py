@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from envlock.io import digests
-from envlock.io.changed import MOST, changed_since
+from envlock.io.content import digests
+from envlock.io.content.changed import MOST, changed_since
 from envlock.io.owners import distributions, packages
 from envlock.io.paths import cache_folder
 from envlock.io.trace.kinds import Method

@@ -32,10 +32,10 @@ from envlock.check.drift import Code
 from envlock.check.image_compare import compare_image
 from envlock.check.image_observe import ObservedImage, observe_image
 from envlock.errors import EnvlockError, VerificationError
+from envlock.io.images.registry import Registry
+from envlock.io.images.source import open_image
 from envlock.io.machine import machine_platform
-from envlock.io.oci_source import open_image
 from envlock.io.progress import SilentReporter
-from envlock.io.registry import Registry
 from envlock.lock.hashing import environment_hash
 
 ARCHITECTURE = machine_platform().partition("/")[2]

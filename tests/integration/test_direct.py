@@ -22,7 +22,7 @@ from support.index import LoopbackIndex, serving
 from support.packages import make_wheel
 
 from envlock.errors import SourceError, UsageError, VerificationError
-from envlock.io.http import Http
+from envlock.io.http.client import Http
 from envlock.lock.model import Archive, PythonPackage, Vcs
 from envlock.lock.request import Request, Wish
 from envlock.lock.target import Target

@@ -26,7 +26,7 @@ import pytest
 from support.repository import Repository, on
 
 from envlock.errors import SourceError, UsageError
-from envlock.io.git import Commit, resolve_commit
+from envlock.io.git.history import Commit, resolve_commit
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ import pytest
 from support.byte_server import Reply, Request, in_turn, ok, serving
 
 from envlock.errors import EnvlockError, SourceError, VerificationError
-from envlock.io.http import Http, Response
-from envlock.io.sinks import FileSink, MemorySink
-from envlock.io.transfer import Transfer
+from envlock.io.http.client import Http, Response
+from envlock.io.http.sinks import FileSink, MemorySink
+from envlock.io.http.transfer import Transfer
 
 BODY = bytes(range(256)) * 4096  # 1 MiB
 DIGEST = hashlib.sha256(BODY).hexdigest()

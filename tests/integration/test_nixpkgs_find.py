@@ -16,7 +16,7 @@ from support.nixpkgs import AUTUMN, NixServer, at, autumn_releases, autumn_repos
 from support.repository import Repository
 
 from envlock.errors import EnvlockError, SourceError, UsageError, VerificationError
-from envlock.io.http import Http
+from envlock.io.http.client import Http
 from envlock.io.paths import cache_dir
 from envlock.lock.toolchain import Found, Nixpkgs, NixRequest
 from envlock.resolve.nixpkgs.find import find_nixpkgs

@@ -29,8 +29,8 @@ from support.tiny_archive import (
 
 from envlock.errors import EnvlockError, SourceError, UsageError, VerificationError
 from envlock.io.apt_config import apt_sources
-from envlock.io.fetch import fetch_all
-from envlock.io.http import Http
+from envlock.io.http.client import Http
+from envlock.io.http.fetch import fetch_all
 from envlock.io.paths import cache_dir
 from envlock.io.progress import SilentReporter
 from envlock.io.store import stored

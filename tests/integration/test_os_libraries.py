@@ -24,7 +24,7 @@ from support.snapshot import SnapshotServer, flip
 from support.tiny_archive import NEW, Deb, TinySuite, security_suite, signer
 
 from envlock.io.apt_config import apt_sources
-from envlock.io.http import Http
+from envlock.io.http.client import Http
 from envlock.io.paths import cache_dir
 from envlock.io.progress import SilentReporter
 from envlock.lock.hashing import environment_hash

@@ -14,7 +14,7 @@ from support.snapshot import SnapshotServer
 from support.tiny_archive import Files, two_instants
 
 from envlock.errors import SourceError, UsageError, VerificationError
-from envlock.io.http import Http
+from envlock.io.http.client import Http
 from envlock.resolve.os.debian import Debian
 from envlock.resolve.os.distribution import parse_base
 from envlock.resolve.os.mirrors import choose_mirrors

@@ -28,7 +28,7 @@ from support.tiny_archive import (
 )
 
 from envlock.io.apt_config import apt_sources
-from envlock.io.http import Http
+from envlock.io.http.client import Http
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
 from envlock.lock.os import OsPackage, OsSource

@@ -35,11 +35,11 @@ from support.registries import (
 )
 
 from envlock.errors import MissingError, SourceError, VerificationError
-from envlock.io import registry_push
-from envlock.io.http import Http
-from envlock.io.reference import Reference, parse_reference
-from envlock.io.registry import Registry, read_manifest
-from envlock.io.registry_push import Sent, push_blob, push_manifest
+from envlock.io.http.client import Http
+from envlock.io.images import push as registry_push
+from envlock.io.images.push import Sent, push_blob, push_manifest
+from envlock.io.images.reference import Reference, parse_reference
+from envlock.io.images.registry import Registry, read_manifest
 
 BLOB = bytes(range(256)) * 2048  # 512 KiB
 DIGEST = "sha256:" + hashlib.sha256(BLOB).hexdigest()

@@ -13,8 +13,8 @@ import pytest
 from support.byte_server import Reply, Request, Server, ok, serving
 
 from envlock.errors import DiskError, MissingError, SourceError, VerificationError
-from envlock.io.fetch import PARALLEL, Wanted, fetch, fetch_all
-from envlock.io.http import Http
+from envlock.io.http.client import Http
+from envlock.io.http.fetch import PARALLEL, Wanted, fetch, fetch_all
 from envlock.io.paths import cache_dir
 from envlock.io.progress import SilentReporter
 from envlock.io.store import Part, has_stored, stored

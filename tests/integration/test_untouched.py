@@ -12,8 +12,8 @@ from pathlib import Path
 _ASKED = """
 import sys
 from pathlib import Path
-from envlock.io import untouched
-from envlock.io.scan import scan
+from envlock.io.content import untouched
+from envlock.io.content.scan import scan
 
 untouched._FEW = 2
 untouched._cores = lambda: int(sys.argv[1])

@@ -25,7 +25,7 @@ from support.packages import make_wheel, metadata
 from support.tools import PIP, UV, run
 
 from envlock.errors import SourceError, VerificationError
-from envlock.io.http import Http
+from envlock.io.http.client import Http
 from envlock.io.progress import SilentReporter
 from envlock.lock.model import Repair
 from envlock.resolve.python.metadata import wheel_metadata

@@ -7,7 +7,7 @@ import shutil
 from http import HTTPStatus
 
 from envlock.errors import UsageError
-from envlock.io.loopback import LoopbackHandler, LoopbackServer
+from envlock.io.http.loopback import LoopbackHandler, LoopbackServer
 from envlock.realise.bundle.mirror import Answer, Mirror
 
 _PIECE = 1 << 20

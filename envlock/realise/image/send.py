@@ -22,9 +22,9 @@ def push(layout: Layout, reference_text: str, reporter: Reporter) -> str:
         SourceError: the registry refuses.
         VerificationError: the registry counts other digests.
     """
-    from envlock.io.reference import Reference, parse_reference
-    from envlock.io.registry import Registry, read_manifest
-    from envlock.io.registry_push import push_blob, push_manifest
+    from envlock.io.images.push import push_blob, push_manifest
+    from envlock.io.images.reference import Reference, parse_reference
+    from envlock.io.images.registry import Registry, read_manifest
 
     reference = parse_reference(reference_text)
     done = 0

@@ -19,7 +19,7 @@ from envlock.lock.artifacts import PythonFile, UsedFiles
 from envlock.lock.model import Lock
 
 if TYPE_CHECKING:
-    from envlock.io.fetch import Attempt, Wanted
+    from envlock.io.http.fetch import Attempt, Wanted
     from envlock.resolve.python.sources import Sources
 
 ARCHIVE = "https://archive.softwareheritage.org"
@@ -210,8 +210,8 @@ def _from_network(
 ) -> None:
     from dataclasses import replace
 
-    from envlock.io.fetch import fetch_each
-    from envlock.io.http import Http
+    from envlock.io.http.client import Http
+    from envlock.io.http.fetch import fetch_each
     from envlock.realise.fetch import interpreters, os_files
     from envlock.resolve.python.locate import locate_files
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 from envlock.errors import SourceError, UsageError
-from envlock.io.http import Http, expect_ok
+from envlock.io.http.client import Http, expect_ok
 from envlock.resolve.nixpkgs import table
 
 REPOSITORY = "NixOS/nixpkgs"

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from envlock.errors import SourceError, UsageError, VerificationError
 from envlock.io.cache import DiskCache
-from envlock.io.http import Http
+from envlock.io.http.client import Http
 from envlock.io.paths import cache_dir
 from envlock.io.progress import Reporter
 from envlock.lock.toolchain import Found, Nixpkgs, NixRequest

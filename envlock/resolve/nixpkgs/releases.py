@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 from xml.parsers import expat
 
 from envlock.errors import SourceError
-from envlock.io.http import Http, expect_ok
+from envlock.io.http.client import Http, expect_ok
 
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _RELEASE = re.compile(r"(?:nixos|nixpkgs)-[0-9][^/]*\.([0-9a-f]{7,40})")

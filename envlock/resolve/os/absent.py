@@ -15,7 +15,7 @@ from typing import Any, TypeGuard
 from urllib.parse import quote
 
 from envlock.errors import EnvlockError, UsageError
-from envlock.io.http import Http, expect_ok
+from envlock.io.http.client import Http, expect_ok
 from envlock.resolve.os.archive import VerifiedSuite
 from envlock.resolve.os.failure import NoSuchPackageError
 from envlock.resolve.os.index import kept_elsewhere

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from envlock.errors import SourceError, UsageError, VerificationError
-from envlock.io.http import Http
+from envlock.io.http.client import Http
 from envlock.io.progress import Reporter, SilentReporter
 from envlock.resolve.os.distribution import Base
 from envlock.resolve.os.index import IndexPart

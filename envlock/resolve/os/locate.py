@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from envlock.io.apt_config import apt_sources
-from envlock.io.fetch import Wanted
+from envlock.io.http.fetch import Wanted
 from envlock.lock.artifacts import SourceFile
 from envlock.lock.os import OsArchive, OsLayer, OsPackage
 from envlock.resolve.os.archive import default_keyring

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from envlock.errors import NoSolutionError, UsageError
 from envlock.io.apt_config import apt_sources
-from envlock.io.http import Http
+from envlock.io.http.client import Http
 from envlock.io.progress import Reporter
 from envlock.lock.os import OsArchive, OsLayer, OsLibrary, OsPackage
 from envlock.lock.request import Request

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from envlock.errors import EnvlockError, UsageError
 from envlock.io.apt_config import AptSource
-from envlock.io.urls import without_credentials
+from envlock.io.http.urls import without_credentials
 from envlock.resolve.os.distribution import Distribution
 from envlock.resolve.os.snapshot import SnapshotMirror, public_mirror
 from envlock.resolve.os.trust import Keyring, read_keyring

@@ -14,7 +14,7 @@ from functools import partial
 
 from envlock.errors import EnvlockError, SourceError, UsageError, VerificationError
 from envlock.io.cache import DiskCache
-from envlock.io.http import Http, expect_ok
+from envlock.io.http.client import Http, expect_ok
 from envlock.resolve.os.distribution import IMPORT_TIME, Distribution, Suite
 from envlock.resolve.os.mirrors import Mirrors
 from envlock.resolve.os.snapshot import (

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from envlock.errors import EnvlockError, SourceError, UsageError, VerificationError
-from envlock.io.http import Http, Response, expect_ok
+from envlock.io.http.client import Http, Response, expect_ok
 from envlock.resolve.os.distribution import SnapshotService
 
 RATE_VARIABLE = "ENVLOCK_SNAPSHOT_RATE"

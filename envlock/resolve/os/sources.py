@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from envlock.errors import SourceError, UsageError
-from envlock.io.http import Http
+from envlock.io.http.client import Http
 from envlock.lock.os import OsPackage, OsSource, OsSourceFile
 from envlock.resolve.os.control import read_fields, split_packages
 from envlock.resolve.os.paragraphs import Layout, Paragraphs

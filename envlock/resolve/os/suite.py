@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 
 from envlock.errors import DiskError, SourceError, VerificationError
-from envlock.io.fetch import Wanted, fetch
-from envlock.io.http import Http
+from envlock.io.http.client import Http
+from envlock.io.http.fetch import Wanted, fetch
 from envlock.io.store import stored
 from envlock.resolve.os.distribution import Suite
 from envlock.resolve.os.index import IndexPart

@@ -20,7 +20,7 @@ from packaging.utils import parse_wheel_filename
 
 from envlock.errors import EnvlockError, NoSolutionError, SourceError
 from envlock.io.cache import DiskCache
-from envlock.io.http import Http
+from envlock.io.http.client import Http
 from envlock.io.interpreters import Interpreter
 from envlock.io.machine import machine_platform
 from envlock.io.progress import Reporter

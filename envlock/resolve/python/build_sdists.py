@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from envlock.io.fetch import Wanted, fetch, fetch_all, verify_local
-from envlock.io.http import Http
+from envlock.io.http.client import Http
+from envlock.io.http.fetch import Wanted, fetch, fetch_all, verify_local
 from envlock.io.progress import Reporter
 from envlock.io.unpack import unpack
 from envlock.lock.builds import source_of, wanted_builds

@@ -18,8 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from envlock.errors import UsageError
+from envlock.io.http.urls import host_of
 from envlock.io.progress import Reporter
-from envlock.io.urls import host_of
 from envlock.lock.request import Request
 from envlock.resolve.python.config_pip import read_pip
 from envlock.resolve.python.config_uv import read_uv

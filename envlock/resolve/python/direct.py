@@ -2,7 +2,7 @@
 
 What a date can mean differs by kind:
 
-- A git reference is bounded by the commit's own date: see ``envlock.io.git``.
+- A git reference is bounded by the commit's own date: see ``envlock.io.git.history``.
 - A URL has no date. Its bytes are fixed by their sha256, which the lock keeps. Under a fixed date,
   a URL for which the requirement states no digest is used with a note; where the server says that
   the file was modified after the date, it is refused, for then these bytes did not exist yet.
@@ -22,9 +22,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from envlock.errors import EnvlockError, UsageError, VerificationError
-from envlock.io import git
 from envlock.io.cache import DiskCache
-from envlock.io.http import Http, expect_ok
+from envlock.io.git.history import resolve_commit
+from envlock.io.http.client import Http, expect_ok
 from envlock.io.paths import cache_dir
 from envlock.io.progress import Reporter
 from envlock.lock.model import Archive, Directory, PythonPackage, Vcs
@@ -213,14 +213,12 @@ class _Pinner:
         kept = self.commits.get(reference.name)
         if kept is not None and (kept.url, kept.requested) == (url, ref):
             try:
-                pin = git.resolve_commit(
-                    url, kept.commit, not_later_than=self.as_of, cache=self.cache
-                )
+                pin = resolve_commit(url, kept.commit, not_later_than=self.as_of, cache=self.cache)
             except UsageError:
                 pass  # gone from the repository, or later than the date: asked anew
             else:
                 return replace(kept, commit=pin.id, subdirectory=subdirectory)
-        commit = git.resolve_commit(url, ref, not_later_than=self.as_of, cache=self.cache)
+        commit = resolve_commit(url, ref, not_later_than=self.as_of, cache=self.cache)
         return Vcs(kind="git", url=url, commit=commit.id, requested=ref, subdirectory=subdirectory)
 
     def _refuse_hashes(self, reference: Reference, why: str) -> None:

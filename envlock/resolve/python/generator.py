@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from envlock.errors import SourceError
-from envlock.io.http import Http
+from envlock.io.http.client import Http
 from envlock.lock.model import Artifact
 from envlock.resolve.python.metadata import wheel_description
 from envlock.resolve.python.page import PageFile

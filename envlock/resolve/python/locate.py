@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from envlock.errors import SourceError
-from envlock.io.fetch import Wanted
-from envlock.io.http import Http
+from envlock.io.http.client import Http
+from envlock.io.http.fetch import Wanted
 from envlock.lock.artifacts import PythonFile
 from envlock.resolve.python.page import PageFile
 from envlock.resolve.python.pages import Pages

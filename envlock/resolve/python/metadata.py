@@ -13,7 +13,7 @@ from pathlib import Path
 
 from envlock.errors import SourceError
 from envlock.io.cache import DiskCache
-from envlock.io.http import Http, Login, expect_ok
+from envlock.io.http.client import Http, Login, expect_ok
 from envlock.resolve.python.page import PageFile
 from envlock.resolve.python.wheel import (
     MAX_METADATA,

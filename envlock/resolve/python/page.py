@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urljoin
 
-from envlock.io.urls import without_credentials
+from envlock.io.http.urls import without_credentials
 
 _HEX64 = re.compile(r"[0-9a-fA-F]{64}\Z")
 _URL_SIGNS = "%:/?#[]@!$&'()*+,;=~"

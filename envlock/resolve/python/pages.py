@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from envlock.errors import SourceError
 from envlock.io.cache import DiskCache
-from envlock.io.http import Http, Login, Response, expect_ok
+from envlock.io.http.client import Http, Login, Response, expect_ok
 from envlock.resolve.python.page import PageError, ProjectPage, normalize
 from envlock.resolve.python.page_html import parse_html
 from envlock.resolve.python.page_json import parse_json, with_project_json

@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 
 from envlock.errors import SourceError, UsageError
 from envlock.io.files import read_text
-from envlock.io.http import Http
+from envlock.io.http.client import Http
 from envlock.io.machine import machine_platform, running_python
 from envlock.io.process import Completed
 from envlock.io.progress import Reporter

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envlock.errors import UsageError
-from envlock.io.urls import split_credentials
+from envlock.io.http.urls import split_credentials
 from envlock.resolve.python.sources import Credentials, FindLinks, Index
 
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")

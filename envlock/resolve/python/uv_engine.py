@@ -44,7 +44,7 @@ NEXT = (
     "envlock.resolve.python.uv_messages",
     "envlock.resolve.python.uv_lockfile",
     "envlock.resolve.python.local_files",
-    "envlock.io.http",
+    "envlock.io.http.client",
     "envlock.resolve.sizes",
     "envlock.lock.codec",
     "envlock.lock.standard",
@@ -156,7 +156,7 @@ def _load_next(request: Request) -> None:
 
 def _through_view(question: Question, reporter: Reporter) -> Resolution:
     # Imported here: most indexes are asked directly.
-    from envlock.io.http import Http
+    from envlock.io.http.client import Http
     from envlock.resolve.python.view import DatedView
 
     reporter.step("resolving through a dated view of the index")

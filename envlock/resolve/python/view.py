@@ -19,7 +19,7 @@ from typing import TypeVar
 from urllib.parse import unquote
 
 from envlock.errors import EnvlockError
-from envlock.io.http import Http, Login
+from envlock.io.http.client import Http, Login
 from envlock.io.progress import Reporter, SilentReporter
 from envlock.lock.model import Repair
 from envlock.resolve.python import view_pages, view_server

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envlock.errors import EnvlockError
-from envlock.io.loopback import LoopbackHandler, LoopbackServer
+from envlock.io.http.loopback import LoopbackHandler, LoopbackServer
 from envlock.resolve.python import view_pages
 from envlock.resolve.python.page import is_normalized, normalize
 

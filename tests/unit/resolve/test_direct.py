@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
 from envlock.errors import UsageError, VerificationError
-from envlock.io.http import Http
+from envlock.io.http.client import Http
 from envlock.io.progress import SilentReporter
 from envlock.lock.model import Archive, Artifact, Directory, PythonPackage
 from envlock.lock.request import Request, Wish

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from envlock.errors import DiskError, SourceError, VerificationError
 from envlock.io.cache import DiskCache
-from envlock.io.fetch import fetch
-from envlock.io.http import Http
+from envlock.io.http.client import Http
+from envlock.io.http.fetch import fetch
 from envlock.resolve.os.libraries.choice import Holders
 from envlock.resolve.os.suite import INDEX_LIMIT, Variant, VerifiedSuite
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 
-from envlock.io.http import Http, Login, Response, expect_ok
+from envlock.io.http.client import Http, Login, Response, expect_ok
 
 TAIL_BYTES = 64 * 1024
 _GAP = 64 * 1024

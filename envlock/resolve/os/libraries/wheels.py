@@ -23,8 +23,8 @@ from pathlib import Path
 
 from envlock.errors import SourceError
 from envlock.io.cache import DiskCache
-from envlock.io.fetch import PARALLEL, Wanted, fetch, verify_local
-from envlock.io.http import Http, Login
+from envlock.io.http.client import Http, Login
+from envlock.io.http.fetch import PARALLEL, Wanted, fetch, verify_local
 from envlock.io.progress import Reporter
 from envlock.io.store import stored
 from envlock.resolve.os.libraries.elf import MACHINES, Elf, read_elf

@@ -13,7 +13,7 @@ from support.elf import ARM64, shared_object
 from support.packages import make_wheel
 from support.samples import AS_OF
 
-from envlock.io.http import Http
+from envlock.io.http.client import Http
 from envlock.io.progress import SilentReporter
 from envlock.lock.model import Archive, Artifact, Dependency, Lock, PythonPackage
 from envlock.lock.os import OsPackage

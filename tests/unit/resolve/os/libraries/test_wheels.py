@@ -13,7 +13,7 @@ from support.packages import make_wheel
 
 from envlock.errors import SourceError, VerificationError
 from envlock.io.cache import DiskCache
-from envlock.io.http import Http
+from envlock.io.http.client import Http
 from envlock.io.paths import cache_dir
 from envlock.io.progress import SilentReporter
 from envlock.resolve.os.libraries.wheels import (

@@ -18,9 +18,9 @@ from collections.abc import Mapping
 
 from envlock import __version__
 from envlock.io.cache import DiskCache
-from envlock.io.scan import FIELDS, Scan
-from envlock.io.unchanged import settled
-from envlock.io.untouched import untouched
+from envlock.io.content.scan import FIELDS, Scan
+from envlock.io.content.unchanged import settled
+from envlock.io.content.untouched import untouched
 
 _KIND = "index-1"
 _MTIME, _CTIME = 2, 3

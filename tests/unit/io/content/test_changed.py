@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from envlock.io import changed
-from envlock.io.changed import changed_since
+from envlock.io.content import changed
+from envlock.io.content.changed import changed_since
 
 
 def test_what_was_made_renamed_and_linked(tmp_path: Path) -> None:

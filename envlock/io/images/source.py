@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from envlock.errors import MissingError, SourceError, UsageError, VerificationError
-from envlock.io.reference import DIGEST, parse_reference
-from envlock.io.registry import (
+from envlock.io.images.reference import DIGEST, parse_reference
+from envlock.io.images.registry import (
     MAX_MANIFEST_BYTES,
     OCI_MANIFEST,
     Manifest,

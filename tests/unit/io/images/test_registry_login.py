@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from envlock.errors import SourceError, UsageError
-from envlock.io.reference import parse_reference
-from envlock.io.registry_login import RegistryLogin, find_login
+from envlock.io.images.login import RegistryLogin, find_login
+from envlock.io.images.reference import parse_reference
 
 
 def auth(user: str, password: str) -> dict[str, str]:

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from envlock.errors import DiskError, EnvlockError, MissingError, SourceError, VerificationError
-from envlock.io.bodies import Body
-from envlock.io.http import Http
-from envlock.io.reference import DIGEST, Reference
-from envlock.io.registry_auth import Authorizer, log_in_remedy, scope
-from envlock.io.sinks import FileSink
+from envlock.io.http.bodies import Body
+from envlock.io.http.client import Http
+from envlock.io.http.sinks import FileSink
+from envlock.io.http.transfer import Response
+from envlock.io.images.auth import Authorizer, log_in_remedy, scope
+from envlock.io.images.reference import DIGEST, Reference
 from envlock.io.store import Part, has_stored, stored
-from envlock.io.transfer import Response
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"

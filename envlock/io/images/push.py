@@ -14,11 +14,11 @@ from pathlib import Path
 from urllib.parse import quote, urljoin
 
 from envlock.errors import DiskError, SourceError, VerificationError
-from envlock.io.bodies import Body
-from envlock.io.reference import Reference
-from envlock.io.registry import Manifest, Registry
-from envlock.io.registry_auth import scope
-from envlock.io.transfer import RETRIED_STATUSES, Response
+from envlock.io.http.bodies import Body
+from envlock.io.http.transfer import RETRIED_STATUSES, Response
+from envlock.io.images.auth import scope
+from envlock.io.images.reference import Reference
+from envlock.io.images.registry import Manifest, Registry
 
 CHUNK_BYTES = 16 * 1024 * 1024
 """The pieces of an upload that broke once; more where the registry wants more."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from envlock.errors import UsageError
-from envlock.io.transfer import Settings
+from envlock.io.http.transfer import Settings
 
 _BUNDLE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from envlock.errors import SourceError, UsageError
-from envlock.io.http import Http
+from envlock.io.http.client import Http
 from envlock.io.paths import cache_dir
 from envlock.io.progress import Reporter
 

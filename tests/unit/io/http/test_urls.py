@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envlock.io.urls import host_of, split_credentials, without_credentials
+from envlock.io.http.urls import host_of, split_credentials, without_credentials
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1)
 

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from envlock.errors import SourceError
-from envlock.io.bodies import Body
-from envlock.io.http import Http
-from envlock.io.reference import Reference, is_loopback
-from envlock.io.registry_login import RegistryLogin, find_login
-from envlock.io.transfer import Response
+from envlock.io.http.bodies import Body
+from envlock.io.http.client import Http
+from envlock.io.http.transfer import Response
+from envlock.io.images.login import RegistryLogin, find_login
+from envlock.io.images.reference import Reference, is_loopback
 
 _CHALLENGE = re.compile(
     r"(?:^|[\s,])(Basic|Bearer)\s+((?:[\w-]+=(?:\"(?:[^\"\\]|\\.)*\"|[^\s,\"]+)[\s,]*)+)", re.I

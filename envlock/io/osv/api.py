@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import quote
 
 from envlock.errors import SourceError
-from envlock.io.bodies import Body
 from envlock.io.cache import DiskCache
-from envlock.io.http import Http, expect_ok
+from envlock.io.http.bodies import Body
+from envlock.io.http.client import Http, expect_ok
 from envlock.io.progress import Reporter
 
 BATCH = 1000

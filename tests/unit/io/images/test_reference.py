@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from envlock.errors import UsageError
-from envlock.io.reference import is_loopback, parse_reference
+from envlock.io.images.reference import is_loopback, parse_reference
 
 DIGEST = "sha256:" + "ab" * 32
 

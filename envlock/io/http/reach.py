@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from envlock.errors import SourceError
-from envlock.io.http import Http, Login, expect_ok
+from envlock.io.http.client import Http, Login, expect_ok
 
 _PARALLEL = 16
 _GONE = frozenset({404, 410})

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from envlock.errors import DiskError, SourceError, VerificationError
 from envlock.io.files import disk_error
-from envlock.io.urls import without_credentials
+from envlock.io.http.urls import without_credentials
 
 _PAGE_BYTES = 1024 * 1024
 """More of an error's page than that is not waited for."""

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envlock.errors import EnvlockError, SourceError, UsageError
-from envlock.io.http import Http, Response, expect_ok
-from envlock.io.sinks import CountingSink, FileSink, MemorySink
-from envlock.io.transfer import MAX_DELAY_SECONDS, Settings, Transfer, delay, retry_after
+from envlock.io.http.client import Http, Response, expect_ok
+from envlock.io.http.sinks import CountingSink, FileSink, MemorySink
+from envlock.io.http.transfer import MAX_DELAY_SECONDS, Settings, Transfer, delay, retry_after
 
 URL = "https://user:secret@example.org/file"
 

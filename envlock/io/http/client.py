@@ -22,19 +22,19 @@ from pathlib import Path
 from types import TracebackType
 
 from envlock.errors import MissingError, SourceError
-from envlock.io.bodies import Body
 from envlock.io.files import disk_error
-from envlock.io.http_settings import http_settings
-from envlock.io.loop import Loop
-from envlock.io.sinks import CountingSink, FileSink, MemorySink, Sink
-from envlock.io.transfer import (
+from envlock.io.http.bodies import Body
+from envlock.io.http.loop import Loop
+from envlock.io.http.settings import http_settings
+from envlock.io.http.sinks import CountingSink, FileSink, MemorySink, Sink
+from envlock.io.http.transfer import (
     NETWORK_REMEDY,
     Response,
     Transfer,
     delay,
     retry_after,
 )
-from envlock.io.urls import split_credentials, without_credentials
+from envlock.io.http.urls import split_credentials, without_credentials
 
 __all__ = ["Http", "Login", "Response", "expect_ok"]
 

@@ -14,9 +14,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from envlock.errors import SourceError
-from envlock.io.bodies import Body
-from envlock.io.sinks import MemorySink, Sink
-from envlock.io.urls import without_credentials
+from envlock.io.http.bodies import Body
+from envlock.io.http.sinks import MemorySink, Sink
+from envlock.io.http.urls import without_credentials
 
 MAX_REDIRECTS = 10
 CONNECT_SECONDS = 10.0

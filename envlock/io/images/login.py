@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from envlock.errors import SourceError, UsageError
+from envlock.io.images.reference import HUB, Reference
 from envlock.io.process import run
-from envlock.io.reference import HUB, Reference
 
 _HUB_KEY = "https://index.docker.io/v1/"
 _HELPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

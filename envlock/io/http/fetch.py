@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envlock.errors import DiskError, EnvlockError, MissingError, SourceError, VerificationError
-from envlock.io.http import MAX_FILE_BYTES, Http, Login
+from envlock.io.http.client import MAX_FILE_BYTES, Http, Login
+from envlock.io.http.sinks import FileSink
 from envlock.io.progress import Reporter, SilentReporter
-from envlock.io.sinks import FileSink
 from envlock.io.store import Part, has_stored, stored, sweep
 
 PARALLEL = 8

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from envlock.io import index
-from envlock.io.reading import HEAD, Unread, Wanted, read_all
-from envlock.io.scan import Scan, scan
+from envlock.io.content import index
+from envlock.io.content.reading import HEAD, Unread, Wanted, read_all
+from envlock.io.content.scan import Scan, scan
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from envlock.io import unchanged
+from envlock.io.content import unchanged
 
 OLD = time.time_ns() - 10_000_000_000
 

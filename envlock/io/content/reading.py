@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from envlock.io.scan import stamp_of
+from envlock.io.content.scan import stamp_of
 
 HEAD = "head"
 """A kind of reading beside the names of hash functions: the first ``HEAD_SIZE`` bytes as they

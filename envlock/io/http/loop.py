@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from envlock.errors import SourceError
-from envlock.io.transfer import Response, Settings, Transfer, judge, prepare
+from envlock.io.http.transfer import Response, Settings, Transfer, judge, prepare
 
 CONNECTIONS = 8
 """How many transfers a host gets at once over HTTP/1.1, each on its own connection."""

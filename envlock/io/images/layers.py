@@ -18,7 +18,7 @@ from pathlib import PurePosixPath
 from typing import IO
 
 from envlock.errors import VerificationError
-from envlock.io.oci_source import Span, damaged
+from envlock.io.images.source import Span, damaged
 
 MAX_LAYER_BYTES = 256 * 1024**3
 """Unpacked; no layer comes near."""
