@@ -28,7 +28,7 @@ from envlock.cli.common import (
 from envlock.cli.context import Context
 from envlock.cli.environment import nearest_target
 from envlock.cli.output import say
-from envlock.errors import UsageError
+from envlock.errors import SourceError, UsageError
 from envlock.io.files import noting_reads, read_text
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
@@ -201,17 +201,13 @@ def command(
         else:
             asked = Asked(only=only, prefix=prefix, python=python, root=root, paranoid=paranoid)
             found = _found(context, project, lock, asked, image, platform)
+    unanswered = None
     if beyond and edited is None:
-        from envlock.cli.check_online import beyond_drift
-
-        drift, layers = beyond_drift(context, project, lock, settings, advisories, online=online)
-        # What is asked of others is never remembered.
-        found = replace(
-            found, drift=found.drift + drift, layers=found.layers | layers, records=None
-        )
+        found, unanswered = _beyond(context, project, lock, found, advisories, online=online)
     judged = judge(found.drift, settings, found.layers, today=now().date())
-    if edited is not None and not judged.failed:
-        raise edited.error  # what nothing is known of cannot be accepted
+    unknown = unanswered if edited is None else edited.error
+    if unknown is not None and not judged.failed:
+        raise unknown  # nobody is told that there is no drift
     outcome = Outcome(
         lock=_shown(project.lock_path, context.directory),
         environment_hash=environment_hash(lock).root,
@@ -221,6 +217,8 @@ def command(
         lines=package_lines(read_text(project.lock_path)),
     )
     tell(context, outcome, form, path)
+    if unanswered is not None:
+        raise unanswered
     plain = {name, script, prefix, python, image, output} == {None} and form == "table"
     if plain and not paranoid:
         options = [*([only] if only else []), *(["--root", str(root)] if root else [])]
@@ -231,6 +229,27 @@ def command(
 def _belongs(option: str, value: str | None, other: str, given: bool) -> None:
     if value is not None and not given:
         raise UsageError(f"{option} belongs to {other}")
+
+
+def _beyond(
+    context: Context,
+    project: Project,
+    lock: Lock,
+    found: Found,
+    advisories: tuple[str, ...],
+    *,
+    online: bool,
+) -> tuple[Found, SourceError | None]:
+    """What others say, too; and who gave no answer. It is never remembered."""
+    from envlock.cli.check_online import beyond_drift
+
+    settings = load_check_settings(project, now=now())
+    try:
+        drift, layers = beyond_drift(context, project, lock, settings, advisories, online=online)
+    except SourceError as error:
+        return replace(found, records=None), error
+    drift, layers = found.drift + drift, found.layers | layers
+    return replace(found, drift=drift, layers=layers, records=None), None
 
 
 def _found(

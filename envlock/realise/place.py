@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -80,8 +81,8 @@ def place_at_prefix(
         python: the version that it gets when it is made; None: the newest that is locked.
 
     Raises:
-        UsageError: the folder holds something else, its Python does not start, or the lock is not
-            for that Python.
+        UsageError: the folder holds something else, its Python does not start, the lock is not
+            for that Python, or envlock itself would be removed.
     """
     there = _occupied(prefix)
     if there and not is_venv(prefix):
@@ -108,7 +109,7 @@ def place_of_python(lock: Lock, python: str, *, platform: str) -> Place:
     """The environment that an interpreter (a path, or a name on ``PATH``) belongs to.
 
     Raises:
-        UsageError: no such interpreter, or the lock is not for it.
+        UsageError: no such interpreter, the lock is not for it, or envlock would be removed.
     """
     interpreter = query(program(python))
     remedy = "give --python an interpreter that the lock is for"
@@ -117,8 +118,34 @@ def place_of_python(lock: Lock, python: str, *, platform: str) -> Place:
 
 
 def _place(lock: Lock, prefix: Path, interpreter: Interpreter | None, target: Target) -> Place:
+    _spare_envlock(lock, prefix, anew=interpreter is None)
     python = locked_python(lock, target)
     return Place(prefix=prefix, interpreter=interpreter, target=target, python=python)
+
+
+def _spare_envlock(lock: Lock, prefix: Path, *, anew: bool) -> None:
+    """Leave alone the environment that envlock runs from, unless the lock has envlock, too.
+
+    Raises:
+        UsageError: it would be removed under its own feet.
+    """
+    if prefix.resolve() != Path(sys.prefix).resolve():
+        return
+    if anew:
+        what = "would be removed while it works"
+        remedy = "remove the folder yourself"
+    elif any(package.name == "envlock" for package in lock.packages):
+        return
+    else:
+        what, remedy = (
+            "would be removed: the lock does not have it",
+            "add envlock to what is locked",
+        )
+    raise UsageError(
+        f"envlock runs from this environment and {what}",
+        where=str(prefix),
+        remedy=f"install envlock elsewhere (`uv tool install envlock`), or {remedy}",
+    )
 
 
 def program(python: str) -> Path:

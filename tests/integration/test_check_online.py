@@ -96,6 +96,15 @@ def test_who_gives_no_answer_is_never_a_pass(
     assert done.returncode == 3, done.stderr
     assert "2 of 6 questions got no answer" in done.stderr
     assert "/simple/beta/" in done.stderr
+    assert done.stdout == ""
+    # What was found is told all the same.
+    project_file = world.root / "pyproject.toml"
+    before = project_file.read_text()
+    project_file.write_text(before.replace('"alpha"', '"alpha==2"'))
+    done = world.run("check", "--online", "--json", ENVLOCK_HTTP_RETRIES="0")
+    assert done.returncode == 3, done.stderr
+    assert "RQ" in done.stdout
+    project_file.write_text(before)
     index.heal()
     assert asked(world, 0) == []
 

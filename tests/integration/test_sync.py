@@ -11,6 +11,7 @@ import dataclasses
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -464,6 +465,24 @@ def test_a_folder_that_is_no_environment_is_left_alone(
         assert done.returncode == 2
         assert "no virtual environment" in done.stderr
     assert [p.name for p in (project.root / "thesis").iterdir()] == ["chapter.tex"]
+
+
+@pytest.mark.parametrize("option", ["--prefix", "--python"])
+def test_envlock_does_not_remove_itself(
+    project: Project, index: LoopbackIndex, option: str
+) -> None:
+    options = (option, sys.prefix if option == "--prefix" else sys.executable)
+    index.add("alpha", "1.0", OLDER)
+    project.write("alpha").lock()
+    done = project.run("sync", "--dry-run", *options)
+    assert done.returncode == 2, done.stderr
+    assert "error: envlock runs from this environment" in done.stderr
+    assert f"where: {sys.prefix}" in done.stderr
+    assert "uv tool install envlock" in done.stderr
+    index.add("envlock", "1.0", OLDER)
+    project.write("envlock").lock()
+    done = project.run("sync", "--dry-run", *options)
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_environment_whose_python_is_gone(project: Project, index: LoopbackIndex) -> None:
