@@ -27,6 +27,9 @@ from envlock.lock.installed import (
 Reader = Callable[[Iterable[Wanted]], Mapping[tuple[str, str], "bytes | Unread"]]
 """Reads files; what is known already need not be read."""
 
+NO_DIGEST = "has no digest"
+"""What is found of a file whose row of RECORD has none."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -178,7 +181,7 @@ def compare_owned(
             elif row.digest is not None and not _is_cached(one, path):
                 wanted.append((one, path, row, at))
             elif one.trusted and _has_to_have_one(row):
-                found.append(_file(place, one, Code.BROKEN_RECORD, path, found="has no digest"))
+                found.append(_file(place, one, Code.BROKEN_RECORD, path, found=NO_DIGEST))
     read = reader(
         Wanted(path, row.algorithm or "", scan.size(at), scan.stamp(at))
         for _, path, row, at in wanted

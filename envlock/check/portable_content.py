@@ -6,21 +6,18 @@ digests. Which of several wheels is installed, its WHEEL file tells.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from envlock.check.wheel_files import wheel_files
 from envlock.errors import UsageError
 from envlock.io.http.fetch import verify_local
 from envlock.io.store import has_stored, stored
 from envlock.lock.artifacts import package_files
-from envlock.lock.installed import read_record
 from envlock.lock.model import Artifact, Lock, PythonPackage
 from envlock.lock.selection import wanted_packages
 from envlock.lock.target import Target
 
-_OF_SITE = ("purelib/", "platlib/")
 _REMEDY = "envlock fetch --python-only"
 
 
@@ -60,37 +57,15 @@ def _read(file: Artifact) -> _Wheel:
         raise UsageError(f"{file.name} is not in the store", remedy=_REMEDY)
     path = stored(file.sha256)
     verify_local(path, file.sha256, remedy=_REMEDY)
+    found = wheel_files(path, file.name)
     try:
-        return _parsed(path, file.name)
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        return _Wheel(
+            info=_plain(found.info),
+            marker=found.site[f"{found.info}/WHEEL"],
+            files={_plain(place): digest for place, digest in found.site.items()},
+        )
+    except (KeyError, ValueError) as error:
         raise UsageError(f"the wheel cannot be read: {error}", where=file.name) from None
-
-
-def _parsed(path: Path, name: str) -> _Wheel:
-    with zipfile.ZipFile(path) as archive:
-        records = [
-            entry
-            for entry in archive.namelist()
-            if entry.endswith(".dist-info/RECORD") and entry.count("/") == 1
-        ]
-        if len(records) != 1:
-            raise ValueError(f"{name} has {len(records)} RECORDs")
-        info = records[0].partition("/")[0]
-        record = read_record(archive.read(records[0]))
-    if record.problem is not None:
-        raise ValueError(record.problem)
-    data = f"{info.removesuffix('.dist-info')}.data/"
-    files = {}
-    for row in record.rows:
-        place = row.path
-        if place.startswith(data):
-            kind = next((k for k in _OF_SITE if place.startswith(data + k)), None)
-            if kind is None:
-                continue  # scripts and data lie elsewhere; installers rewrite the former
-            place = place.removeprefix(data + kind)
-        if row.algorithm == "sha256" and row.digest is not None and place != f"{info}/RECORD":
-            files[_plain(place)] = row.digest.hex()
-    return _Wheel(info=_plain(info), marker=files[f"{info}/WHEEL"], files=files)
 
 
 def _plain(path: str) -> str:

@@ -130,15 +130,30 @@ def command(
 
 
 def _other(context: Context, order: Order, backend: str, *, as_json: bool) -> int:
-    """An image, or what Nix builds."""
-    from envlock.cli.rebuild_image import rebuild_image, rebuild_nix
-
+    """An image, or what Nix or Guix builds."""
     if backend == "image" and order.from_source:
         raise UsageError(
             "--from-source makes a virtual environment, or with --backend nix what Nix builds"
         )
+    if backend == "image":
+        return _image(context, order, as_json=as_json)
+    from envlock.cli.rebuild_nix import rebuild_nix
+    from envlock.cli.rebuild_store import store_json, tell_store
+
     with project_guard(context, order.subject.root), reporting(context, in_bytes=True) as reporter:
-        made = (rebuild_image if backend == "image" else rebuild_nix)(order, reporter)
+        report = rebuild_nix(order, reporter)
+    if as_json:
+        result_json(store_json(report))
+    else:
+        tell_store(context, report)
+    return 0 if report.same else EXIT_VERIFICATION
+
+
+def _image(context: Context, order: Order, *, as_json: bool) -> int:
+    from envlock.cli.rebuild_image import rebuild_image
+
+    with project_guard(context, order.subject.root), reporting(context, in_bytes=True) as reporter:
+        made = rebuild_image(order, reporter)
     if as_json:
         result_json(made)
     else:

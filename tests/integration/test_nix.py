@@ -438,3 +438,91 @@ def test_a_wheel_that_leads_out_of_itself(nix: Nix, index: LoopbackIndex, tmp_pa
     done = nix.attempt("build", "-L", "--no-link", f"path:{flake}")
     assert done.returncode != 0
     assert "leads out of the wheel" in done.stderr
+
+
+# --- envlock rebuild --backend nix ---------------------------------------------------------------
+
+
+def test_rebuilt_and_held_to_the_wheels(
+    nix: Nix, index: LoopbackIndex, project: Project, tmp_path: Path
+) -> None:
+    """From a folder of files alone: the addresses in the lock give nothing any more."""
+    project.write("tool")
+    cache = tmp_path / "cache"
+    variables = {**nix.variables, "ENVLOCK_CACHE_DIR": str(cache), "ENVLOCK_HTTP_RETRIES": "0"}
+    lock = locked_for(nix, *sample(index), wishes=("tool", "strange"))
+    project.lock_path.write_text(codec.dump(lock))
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    for name in ("tool", "strange"):
+        [file] = index.files(name)
+        (kept / file.name).write_bytes(file.content)
+        index.drop(name)
+
+    arguments = ("rebuild", "--backend", "nix", "--into", "made")
+    done = project.run(*arguments, **variables)
+    assert done.returncode == 3
+    assert "2 files are missing" in done.stderr
+    assert not (project.root / "made").exists()
+
+    done = project.run(*arguments, "--from", str(kept), "--json", **variables)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (project.root / "made").resolve() == Path(told["store-path"])
+    assert told["digest"] == nix.nar_hash(Path(told["store-path"]))
+    assert set(told["fetched"].values()) == {"bundle"}
+    assert told["same"] is True
+    assert told["drift"] == []
+    assert {p["name"]: (p["state"], p["differences"]) for p in told["packages"]} == {
+        "strange": ("identical", []),
+        "tool": ("identical", []),
+    }
+    assert run([project.root / "made" / "bin" / "tool"]).stdout == "tool True\n"
+
+    # Nix takes what is in its store for what it built; the wheels know better.
+    [module] = Path(told["store-path"]).glob("lib/python*/site-packages/tool/__init__.py")
+    module.chmod(0o644)
+    content = module.read_bytes()
+    module.write_bytes(b"# " + content)
+    again = project.run(*arguments, "--offline", **variables)
+    module.write_bytes(content)
+    module.chmod(0o444)
+    assert again.returncode == 4
+    assert "different  tool 1.2: ~ tool/__init__.py" in again.stderr
+    assert "NOT the same as" in again.stderr
+
+
+def test_what_is_missing_for_nix_is_said(
+    nix: Nix, index: LoopbackIndex, project: Project, tmp_path: Path
+) -> None:
+    project.write("alpha")
+    lock = locked_for(nix, locked(index, index.add("alpha", "1", OLD)), wishes=("alpha",))
+    project.lock_path.write_text(codec.dump(lock))
+    arguments = ("rebuild", "--backend", "nix", "--into", "made")
+    done = project.run(*arguments, **nix.variables | {"PATH": str(tmp_path)})
+    assert (done.returncode, "Nix is not installed" in done.stderr) == (3, True)
+    done = project.run(*arguments, **nix.variables | {"NIX_REMOTE": f"unix://{tmp_path}/none"})
+    assert done.returncode == 3
+    assert "Nix's daemon does not answer" in done.stderr
+    assert "systemctl start nix-daemon" in done.stderr
+    assert not (project.root / "made").is_symlink()
+
+
+def test_rebuilt_from_source_is_compared_with_what_was_published(
+    nix: Nix, index: LoopbackIndex, project: Project
+) -> None:
+    project.write("alpha", "sole")
+    lock = _sources(nix, index)
+    lock = dataclasses.replace(lock, request=dataclasses.replace(lock.request, sources=True))
+    project.lock_path.write_text(codec.dump(lock))
+    arguments = ("rebuild", "--backend", "nix", "--from-source", "--into", "made", "--json")
+    done = project.run(*arguments, **nix.variables)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    # sole was never published as a wheel: there is nothing to compare it with.
+    assert [(p["name"], p["built"], p["state"]) for p in told["packages"]] == [
+        ("alpha", True, "metadata-only"),
+        ("plain", False, "identical"),
+    ]
+    assert all(d.startswith("~ alpha-1.dist-info/") for d in told["packages"][0]["differences"])
+    assert (told["same"], told["drift"]) == (True, [])

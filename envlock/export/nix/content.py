@@ -67,6 +67,39 @@ def output_name(lock: Lock, target: Target, output: str) -> str:
     return prefix if output == "environment" else f"{prefix}-{output}"
 
 
+def fetched(target: dict[str, Any], output: str) -> dict[str, str]:
+    """What building an output fetches beside nixpkgs: SHA-256 → the name in Nix's store.
+
+    Args:
+        target: one of ``targets`` of ``env.json``.
+        output: ``environment`` or ``from-source``.
+    """
+    found: dict[str, str] = {}
+
+    def fetch(file: dict[str, Any]) -> None:
+        found[file["sha256"]] = file["name"]
+
+    def prefer_wheel(entry: dict[str, Any]) -> None:
+        if entry["wheel"] is None:
+            build(entry["build"])
+        else:
+            fetch(entry["wheel"])
+
+    def build(key: str) -> None:
+        recipe = target["builds"][key]
+        if recipe["sdist"]["sha256"] not in found:
+            fetch(recipe["sdist"])
+            for entry in target["graphs"][recipe["graph"]]:
+                prefer_wheel(entry)
+
+    for entry in target["wheels"]:
+        if output == "from-source" and entry["build"] is not None:
+            build(entry["build"])
+        else:
+            prefer_wheel(entry)
+    return found
+
+
 def _prefix(target: Target) -> str:
     # An exact version keeps its dots apart: python3_11_7 is not Python 3.117.
     exact = target.python.count(".") == 2

@@ -1,0 +1,37 @@
+"""What `envlock rebuild` says of files that nobody has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from envlock.errors import SourceError
+from envlock.lock.artifacts import UsedFiles
+from envlock.realise.rebuild.gather import Gathered
+
+_LISTED = 20
+
+
+def refuse_missing(files: UsedFiles, found: Mapping[str, Gathered]) -> None:
+    """Nothing, where all are there.
+
+    Raises:
+        SourceError: some are missing; names them with what was tried.
+    """
+    names = {
+        **{f.file.sha256: f.file.name for f in files.python},
+        **{p.sha256: p.file_name.rpartition("/")[2] for p in files.os},
+        **{b.sha256: str(b) for b in files.interpreters},
+    }
+    missing = [sha256 for sha256, one in found.items() if one.origin is None]
+    if not missing:
+        return
+    lines = []
+    for sha256 in missing[:_LISTED]:
+        lines.append(f"  {names.get(sha256, sha256)}")
+        lines += [f"      tried {one.place}: {one.why}" for one in found[sha256].tried]
+    if len(missing) > _LISTED:
+        lines.append(f"  and {len(missing) - _LISTED} more")
+    raise SourceError(
+        f"{len(missing)} files are missing; everything else is in the store:\n" + "\n".join(lines),
+        remedy="give a place that has them: --from DIR, --index URL",
+    )
