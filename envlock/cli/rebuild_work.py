@@ -246,7 +246,8 @@ def _installed(
     infos = _infos(interpreter)
     packages = [entry.package for entry in chosen.files]
     tidy(infos, packages)
-    locked = [package for package in packages if package.name not in built]
+    # What has no wheel comes from its locked sdist, whoever builds it.
+    locked = [p for p in packages if not order.from_source or p.name not in built]
     write_notes(lock, place.target, locked, infos, there)
     reporter.step("comparing")
     return look(interpreter, virtual=True, paranoid=True)

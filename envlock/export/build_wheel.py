@@ -13,7 +13,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-EPOCH = 315532800  # 1980-01-01, the first date that a zip archive can hold
+EPOCH = 1580601600  # 2020-02-02, as of every build of envlock's; hatchling takes it by itself
 
 
 def unpack(sdist: Path, folder: Path) -> Path:
@@ -27,8 +27,8 @@ def unpack(sdist: Path, folder: Path) -> Path:
                 tar.extractall(folder, filter="data")
             else:
                 tar.extractall(folder)  # noqa: S202 - as above, on an older Python
-    for parent, _folders, files in os.walk(folder):
-        for name in files:
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
             os.utime(Path(parent, name), (EPOCH, EPOCH), follow_symlinks=False)
     tops = [path for path in folder.iterdir() if path.is_dir()]
     if len(tops) != 1:

@@ -28,6 +28,7 @@ from support.bundles import PROGRAMS, few_programs, judge, rebuild
 from support.image_world import World
 from support.index import LoopbackIndex
 from support.install import contents, locked, write_lock
+from support.packages import toy_backend, toy_sdist
 from support.project import Project
 from support.tools import PIP, UV, run
 
@@ -110,7 +111,7 @@ def test_it_installs_what_envlock_sync_installs(project: Project, bundle: Path) 
         assert {p: d for p, d in ours[name].items() if p not in programs} == {
             p: d for p, d in table.items() if p not in programs
         }
-    assert project.run("check", "--python-only", "--prefix", str(into)).returncode == 0
+    nothing_to_say(project, into)
     for program, code, said in (
         (("say", "a b"), 3, "said a b\n"),
         (("other-Name",), 0, "other\n"),
@@ -132,6 +133,46 @@ def test_it_installs_what_envlock_sync_installs(project: Project, bundle: Path) 
     again = rebuild(bundle, here(), "--into", into, code=2)
     assert "something is there already" in again.stderr
     judge(bundle)  # nothing was left in it
+
+
+def nothing_to_say(project: Project, prefix: Path) -> None:
+    """``envlock check`` reads every file: all are of locked files, and as they were."""
+    done = project.run("check", "--python-only", "--paranoid", "--prefix", str(prefix))
+    assert done.returncode == 0, done.stderr
+    assert "not known" not in done.stdout + done.stderr
+
+
+def test_it_gives_what_envlock_rebuild_gives(project: Project, index: LoopbackIndex) -> None:
+    """Also where a wheel is built on the way, of which no digest is locked."""
+    index.add("helper", "1", OLDER)
+    index.add("toyback", "1", OLDER, files=toy_backend("helper"))
+    code = "import os; text = 'when = ' + repr([os.environ['SOURCE_DATE_EPOCH'],"
+    code += " os.environ['TZ'], os.stat('toy.txt').st_mtime, os.stat('.').st_mtime])"
+    index.add("made", "1.0", OLDER, sdist=True, files=toy_sdist("made", "1.0", code=code))
+    project.write("made", "tool", settings={"sources": True})
+    project.lock()
+    assert project.run("bundle").returncode == 0
+    done = project.run("rebuild", "--into", "theirs", "--offline", "--json")
+    assert done.returncode == 0, done.stdout
+    rebuild(project.root / "bundle", here(), "--into", project.root / "ours")
+    tables = []
+    for prefix in ("theirs", "ours"):
+        nothing_to_say(project, project.root / prefix)
+        site = next((project.root / prefix).glob("lib/python*/site-packages"))
+        tables.append({
+            str(path.relative_to(site)): path.read_bytes()
+            for path in site.rglob("*")
+            if path.is_file() and path.name not in ("INSTALLER", "REQUESTED", "RECORD")
+            and "virtualenv" not in path.name and path.suffix != ".pyc"
+        })  # fmt: skip
+    # The notes have a digest of RECORD, in which installers name themselves.
+    for table in tables:
+        for path in [path for path in table if path.endswith("/envlock.json")]:
+            note = json.loads(table[path])
+            table[path] = f"{note['file']} {note['sha256']}".encode()
+    theirs, ours = tables
+    assert ours == theirs
+    assert theirs["made-1.0.dist-info/envlock.json"].startswith(b"made-1.0.tar.gz ")
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash"])
@@ -372,6 +413,14 @@ def test_without_python_and_network_as_an_ordinary_user(built_world: World) -> N
         made = [*through, into / "bin" / "python", "-c", "import gamma; print(gamma.made)"]
         assert run(made, env=environment).stdout == "True\n"
         assert not (into / ".build").exists()
+        # Nothing to say but what the bundle cannot have.
+        told = built_world.project.run(
+            "check", "--python-only", "--paranoid", "--prefix", str(into)
+        )
+        assert "not known" not in told.stdout + told.stderr
+        assert "PY111" not in told.stdout
+        assert "drift from" in told.stderr
+        assert ": 1 missing" in told.stderr
         spawned = "import subprocess, sys; subprocess.run([sys.executable, '-m', 'hello.cli'])"
         run([*through, into / "bin" / "python", "-c", spawned], env=environment)
         said = run([*through, into / "bin" / "hello"], env=environment).stdout

@@ -297,13 +297,19 @@ def _bytes(text: str | bytes) -> bytes:
 
 TOY_BACKEND = '''\
 """A build backend from an index: one module per wheel, in an order that differs."""
-import os, zipfile
+import base64, hashlib, os, zipfile
 
 HELPED = {helper!r}
 
 
 def get_requires_for_build_wheel(settings=None):
     return [HELPED] if HELPED else []
+
+
+def row(item):
+    path, content = item[0], item[1].encode()
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
+    return "%s,sha256=%s,%d\\n" % (path, digest, len(content))
 
 
 def build_wheel(directory, settings=None, metadata_directory=None):
@@ -317,7 +323,7 @@ def build_wheel(directory, settings=None, metadata_directory=None):
     info = stem + ".dist-info/"
     files[info + "METADATA"] = "Metadata-Version: 2.1\\nName: %s\\nVersion: %s\\n" % (name, version)
     files[info + "WHEEL"] = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: %s\\n" % tag
-    files[info + "RECORD"] = "".join(path + ",,\\n" for path in [*files, info + "RECORD"])
+    files[info + "RECORD"] = "".join(map(row, files.items())) + info + "RECORD,,\\n"
     wheel = "%s-%s.whl" % (stem, tag)
     with zipfile.ZipFile(os.path.join(directory, wheel), "w") as archive:
         for path in sorted(files, key=lambda path: (hash(path), path)):

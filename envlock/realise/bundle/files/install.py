@@ -207,13 +207,15 @@ class Environment:
     def install(self, package: Plan, wheel: Plan) -> None:
         """Install one wheel."""
         name = wheel["file"].rpartition("/")[2]
+        # The locked file: of what was built here, the sdist.
+        origin = wheel.get("built-from", wheel)
         # What was built here has an absolute path.
         path = os.path.join(BUNDLE, wheel["file"])
         with open(path, "rb") as file:
             hold(file, wheel["sha256"], name)
             try:
                 with zipfile.ZipFile(file) as packed:
-                    Wheel(self, packed, name, package).install(wheel["sha256"])
+                    Wheel(self, packed, name, package).install(origin)
             except (zipfile.BadZipFile, KeyError, ValueError, configparser.Error) as problem:
                 raise Refused(f"{name} cannot be installed: {problem}") from None
 
@@ -251,8 +253,8 @@ class Wheel:
         self.info = infos.pop()
         self.data = self.info[: -len(".dist-info")] + ".data"
 
-    def install(self, sha256: str) -> None:
-        """All its files, its programs, and RECORD."""
+    def install(self, origin: Plan) -> None:
+        """All its files, its programs, and RECORD; ``origin`` is the locked file that it is of."""
         version = self.packed.read(self.info + "/WHEEL").decode("utf-8")
         if not re.search(r"^Wheel-Version: 1\.", version, re.M):
             raise Refused(f"{self.name} is of an unknown version of the format")
@@ -262,8 +264,10 @@ class Wheel:
         self.add_programs()
         self.put(self.info + "/INSTALLER", b"envlock\n")
         if "url" in self.package:
-            value = {"archive_info": {"hashes": {"sha256": sha256}}, "url": self.package["url"]}
+            hashes = {"sha256": origin["sha256"]}
+            value = {"archive_info": {"hashes": hashes}, "url": self.package["url"]}
             self.put(self.info + "/direct_url.json", json.dumps(value, sort_keys=True).encode())
+        self.put(self.info + "/envlock.json", self.note(origin))
         record = self.info + "/RECORD"
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -274,6 +278,18 @@ class Wheel:
             io.BytesIO(text.getvalue().encode("utf-8")),
             executable=False,
         )
+
+    def note(self, origin: Plan) -> bytes:
+        """What envlock notes beside RECORD: the locked file, and the digest of the rows so far."""
+        rows = []
+        for path, digest, _size in self.rows:
+            encoded = digest.partition("=")[2] + "="
+            if not path.endswith(".pyc"):
+                rows.append(f"{path}\0sha256\0{base64.urlsafe_b64decode(encoded).hex()}")
+        record = hashlib.sha256("\n".join(sorted(rows)).encode("utf-8")).hexdigest()
+        name = origin["file"].rpartition("/")[2]
+        table = {"file": name, "sha256": origin["sha256"], "record": record}
+        return (json.dumps(table, indent=1) + "\n").encode("utf-8")
 
     def add(self, entry: zipfile.ZipInfo) -> None:
         """One file of the archive, where its scheme says."""
@@ -415,7 +431,8 @@ class Builder:
             raise Refused(f"{name} was not built, see above{needs if build['programs'] else ''}")
         path = os.path.join(out, wheels[0])
         with open(path, "rb") as file:
-            return {"file": path, "sha256": digest_of(file)}
+            origin = {"file": build["sdist"], "sha256": build["sha256"]}
+            return {"file": path, "sha256": digest_of(file), "built-from": origin}
 
 
 if __name__ == "__main__":

@@ -238,20 +238,20 @@ find_own() {
     return 1
 }
 
-# runner FILE PREFIX PROGRAM: a script that is the unpacked Python, called PROGRAM, of a folder that
-# is (or will be) PREFIX. With its own loader and libraries: the machine's may be older, or none.
+# runner FILE PREFIX: a script that is the unpacked Python of a folder that is (or will be) PREFIX. It
+# starts with its own loader and libraries: the machine's may be older, or none. The name that it is
+# called by, also through a link, goes on to Python, which finds its environment by that.
 runner() {
     libraries=''
     for path in $folders; do libraries="$libraries${libraries:+:}$2/base/$path"; done
-    start="'$2/base/$loader' --library-path '$libraries'" real=$2/base/usr/bin/python$series
+    start="exec '$2/base/$loader' --library-path '$libraries'"
     if [ "$renames" = 1 ]; then
-        start="$start --argv0 '$3'"
-    elif [ "$3" != "$real" ]; then
-        # An old loader cannot give another name, by which Python finds its environment.
-        real=${3%/*}/.python$series
+        start="$start --argv0 \"\$0\" '$2/base/usr/bin/python$series'"
+    else
+        # A loader before glibc 2.33 cannot: Python lies beside that name once more, as a link.
+        start="$start \"\${0%/*}/.python$series\""
     fi
-    rm -f -- "$1"
-    printf '#!/bin/sh\nexec %s '\''%s'\'' "$@"\n' "$start" "$real" >"$1" && chmod 755 "$1"
+    printf '#!/bin/sh\n%s "$@"\n' "$start" >"$1" && chmod 755 "$1"
 }
 
 # The bundle's own, unpacked below base/; how to start it in $own.
@@ -289,11 +289,8 @@ find_bundled() {
     if [ -z "$loader" ] || [ ! -f "$work/base/usr/bin/python$series" ]; then return 1; fi
     case $("$work/base/$loader" --help 2>&1) in *--argv0*) renames=1 ;; esac
     own=$work/base/usr/bin/start
-    if [ "$renames" = 1 ]; then
-        runner "$own" "$work" "$own"
-    else
-        runner "$own" "$work" "$work/base/usr/bin/python$series"
-    fi
+    runner "$own" "$work"
+    if [ $renames = 0 ]; then ln -s "python$series" "$work/base/usr/bin/.python$series"; fi
     try "$own"
 }
 
@@ -328,8 +325,9 @@ elif [ -n "$archive" ]; then
 else
     say "Python: of the bundle's OS packages, unpacked"
     mkdir -- "$work/bin" || exit 3
-    runner "$work/bin/python" "$into" "$into/bin/python"
-    runner "$work/base/usr/bin/python" "$into" "$into/base/usr/bin/python"
+    rm -f -- "$work/base/usr/bin/python"
+    runner "$work/base/usr/bin/python" "$into"
+    ln -s ../base/usr/bin/python "$work/bin/python"
     if [ $renames = 0 ]; then ln -s "../base/usr/bin/python$series" "$work/bin/.python$series"; fi
     set -- "$@" --home "$into/base/usr/bin"
 fi
