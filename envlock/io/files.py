@@ -15,7 +15,8 @@ from typing import IO
 from envlock.errors import DiskError, UsageError
 
 _REMEDIES = {
-    errno.ENOSPC: "free some space and run the command again; nothing was changed",
+    errno.ENOSPC: "free some space (`envlock cache prune`?) and run the command again;"
+    " nothing was changed",
     errno.EFBIG: "raise the limit on the size of files (ulimit -f); nothing was changed",
     errno.EDQUOT: "free some space and run the command again; nothing was changed",
     errno.EROFS: "the file system is read-only",

@@ -56,6 +56,7 @@ def test_every_command_has_an_example_with_sorted_keys(command: str) -> None:
         ("tree", []),
         ("hash", []),
         ("export", ["requirements", "-o", "out.txt"]),
+        ("cache", ["size"]),
     ],
 )
 def test_the_examples_have_the_keys_that_the_commands_give(
