@@ -29,7 +29,7 @@ Examples:
   envlock rebuild                            # the lock here, into .venv-rebuilt
   envlock rebuild last --into /tmp/then      # the environment of the last run
   envlock rebuild v1.0                       # the lock at a git revision
-  envlock rebuild old/pylock.toml --from /media/usb/bundle --offline
+  envlock rebuild old/pylock.toml --from /media/usb/bundle.tar --offline
   envlock rebuild last --backend image       # an image, with the distribution's packages
   envlock rebuild --from-source              # wheels from sdists, beside the published ones
   envlock rebuild --index https://mirror.example.org/simple

@@ -9,10 +9,11 @@ import click
 from_option = click.option(
     "--from",
     "bundles",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="DIR",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="DIR|TAR",
     multiple=True,
-    help="A folder with files, by digest or by name; may be repeated.",
+    help="A bundle, as folder or archive, or a folder with files, by digest or by name; may be"
+    " repeated.",
 )
 jobs_option = click.option(
     "-j",

@@ -18,6 +18,7 @@ import tempfile
 import time
 from io import FileIO
 from pathlib import Path
+from typing import Protocol
 
 from envlock.errors import SourceError, VerificationError
 from envlock.io.files import disk_error
@@ -28,6 +29,13 @@ FORGOTTEN = 3 * 24 * 3600.0
 
 _PIECE = 1024 * 1024
 _EPOCH = 315532800  # 1980, the first year that every file system can write down
+
+
+class Readable(Protocol):
+    """What bytes can be read from."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """At most so many bytes; none at the end."""
 
 
 def stored(sha256: str) -> Path:
@@ -58,17 +66,32 @@ def store_file(source: Path, sha256: str) -> Path:
         SourceError: it cannot be read, or the disk cannot take it.
         VerificationError: it has other bytes.
     """
-    path = stored(sha256)
     if has_stored(sha256):
-        return path
+        return stored(sha256)
     try:
         content = source.open("rb")
     except OSError as error:
         raise SourceError(
             f"cannot read: {error.strerror}", where=str(source), remedy="put the file back"
         ) from None
-    digest = hashlib.sha256()
-    with content, Part(sha256) as part:
+    with content:
+        return store_content(content, sha256, str(source))
+
+
+def store_content(content: Readable, sha256: str, where: str) -> Path:
+    """Copy what is read into the store; its path there.
+
+    Args:
+        content: from where it is, to its end.
+        sha256: the digest that it must have.
+        where: for errors.
+
+    Raises:
+        SourceError: it cannot be read, or the disk cannot take it.
+        VerificationError: it has other bytes.
+    """
+    path, digest = stored(sha256), hashlib.sha256()
+    with Part(sha256) as part:
         try:
             part.file.truncate(0)
             while piece := content.read(_PIECE):
@@ -81,7 +104,7 @@ def store_file(source: Path, sha256: str) -> Path:
             part.discard()
             raise VerificationError(
                 f"sha256 is {digest.hexdigest()}, the lock says {sha256}",
-                where=str(source),
+                where=where,
                 remedy="put the locked file back, or run `envlock lock`",
             )
         part.settle()

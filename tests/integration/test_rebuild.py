@@ -87,7 +87,8 @@ def test_a_runs_environment_comes_back_when_its_index_is_gone(
     folder = Folder(project.root)
     assert folder.run(str(old / "bin" / "tool")).stdout == b"here\n"
     bundle = str(tmp_path / "bundle")
-    assert project.run("bundle", "--output", bundle).returncode == 0
+    for form in (bundle, f"{bundle}.tar"):
+        assert project.run("bundle", "--output", form).returncode == 0
     record = folder.last()
     kept = json.loads(folder.blob(record["environment"]["python"]["packages-sha256"]))
 
@@ -132,9 +133,11 @@ def test_a_runs_environment_comes_back_when_its_index_is_gone(
     assert {one["from"] for one in told["artifacts"]} == {"cache"}
 
     # The bundle that was made then is enough, too.
-    project.variables["ENVLOCK_CACHE_DIR"] = str(tmp_path / "other")
-    told = rebuilt(project, "last", "--into", "then", "--from", bundle, "--offline")
-    assert {one["from"] for one in told["artifacts"]} == {"bundle"}
+    for form in (bundle, f"{bundle}.tar"):
+        project.variables["ENVLOCK_CACHE_DIR"] = f"{form}-cache"
+        told = rebuilt(project, "last", "--into", "then", "--from", form, "--offline")
+        assert {one["from"] for one in told["artifacts"]} == {"bundle"}
+        assert {one["place"].startswith(f"{form}/files/") for one in told["artifacts"]} == {True}
 
     # And a package that is not what was recorded is told.
     [row, *rest] = kept

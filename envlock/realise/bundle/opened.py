@@ -13,7 +13,7 @@ import shutil
 import stat
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Protocol, cast
@@ -25,6 +25,7 @@ from envlock.realise.bundle.layout import INDEX, MANIFEST
 _LINE = re.compile(r"([0-9a-f]{64})  ([^\x00-\x1f\\\x7f]+)")
 _PIECE = 1 << 20
 _MAX_TEXT = 256 << 20
+_NAMED = 10
 _AGAIN = "get the bundle again from where it came from, or make it anew"
 
 
@@ -130,6 +131,16 @@ def as_file(bundle: Opened, path: str) -> Iterator[Path]:
 def refused(what: str, place: Path) -> VerificationError:
     """The error for a bundle that is not what it must be."""
     return VerificationError(what, where=str(place), remedy=_AGAIN)
+
+
+def named(problems: Sequence[str], place: Path) -> VerificationError:
+    """The error that names what is wrong, or the first of it."""
+    if len(problems) == 1:
+        return refused(problems[0], place)
+    rest = len(problems) - _NAMED
+    told = [*problems[:_NAMED], *([f"and {rest} more"] if rest > 0 else [])]
+    lines = "\n".join(f"  {text}" for text in told)
+    return refused(f"{len(problems)} files are not what they must be:\n{lines}", place)
 
 
 def _inside(path: str) -> bool:

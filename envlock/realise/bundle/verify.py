@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from envlock.errors import EnvlockError, UsageError, VerificationError
+from envlock.errors import EnvlockError, UsageError
 from envlock.io.progress import Reporter
 from envlock.lock.artifacts import used_files
 from envlock.lock.hashing import environment_hash
@@ -19,6 +19,7 @@ from envlock.realise.bundle.layout import INDEX, MANIFEST, PROGRAMS, is_index, p
 from envlock.realise.bundle.opened import (
     Opened,
     as_file,
+    named,
     read_file,
     read_manifest,
     read_text,
@@ -26,7 +27,6 @@ from envlock.realise.bundle.opened import (
 )
 
 _THREADS = 4
-_NAMED = 10
 _PIECE = 1 << 20
 
 
@@ -65,13 +65,9 @@ def verify(bundle: Opened, reporter: Reporter, *, expected: str | None = None) -
     digest = hashlib.sha256(read_file(bundle, MANIFEST)).hexdigest()
     if expected is not None and digest != expected:
         raise refused(f"it is another bundle: the digest of {MANIFEST} is {digest}", bundle.place)
-    problems = [
-        *(f"missing: {path}" for path in listed if path not in bundle.sizes),
-        *(f"not of the bundle: {p}" for p in bundle.sizes if p not in listed and p != MANIFEST),
-        *_changed(bundle, listed, reporter),
-    ]
+    problems = [*out_of_place(bundle, listed), *_changed(bundle, listed, reporter)]
     if problems:
-        raise _all(sorted(problems), bundle)
+        raise named(sorted(problems), bundle.place)
     if not is_index(read_text(bundle, INDEX)):
         raise UsageError(
             "a bundle of a format that this envlock does not know",
@@ -86,7 +82,7 @@ def verify(bundle: Opened, reporter: Reporter, *, expected: str | None = None) -
         *_trees(bundle, listed, reporter),
     ]
     if problems:
-        raise _all(sorted(problems), bundle)
+        raise named(sorted(problems), bundle.place)
     return Verified(
         digest=digest,
         files=len(listed),
@@ -94,6 +90,16 @@ def verify(bundle: Opened, reporter: Reporter, *, expected: str | None = None) -
         locks=locks,
         other_programs=tuple(_other_programs(listed)),
     )
+
+
+def out_of_place(bundle: Opened, listed: Mapping[str, str]) -> Iterator[str]:
+    """What the manifest lists and is not there, and the other way round."""
+    for path in listed:
+        if path not in bundle.sizes:
+            yield f"missing: {path}"
+    for path in bundle.sizes:
+        if path not in listed and path != MANIFEST:
+            yield f"not of the bundle: {path}"
 
 
 def _is_lock(path: str) -> bool:
@@ -218,12 +224,3 @@ def _other_programs(listed: Mapping[str, str]) -> Iterator[str]:
     for name in PROGRAMS:
         if listed.get(name) != hashlib.sha256(program(name)).hexdigest():
             yield name
-
-
-def _all(problems: list[str], bundle: Opened) -> VerificationError:
-    if len(problems) == 1:
-        return refused(problems[0], bundle.place)
-    rest = len(problems) - _NAMED
-    told = problems[:_NAMED] + ([f"and {rest} more"] if rest > 0 else [])
-    lines = "\n".join(f"  {text}" for text in told)
-    return refused(f"{len(problems)} files are not what they must be:\n{lines}", bundle.place)

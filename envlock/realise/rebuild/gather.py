@@ -32,9 +32,10 @@ _DIGITS = 64
 class Places:
     """Where to look besides the store and what the lock itself names.
 
-    ``bundles`` are folders, searched by digest and by name; ``indexes`` simple indexes by address;
-    ``archive`` an archive of sources (Software Heritage's interface), None for none; ``mirrors``
-    and ``keyring`` the project's own for OS packages. ``offline``: nothing of the network.
+    ``bundles`` are bundles, and folders searched by digest and by name; ``indexes`` simple indexes
+    by address; ``archive`` an archive of sources (Software Heritage's interface), None for none;
+    ``mirrors`` and ``keyring`` the project's own for OS packages. ``offline``: nothing of the
+    network.
     """
 
     bundles: tuple[Path, ...] = ()
@@ -109,6 +110,7 @@ def gather(
     Raises:
         DiskError: the disk cannot take a file.
         UsageError: a configuration of indexes or mirrors cannot be used.
+        VerificationError: a bundle is not what it must be.
     """
     work = _Work()
     names = {sha256: (name, size) for sha256, name, size in _listed(files)}
@@ -145,10 +147,18 @@ def _listed(files: UsedFiles) -> Iterator[tuple[str, str, int | None]]:
 
 
 def _from_bundles(
-    work: _Work, names: Mapping[str, tuple[str, int | None]], bundles: Sequence[Path]
+    work: _Work, names: Mapping[str, tuple[str, int | None]], places: Sequence[Path]
 ) -> None:
-    for bundle in bundles:
-        there = _by_name(bundle)
+    from envlock.realise.bundle.source import open_whole
+
+    for place in places:
+        bundle = open_whole(place)
+        if bundle is not None:
+            for sha256 in names:
+                if sha256 not in work.found and bundle.bring(sha256):
+                    work.found[sha256] = ("bundle", bundle.shown(sha256))
+            continue
+        there = _by_name(place)
         for sha256, (name, _) in names.items():
             for path in (*there.get(sha256, ()), *there.get(name, ())):
                 if sha256 in work.found or work.take(sha256, path, "bundle"):
@@ -158,7 +168,7 @@ def _from_bundles(
 def _by_name(folder: Path) -> dict[str, list[Path]]:
     """The regular files below a folder by their names, and by a digest that their folder is called.
 
-    Bundles have ``files/<sha256>/<name>``. Links are not followed.
+    Links are not followed.
     """
     found: dict[str, list[Path]] = {}
     for place, folders, files in os.walk(folder):
