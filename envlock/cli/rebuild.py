@@ -15,14 +15,21 @@ from envlock.cli.common import (
 )
 from envlock.cli.context import Context
 from envlock.cli.output import reporting, result, result_json, say
-from envlock.cli.rebuild_options import from_option, jobs_option, offline_option, target_option
+from envlock.cli.rebuild_options import (
+    archive_option,
+    chosen_places,
+    from_option,
+    index_option,
+    jobs_option,
+    offline_option,
+    target_option,
+)
 from envlock.cli.rebuild_report import report_json, tell
 from envlock.cli.rebuild_subject import find_subject
 from envlock.cli.rebuild_work import Order, rebuild
 from envlock.cli.sync import shown_path
 from envlock.errors import EXIT_SOURCE, EXIT_VERIFICATION, UsageError
 from envlock.lock.hashing import shorten
-from envlock.realise.rebuild.gather import ARCHIVE, Places
 
 _EPILOG = """\b
 Examples:
@@ -59,14 +66,8 @@ is listed with what was tried, and the exit code is 3; everything else is in the
 @click.option("--recreate", is_flag=True, help="Make DIR anew where it is an environment already.")
 @target_option
 @from_option
-@click.option("--index", "indexes", metavar="URL", multiple=True, help="Another index to ask, too.")
-@click.option(
-    "--archive",
-    metavar="URL",
-    default=ARCHIVE,
-    show_default=True,
-    help="An archive of sources, asked last for sdists (Software Heritage's interface); `none`.",
-)
+@index_option
+@archive_option
 @click.option(
     "--from-source",
     is_flag=True,
@@ -96,7 +97,7 @@ def command(
     as_json: bool,
 ) -> int:
     """Bring an environment back from its lock, and verify that it is the same one."""
-    _check_addresses((*indexes, *([archive] if archive != "none" else [])))
+    places = chosen_places(context, bundles, indexes, archive, offline=offline)
     subject = find_subject(context, what, name=name, script=script)
     usual = (
         subject.folder if backend == "venv" else f"{backend}{subject.folder.removeprefix('.venv')}"
@@ -106,12 +107,7 @@ def command(
         subject=subject,
         folder=folder.absolute(),
         target=None if target is None else locked_target(subject.lock, target),
-        places=Places(
-            bundles=tuple((context.directory / bundle).absolute() for bundle in bundles),
-            indexes=indexes,
-            archive=None if archive == "none" else archive,
-            offline=offline,
-        ),
+        places=places,
         recreate=recreate,
         from_source=from_source,
         jobs=jobs,
@@ -161,11 +157,3 @@ def _image(context: Context, order: Order, *, as_json: bool) -> int:
         held = shorten(made["environment-hash"])
         say(context, f"{shown_path(context, order.folder)} holds {held} of {order.subject.title}")
     return 0
-
-
-def _check_addresses(addresses: tuple[str, ...]) -> None:
-    for address in addresses:
-        if not address.startswith(("http://", "https://")):
-            raise UsageError(
-                f"not an http or https address: {address}", remedy="https://host/simple"
-            )

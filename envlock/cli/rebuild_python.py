@@ -21,10 +21,19 @@ from envlock.realise.rebuild.os_python import python_packages, unpacked_os_pytho
 
 
 def provided_python(
-    lock: Lock, root: Path, target: Target, places: Places, reporter: Reporter
+    lock: Lock,
+    root: Path,
+    target: Target,
+    places: Places,
+    reporter: Reporter,
+    *,
+    preferred: str | None = None,
 ) -> tuple[Interpreter | None, UsedFiles, dict[str, Gathered]]:
     """The target's Python: one of the machine's, else the locked archive's, else that of the locked
     OS packages.
+
+    ``preferred`` is the release to take where the lock is for any of a series and the machine has
+    that one: the one that a run had.
 
     Returns:
         The interpreter, None where files of it are missing; the files it is from, and where those
@@ -34,7 +43,10 @@ def provided_python(
         SourceError: nothing provides it.
     """
     python = locked_python(lock, target)
-    own = machine_python(python)
+    own = None
+    if preferred is not None and preferred.startswith(f"{python}."):
+        own = machine_python(preferred)
+    own = own or machine_python(python)
     if own is not None:
         return own, UsedFiles(), {}
     build = standalone(lock, target)

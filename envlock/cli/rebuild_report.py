@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -43,7 +43,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "python": report.python,
         "environment-hash": environment_hash(subject.lock).root,
         "same": report.same,
-        "artifacts": list(_artifacts(report)),
+        "artifacts": list(artifacts(report)),
         "built": [_built(one) for one in report.built],
         "not-built": [
             {"name": package.name, "version": package.version, "why": why}
@@ -80,7 +80,8 @@ def _built(one: Built) -> dict[str, Any]:
     }
 
 
-def _artifacts(report: Report) -> Iterator[dict[str, Any]]:
+def artifacts(report: Report) -> Iterator[dict[str, Any]]:
+    """Each file of the environment: whether it is there, from where, what was tried."""
     for build in report.files.interpreters:
         name = unquote(build.url.rpartition("/")[2])
         yield _artifact(report, "cpython", build.version, name, build.sha256)
@@ -111,17 +112,17 @@ def _artifact(
 def tell(context: Context, report: Report) -> None:
     """For people, on stderr."""
     subject = report.order.subject
-    artifacts = list(_artifacts(report))
-    for one in artifacts:
+    files = list(artifacts(report))
+    for one in files:
         if context.verbose or one["state"] != "identical" or one["tried"]:
             _tell_artifact(context, one)
     hash_ = environment_hash(subject.lock)
-    counts = Counter(one["from"] for one in artifacts if one["from"])
-    told = ", ".join(f"{number} from {_from(origin)}" for origin, number in sorted(counts.items()))
+    counts = Counter(one["from"] for one in files if one["from"])
+    told = origins_told(counts)
     if report.missing:
         say(
             context,
-            f"{style('error', 'bold red')}: {len(report.missing)} of {len(artifacts)} files are"
+            f"{style('error', 'bold red')}: {len(report.missing)} of {len(files)} files are"
             f" missing, so {shown_path(context, report.order.folder)} was not made;"
             f" the others are in the store ({told or 'none'})",
         )
@@ -163,7 +164,7 @@ def tell(context: Context, report: Report) -> None:
         count = len(report.built)
         what = f"{count} wheel{'s' if count > 1 else ''} built ({told or 'none published'})"
     else:
-        count = len(artifacts)
+        count = len(files)
         what = f"{count} file{'s' if count != 1 else ''} identical ({told or 'none'})"
     say(
         context,
@@ -222,6 +223,11 @@ def _realised(report: Report) -> str:
     counts = Counter(row.state for row in report.realised)
     told = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
     return f"; against the record: {told}"
+
+
+def origins_told(counts: Mapping[str, int]) -> str:
+    """``3 from the cache, 1 from an index``."""
+    return ", ".join(f"{number} from {_from(origin)}" for origin, number in sorted(counts.items()))
 
 
 _ARTICLES = {"index": "an", "archive": "an", "address": "an"}

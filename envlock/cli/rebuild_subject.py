@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ class Subject:
 
     ``title`` is for people; ``root`` (absolute) the folder that its relative paths count from;
     ``text`` the lockfile; ``folder`` the default folder's name for what is rebuilt. Of a run:
-    ``run`` its id, ``packages`` the list of what was installed, ``prefix`` where.
+    ``run`` its id, ``packages`` the list of what was installed, ``prefix`` where, ``python`` the
+    full version of the interpreter.
     """
 
     title: str
@@ -40,6 +41,7 @@ class Subject:
     commit: str | None = None
     packages: bytes | None = None
     prefix: str | None = None
+    python: str | None = None
 
 
 def find_subject(
@@ -97,77 +99,80 @@ def _revision(root: Path, lock_name: str, what: str) -> Subject:
 
 
 def _run(context: Context, what: str) -> Subject:
-    from envlock.runs.folder import FolderStore
-    from envlock.runs.index import Index
-    from envlock.runs.place import find_place
-    from envlock.runs.record import parse
+    from envlock.cli.runs.common import Runs
+    from envlock.runs.repeat import find_lock
+    from envlock.runs.repeat_code import Missing
 
-    place = find_place(str(context.directory), None)
-    folders = [place.records, *([place.fallback] if os.path.isdir(place.fallback) else [])]  # noqa: PTH112
-    stores = {folder: FolderStore(folder) for folder in folders}
-    index = Index(list(stores.values()), key=place.root)
-    run, store, kind = index.find(what)
-    try:
-        record = parse(stores[store].read(kind, run), where=run)
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", where=run) from None
-    text = _lock_text(record, run, stores[store], Path(place.root))
-    lock = codec.load(text, where=f"the lock of run {run}")
-    said = record.get("environment-hash")
-    if said and said != environment_hash(lock).root:
-        raise VerificationError(
-            f"the lock that was kept is {environment_hash(lock).short}, the record says"
-            f" {shorten(said)}",
-            where=run,
-        )
-    python = (record.get("environment") or {}).get("python") or {}
-    return Subject(
-        title=f"the environment of run {run}",
-        root=Path(place.root).absolute(),
-        lock_name=Path(record["lock"]["path"]).name,
-        text=text,
-        lock=lock,
-        folder=f".venv-{run}",
-        run=run,
-        packages=_packages(python, run, stores[store]),
-        prefix=python.get("prefix"),
-    )
-
-
-def _lock_text(record: dict[str, Any], run: str, store: Any, root: Path) -> str:
-    """The lockfile that a record names by digest: kept beside it, or still in the project."""
-    told = record.get("lock") or {}
-    digest = told.get("sha256")
-    if not digest:
+    runs = Runs(context)
+    record = runs.table(what)
+    run, told, root = record["id"], record.get("lock") or {}, runs.place.root
+    if "sha256" not in told:
         raise UsageError(
             f"the run had no lock{': ' + told['problem'] if told.get('problem') else ''}",
             where=run,
             remedy="name a lockfile or a git revision in its place",
         )
-    try:
-        content: bytes = store.blob(digest)
-    except (OSError, ValueError):
-        try:
-            content = (root / str(told.get("path") or "pylock.toml")).read_bytes()
-        except OSError:
-            content = b""
-    if hashlib.sha256(content).hexdigest() != digest:
+    content = find_lock(record, home=root, blob=runs.blob)
+    if isinstance(content, Missing):
         raise UsageError(
-            f"the lock of the run is gone (sha256 {digest})",
+            f"{content.what} is gone; looked at: {', '.join(content.tried)}",
             where=run,
-            remedy="fetch .envlock/blobs from where the run was recorded, or name a git revision"
-            " that has the lock",
+            remedy=content.remedy,
         )
-    return content.decode("utf-8", "strict")
+    return subject_of_run(
+        record, content.decode(), root=Path(root), blob=runs.blob, where=f"the lock of run {run}"
+    )
 
 
-def _packages(python: dict[str, Any], run: str, store: Any) -> bytes | None:
+def subject_of_run(
+    record: dict[str, Any],
+    text: str,
+    *,
+    root: Path,
+    blob: Callable[[str], bytes],
+    where: str,
+) -> Subject:
+    """The environment of a recorded run.
+
+    Args:
+        record: of the run.
+        text: its lockfile.
+        root: the folder that the lock's relative paths count from.
+        blob: content that records keep, by digest; OSError where it is not there.
+        where: names the lockfile.
+
+    Raises:
+        UsageError: it is no lock that this envlock reads.
+        VerificationError: it is not the lock, or not the list of packages, of the record.
+    """
+    run, lock = record["id"], codec.load(text, where=where)
+    name, said = environment_hash(lock), record.get("environment-hash")
+    if said and said != name.root:
+        raise VerificationError(
+            f"the lock of the run gives {name.short}, its record says {shorten(said)}", where=run
+        )
+    python = (record.get("environment") or {}).get("python") or {}
+    return Subject(
+        title=f"the environment of run {run}",
+        root=root.absolute(),
+        lock_name=Path(record["lock"]["path"]).name,
+        text=text,
+        lock=lock,
+        folder=f".venv-{run}",
+        run=run,
+        packages=_packages(python, run, blob),
+        prefix=python.get("prefix"),
+        python=python.get("version"),
+    )
+
+
+def _packages(python: dict[str, Any], run: str, blob: Callable[[str], bytes]) -> bytes | None:
     """The list of what was installed; None where the run was not in an environment."""
     digest = python.get("packages-sha256")
     if not digest:
         return None
     try:
-        content: bytes = store.blob(digest)
+        content = blob(digest)
     except (OSError, ValueError):
         return None
     if hashlib.sha256(content).hexdigest() != digest:

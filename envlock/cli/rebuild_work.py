@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +36,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to rebuild, into which folder (absolute), and where its files may be had."""
+    """What to rebuild, into which folder (absolute), and where its files may be had.
+
+    ``target``: None for the one of the run's Python, else the newest for this machine.
+    """
 
     subject: Subject
     folder: Path
@@ -98,7 +102,7 @@ def rebuild(order: Order, reporter: Reporter) -> Report:
     """
     lock = order.subject.lock
     platform = machine_platform()
-    target = order.target or select_target(lock, platform)
+    target = order.target or _target(order, platform)
     if target.platform != platform:
         raise UsageError(
             f"an environment for {target.key} cannot be made on {platform}",
@@ -146,13 +150,22 @@ def rebuild(order: Order, reporter: Reporter) -> Report:
     if _wrong(environment, drift, chosen) and python is not None:
         # Files whose metadata is gone belong to nobody: the environment is made anew.
         version = locked_python(lock, place.target)
-        base, _, _ = provided_python(lock, order.subject.root, place.target, order.places, reporter)
         place = place_at_prefix(
             lock, order.folder, platform=platform, recreate=True, python=version
         )
+        base, _, _ = _base(order, place, reporter)
         environment = _installed(order, place, chosen, base, built, reporter)
         drift = _drift(order, place, environment, built)
     return replace(report, drift=drift, realised=_realised(order, environment, chosen))
+
+
+def _target(order: Order, platform: str) -> Target:
+    """The target of the run's Python, where the lock has it; else the newest for this machine."""
+    subject = order.subject
+    if subject.python is not None:
+        with suppress(UsageError):
+            return select_target(subject.lock, platform, subject.python)
+    return select_target(subject.lock, platform)
 
 
 def _has_to_be_built(lock: Lock, entry: PythonFile) -> bool:
@@ -210,7 +223,14 @@ def _base(
     if place.interpreter is not None:
         return None, UsedFiles(), {}
     subject = order.subject
-    return provided_python(subject.lock, subject.root, place.target, order.places, reporter)
+    return provided_python(
+        subject.lock,
+        subject.root,
+        place.target,
+        order.places,
+        reporter,
+        preferred=subject.python,
+    )
 
 
 def _wrong(environment: Environment, drift: tuple[Drift, ...], chosen: Chosen) -> tuple[str, ...]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from envlock.check.compare_environment import compare_environment
 from envlock.check.environment import look
-from envlock.cli.common import project_guard, read_lock_file
+from envlock.cli.common import project_guard
 from envlock.cli.context import Context
-from envlock.cli.install import install
-from envlock.errors import SourceError, UsageError, VerificationError
+from envlock.cli.output import reporting
+from envlock.cli.rebuild_report import artifacts, origins_told
+from envlock.cli.rebuild_subject import subject_of_run
+from envlock.cli.rebuild_work import Order, Report, rebuild
+from envlock.errors import SourceError, UsageError
 from envlock.io.files import make_folder, write_atomic
 from envlock.io.interpreters import query
 from envlock.io.machine import machine_platform
@@ -20,8 +25,21 @@ from envlock.io.paths import cache_dir
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
 from envlock.realise.place import Place, is_venv, place_at_prefix, python_of
+from envlock.realise.rebuild.gather import Places
 from envlock.runs.environment import Realised
 from envlock.runs.repeat_code import Missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """How an environment may come back: places that have its files; from source, ``jobs`` at once.
+
+    ``jobs``: None for one a processor.
+    """
+
+    places: Places
+    from_source: bool = False
+    jobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +74,13 @@ def in_place(record: dict[str, Any]) -> Ready:
     return Ready(
         prefix=None,
         told="gone",
-        missing=(Missing(what="the environment; the run had no lock", tried=(reason,)),),
+        missing=(
+            Missing(
+                what="the environment; the run had no lock",
+                tried=(reason,),
+                remedy="`envlock runs show` says what was in it; for later runs: envlock lock",
+            ),
+        ),
     )
 
 
@@ -66,10 +90,12 @@ def of_lock(
     text: bytes,
     lock_path: Path,
     aside: Path,
+    ways: Ways,
     *,
+    blob: Callable[[str], bytes],
     dry: bool,
 ) -> Ready:
-    """The environment that a lock describes, in the cache, by its hash; made where it is not.
+    """The environment that a lock describes, in the cache, by its hash; rebuilt where it is not.
 
     Args:
         context: for what is said meanwhile.
@@ -77,6 +103,8 @@ def of_lock(
         text: the lockfile's content.
         lock_path: where it goes in the new folder; paths in it count from there.
         aside: a folder for an environment that belongs to this repeat alone.
+        ways: see there.
+        blob: content that records keep, by digest; OSError where it is not there.
         dry: only say what would be done.
 
     Raises:
@@ -84,59 +112,103 @@ def of_lock(
     """
     make_folder(lock_path.parent)
     write_atomic(lock_path, text)
-    lock = read_lock_file(lock_path)
-    name = environment_hash(lock)
-    if name.root != record.get("environment-hash"):
-        raise VerificationError(
-            f"the lock of the run gives {name.short}, its record says"
-            f" {record.get('environment-hash')}",
-            where=record["id"],
-        )
-    wanted = ((record.get("environment") or {}).get("python") or {}).get("version")
-    local = any(package.directory is not None for package in lock.packages)
-    prefix = aside if local else cache_dir() / "environments" / f"{name.root}-{wanted or 'any'}"
+    subject = subject_of_run(
+        record,
+        text.decode(),
+        root=lock_path.parent,
+        blob=blob,
+        where=f"the lock of run {record['id']}",
+    )
+    lock, wanted, name = subject.lock, subject.python, environment_hash(subject.lock)
+    if any(package.directory is not None for package in lock.packages):
+        prefix = aside
+    else:
+        built = "-from-source" if ways.from_source else ""
+        place_name = f"{name.root}-{wanted or 'any'}{built}"
+        prefix = cache_dir() / "environments" / place_name
     try:
         place = _place(lock, prefix, wanted)
     except UsageError as error:
         missing = Missing(what=f"an environment {name.short} for here", tried=(error.what,))
         return Ready(prefix=None, told="not for this machine", missing=(missing,))
     if dry:
-        there = "in the cache" if place.interpreter is not None else "to be made"
+        there = "in the cache" if place.interpreter is not None else "to be rebuilt"
         return Ready(prefix=None, told=f"{name.short}, {there}")
     make_folder(prefix.parent)
     with project_guard(context, prefix.parent):
         place = _place(lock, prefix, wanted)
-        if place.interpreter is not None and _equal(lock, place, lock_path.parent):
+        if (
+            place.interpreter is not None
+            and not ways.from_source
+            and _equal(lock, place, lock_path)
+        ):
             return Ready(prefix=prefix, told=f"{name.short}, from the cache")
-        _make(context, lock, lock_path, _place(lock, prefix, wanted, anew=True), wanted)
-    return Ready(prefix=prefix, told=f"{name.short}, made of the lock")
+        order = Order(
+            subject=subject,
+            folder=prefix,
+            target=None,
+            places=ways.places,
+            recreate=place.interpreter is None,
+            from_source=ways.from_source,
+            jobs=ways.jobs,
+        )
+        with reporting(context, in_bytes=True) as reporter:
+            report = rebuild(order, reporter)
+    return _rebuilt(report, name.short)
 
 
-def _place(lock: Lock, prefix: Path, wanted: str | None, *, anew: bool = False) -> Place:
+def _place(lock: Lock, prefix: Path, wanted: str | None) -> Place:
     platform = machine_platform()
     try:
-        return place_at_prefix(lock, prefix, platform=platform, recreate=anew, python=wanted)
+        return place_at_prefix(lock, prefix, platform=platform, python=wanted)
     except UsageError:
         # Another patch release than that of the run, or an environment that is damaged.
         return place_at_prefix(lock, prefix, platform=platform, recreate=True)
 
 
-def _equal(lock: Lock, place: Place, root: Path) -> bool:
+def _equal(lock: Lock, place: Place, lock_path: Path) -> bool:
     """Whether it is what the lock says, every file of it."""
     interpreter = query(python_of(place.prefix))
     environment = look(interpreter, virtual=True)
-    return not compare_environment(lock, place.target, environment, root=root)
+    return not compare_environment(lock, place.target, environment, root=lock_path.parent)
 
 
-def _make(context: Context, lock: Lock, lock_path: Path, place: Place, wanted: str | None) -> None:
-    """With the very Python of the run where it is installed, else with one that the lock is for."""
-    target = place.target
-    choices = [wanted or place.python, place.python]
-    for python in dict.fromkeys(choices):
-        chosen = Place(prefix=place.prefix, interpreter=None, target=target, python=python)
-        try:
-            install(context, lock_path, lock, chosen, None)
-            return
-        except SourceError as error:
-            if "is not installed" not in error.what or python == choices[-1]:
-                raise
+def _rebuilt(report: Report, name: str) -> Ready:
+    """What came of it: an environment that is the lock's, or what it lacks."""
+    if report.missing or report.failed:
+        missing = (*_files(report), *_wheels(report))
+        return Ready(prefix=None, told=f"{name}, cannot be rebuilt", missing=missing)
+    wrong = [d for d in report.drift if d.severity == "error"]
+    if wrong:
+        listed = "\n".join(
+            f"{d.name} {d.subject}: expected {d.expected}, found {d.found}" for d in wrong
+        )
+        raise SourceError(
+            f"what was rebuilt is not what the lock says:\n{listed}",
+            where=str(report.order.folder),
+        )
+    made = " from source" if report.built else ""
+    counts = Counter(one.origin for one in report.gathered.values() if one.origin)
+    told = origins_told(counts)
+    return Ready(prefix=report.order.folder, told=f"{name}, rebuilt{made}" + (told and f": {told}"))
+
+
+def _files(report: Report) -> Iterator[Missing]:
+    """Files that nobody has, with the places that were asked."""
+    for one in artifacts(report):
+        if one["state"] == "missing":
+            tried = [f"{place['place']}: {place['why']}" for place in one["tried"]]
+            if report.order.places.offline:
+                tried.append("no network, as --offline says")
+            yield Missing(
+                what=f"{one['file']} (sha256 {one['sha256']})",
+                tried=tuple(tried) or ("the store",),
+                remedy="name a place that has it: --from DIR, --index URL",
+            )
+
+
+def _wheels(report: Report) -> Iterator[Missing]:
+    """Wheels that were not built, with the end of their logs."""
+    for one in report.failed:
+        log = () if one.log is None else (str(one.log),)
+        yield Missing(what=f"a wheel of {one.job.title}", tried=(one.failure or "", *log))

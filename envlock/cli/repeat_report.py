@@ -31,6 +31,8 @@ def report(context: Context, steps: Repeat, *, dry: bool) -> None:
         result(f"{style('gone', 'bold red')}: {gone.what}")
         for tried in gone.tried:
             result(f"  looked at: {tried}")
+        if gone.remedy is not None:
+            result(f"  {style('help', 'bold')}: {gone.remedy}")
     if steps.verdict is None:
         if steps.missing and not dry:
             say(context, "nothing was run; --anyway runs it without what is gone")
@@ -138,7 +140,10 @@ def report_json(steps: Repeat, *, dry: bool) -> dict[str, Any]:
         if prepared
         else [],
         "judged": [_judged_json(one) for one in steps.judged],
-        "missing": [{"tried": list(one.tried), "what": one.what} for one in steps.missing],
+        "missing": [
+            {"remedy": one.remedy, "tried": list(one.tried), "what": one.what}
+            for one in steps.missing
+        ],
         "not-pinned": list(steps.pinned.told) if steps.pinned else [],
         "repeat": steps.after["id"] if steps.after else None,
         "run": steps.record["id"],

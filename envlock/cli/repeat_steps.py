@@ -15,7 +15,7 @@ from typing import Any
 
 from envlock.cli.context import Context
 from envlock.cli.output import reporting, say
-from envlock.cli.repeat_environment import Ready, in_place, of_lock
+from envlock.cli.repeat_environment import Ready, Ways, in_place, of_lock
 from envlock.cli.runs.common import Runs
 from envlock.errors import SourceError, UsageError
 from envlock.io.child import Child, Stream
@@ -49,8 +49,9 @@ _CAUSES = (Layer.CODE, Layer.ENVIRONMENT, Layer.DATA)
 class Repeat:
     """One repeat. ``verdict`` is None until it was run and judged."""
 
-    def __init__(self, context: Context, run: str, *, pin_host: bool) -> None:
+    def __init__(self, context: Context, run: str, ways: Ways, *, pin_host: bool) -> None:
         self._context = context
+        self._ways = ways
         self._runs = Runs(context)
         self.home = self._runs.place.root
         self.record: dict[str, Any] = self._runs.table(run)
@@ -111,6 +112,7 @@ class Repeat:
                 work,
                 home=self.home,
                 blob=self._runs.blob,
+                folders=tuple(str(folder) for folder in self._ways.places.bundles),
                 dry=dry,
                 step=reporter.step,
             )
@@ -121,7 +123,8 @@ class Repeat:
             self.missing += self.environment.missing
         for path in overwritten(self.record):
             reason = "outside of the project; what is there would be overwritten"
-            self.missing += (Missing(what=f"a place for the result {path}", tried=(reason,)),)
+            what = f"a place for the result {path}"
+            self.missing += (Missing(what=what, tried=(reason,), remedy="move that away"),)
 
     def _environment(self, *, dry: bool) -> Ready:
         record, where = self.record, self._where()
@@ -133,7 +136,16 @@ class Repeat:
         if isinstance(text, Missing):
             return Ready(prefix=None, told="gone", missing=(text,))
         aside = self._inside() or f"{self._folder}/environment"
-        ready = of_lock(self._context, record, text, Path(self._lock), Path(aside), dry=dry)
+        ready = of_lock(
+            self._context,
+            record,
+            text,
+            Path(self._lock),
+            Path(aside),
+            self._ways,
+            blob=self._runs.blob,
+            dry=dry,
+        )
         if ready.prefix is None or str(ready.prefix) == aside:
             return ready
         link = self._inside()

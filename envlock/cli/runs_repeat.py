@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from envlock.cli.context import Context
+from envlock.cli.rebuild_options import (
+    archive_option,
+    chosen_places,
+    from_option,
+    index_option,
+    jobs_option,
+    offline_option,
+)
 
 if TYPE_CHECKING:
     from envlock.cli.repeat_steps import Repeat
@@ -19,6 +27,7 @@ Examples:
   envlock runs repeat last --pin-host       # threads, hash seed, locale … as they were
   envlock runs repeat last --dry-run        # what would be used, and what is gone
   envlock runs repeat last --into /tmp/it   # keep the folder
+  envlock runs repeat last --from /media/usb/bundle --offline
 
 The project is only read: code, data and environment are put into a folder of their own.
 Exit codes: 0 identical or close, 1 different, 3 something is gone (it is listed)."""
@@ -40,6 +49,12 @@ Exit codes: 0 identical or close, 1 different, 3 something is gone (it is listed
 @click.option("--keep", is_flag=True, help="Keep the folder in which it was run.")
 @click.option("--anyway", is_flag=True, help="Run it even though something is gone.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be used, and what is gone.")
+@from_option
+@index_option
+@archive_option
+@click.option("--from-source", is_flag=True, help="Build its wheels from their locked sdists.")
+@jobs_option
+@offline_option
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON on stdout.")
 @click.pass_obj
 def repeat(
@@ -52,6 +67,12 @@ def repeat(
     keep: bool,
     anyway: bool,
     dry_run: bool,
+    bundles: tuple[Path, ...],
+    indexes: tuple[str, ...],
+    archive: str,
+    from_source: bool,
+    jobs: int | None,
+    offline: bool,
     as_json: bool,
 ) -> int:
     """Run what was run once more: same code, data and environment, in a folder of its own.
@@ -59,10 +80,13 @@ def repeat(
     Each result is judged: identical, close (by what it means: tables, arrays, images), different,
     or missing.
     """
+    from envlock.cli.repeat_environment import Ways
     from envlock.cli.repeat_steps import Repeat
     from envlock.runs.judge.findings import Tolerance
 
-    steps = Repeat(context, run, pin_host=pin_host)
+    places = chosen_places(context, bundles, indexes, archive, offline=offline)
+    ways = Ways(places=places, from_source=from_source, jobs=jobs)
+    steps = Repeat(context, run, ways, pin_host=pin_host)
     with steps.folder(into, keep=keep and not dry_run):
         steps.prepare(dry=dry_run)
         gone = bool(steps.missing)

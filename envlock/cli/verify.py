@@ -17,7 +17,13 @@ from envlock.cli.common import (
 )
 from envlock.cli.context import Context
 from envlock.cli.output import reporting, result_json, say
-from envlock.cli.rebuild_options import from_option, jobs_option, offline_option, target_option
+from envlock.cli.rebuild_options import (
+    chosen_places,
+    from_option,
+    jobs_option,
+    offline_option,
+    target_option,
+)
 from envlock.cli.rebuild_python import provided_python
 from envlock.cli.style import style
 from envlock.errors import EXIT_DRIFT, EXIT_SOURCE, SourceError, UsageError
@@ -73,11 +79,7 @@ def command(
     chosen = (
         select_target(lock, machine_platform()) if target is None else locked_target(lock, target)
     )
-    places = Places(
-        bundles=tuple((context.directory / bundle).absolute() for bundle in bundles),
-        archive=ARCHIVE,
-        offline=offline,
-    )
+    places = chosen_places(context, bundles, (), ARCHIVE, offline=offline)
     with reporting(context, in_bytes=True) as reporter:
         verdicts = _verify(lock, project.root, chosen, packages, places, jobs, reporter)
     if as_json:

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from envlock.io.git import checkout
-from envlock.runs.repeat_code import Code, Layout, Missing, layout, real_name, restore_code
+from envlock.runs.repeat_code import (
+    BLOBS,
+    Code,
+    Layout,
+    Missing,
+    layout,
+    real_name,
+    restore_code,
+)
 from envlock.runs.repeat_data import Finder, Had
 from envlock.runs.repeat_host import Pins
 from envlock.runs.secrets import HIDDEN
@@ -34,6 +42,7 @@ def prepare(
     *,
     home: str,
     blob: Callable[[str], bytes],
+    folders: Sequence[str] = (),
     dry: bool,
     step: Callable[[str], None],
 ) -> Prepared:
@@ -44,6 +53,7 @@ def prepare(
         folder: where to.
         home: the project's own folder; only read.
         blob: content by digest; OSError where it is not there.
+        folders: others that may have inputs.
         dry: only look whether inputs can be had; code is put there all the same.
         step: told what is done.
 
@@ -53,7 +63,7 @@ def prepare(
     where = layout(record, folder)
     step("code")
     code = restore_code(record, where, home=home, blob=blob)
-    finder = Finder(home, blob)
+    finder = Finder(home, blob, folders)
     inputs: list[Had] = []
     missing = [*_command(record), *code.missing]
     for fact in record.get("inputs") or ():
@@ -95,15 +105,19 @@ def find_lock(record: Table, *, home: str, blob: Callable[[str], bytes]) -> byte
     sha256, path = lock["sha256"], lock["path"]
     tried = []
     try:
-        return blob(sha256)
-    except OSError:
+        content = blob(sha256)
+        if hashlib.sha256(content).hexdigest() == sha256:
+            return content
+        tried.append("the records' blobs: other content")
+    except (OSError, ValueError):
         tried.append("the records' blobs")
     own = os.path.join(home, path)
     for content in _versions(own):
         if hashlib.sha256(content).hexdigest() == sha256:
             return content
     tried += [own, "the history of git"]
-    return Missing(what=f"the lock {path} (sha256 {sha256})", tried=tuple(tried))
+    remedy = f"{BLOBS}, or git fetch the commit that has the lock"
+    return Missing(what=f"the lock {path} (sha256 {sha256})", tried=tuple(tried), remedy=remedy)
 
 
 def _versions(path: str) -> Iterable[bytes]:

@@ -17,10 +17,18 @@ _ESCAPED = re.compile(r"\\udc([89a-f][0-9a-f])")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """Something that a repeat needs and that is gone; ``tried`` says where it was looked for."""
+    """Something that a repeat needs and that is gone.
+
+    ``tried`` says where it was looked for, ``remedy`` what may bring it back.
+    """
 
     what: str
     tried: tuple[str, ...]
+    remedy: str | None = None
+
+
+BLOBS = "copy .envlock/blobs from where the run was recorded"
+"""What helps where content is gone that a record keeps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,8 +152,10 @@ def _checkout(commit: str, code: Table, where: Layout, home: str) -> Missing | N
         checkout.checkout(source, commit, where.top)
         return None
     tried = f"the repository at {source}" if source else f"no repository at {home}"
-    help_ = f"git fetch what has it; it may be archived as {code.get('swhid')}"
-    return Missing(what=f"commit {commit}", tried=(tried, help_))
+    swhid = code.get("swhid")
+    archived = f"; it may be archived as {swhid}" if swhid else ""
+    remedy = f"git fetch from a repository that has it, such as where the run was made{archived}"
+    return Missing(what=f"commit {commit}", tried=(tried,), remedy=remedy)
 
 
 def _submodules(where: Layout, home: str, needs: _Needs) -> list[Missing]:
@@ -157,7 +167,9 @@ def _submodules(where: Layout, home: str, needs: _Needs) -> list[Missing]:
             checkout.checkout(own, commit, os.path.join(where.top, path))
         elif needs.lacks(path):
             tried = (f"the submodule's folder {own}",)
-            missing.append(Missing(what=f"submodule {path} at {commit}", tried=tried))
+            remedy = f"git submodule update --init {path}, then fetch that commit there"
+            what = f"submodule {path} at {commit}"
+            missing.append(Missing(what=what, tried=tried, remedy=remedy))
     return missing
 
 
@@ -192,7 +204,7 @@ def _change(
         else:
             return []
     return [
-        Missing(what=f"the changes of {path}", tried=(reason,))
+        Missing(what=f"the changes of {path}", tried=(reason,), remedy=BLOBS)
         for path in changed
         if needs.lacks(path)
     ]
@@ -213,7 +225,8 @@ def _add(code: Table, where: Layout, blob: Callable[[str], bytes], needs: _Needs
         else:
             continue
         if needs.lacks(fact["path"]):
-            missing.append(Missing(what=f"the new file {fact['path']}", tried=(reason,)))
+            what = f"the new file {fact['path']}"
+            missing.append(Missing(what=what, tried=(reason,), remedy=BLOBS))
     return missing
 
 

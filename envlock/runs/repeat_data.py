@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,11 +32,16 @@ class Finder:
     Args:
         home: the project's own folder, which is only read.
         blob: content by digest; OSError where it is not there.
+        folders: others to look in: at the same path, for the same name, or the digest as a name.
     """
 
-    def __init__(self, home: str, blob: Callable[[str], bytes]) -> None:
+    def __init__(
+        self, home: str, blob: Callable[[str], bytes], folders: Sequence[str] = ()
+    ) -> None:
         self._home = home
         self._blob = blob
+        self._folders = folders
+        self._names: dict[str, dict[str, list[str]]] = {}
 
     def place_input(self, fact: Table, root: str, *, dry: bool) -> Had | Missing:
         """Have an input in the new project ``root``; ``dry``: only say whether it can be had."""
@@ -61,14 +66,17 @@ class Finder:
         what = f"{what} (sha256 {sha256})"
         if os.path.isabs(path):
             state = "other content" if os.path.exists(path) else "not there"
-            return Missing(what=what, tried=(f"{path}: {state}",))
+            remedy = f"have that file at {path}; it is outside of the project, so it must be there"
+            return Missing(what=what, tried=(f"{path}: {state}",), remedy=remedy)
         tried = []
         for source, name in self._sources(fact):
             if source is None or not _has(source, fact, target, dry=dry):
                 tried.append(name)
             else:
-                return Had(path=path, source="in place" if name.startswith(self._home) else name)
-        return Missing(what=what, tried=tuple(tried))
+                return Had(path=path, source=self._told(source, name))
+        own = os.path.join(self._home, path)
+        remedy = f"have that content at {own}, or name a folder that has it: --from DIR"
+        return Missing(what=what, tried=tuple(tried), remedy=remedy)
 
     def content(self, fact: Table) -> str | None:
         """A file or folder with what a record calls a result; None where it is gone."""
@@ -86,6 +94,7 @@ class Finder:
             yield own, f"{own}: other content"
         else:
             yield None, f"{own}: not there"
+        yield from self._others(fact)
         if fact.get("kind") == "folder":
             return
         sha256 = fact["sha256"]
@@ -94,6 +103,40 @@ class Finder:
         except OSError:
             yield None, "the records' blobs"
         yield str(stored(sha256)) if has_stored(sha256) else None, "envlock's store"
+
+    def _told(self, source: str | bytes, name: str) -> str:
+        """Where a file was, for a person: here, or in one of the other folders."""
+        if name.startswith(self._home + os.sep):
+            return "in place"
+        if isinstance(source, str):
+            own = (one for one in self._folders if source.startswith(one.rstrip(os.sep) + os.sep))
+            return next(own, name)
+        return name
+
+    def _others(self, fact: Table) -> Iterator[tuple[str | None, str]]:
+        """What may be the content in the other folders."""
+        path = real_name(fact["path"])
+        for folder in self._folders:
+            if fact.get("kind") == "folder":
+                found = [os.path.join(folder, path), os.path.join(folder, os.path.basename(path))]
+                found = [one for one in found if os.path.isdir(one)]
+            else:
+                names = self._names.setdefault(folder, {}) or _by_name(folder, self._names[folder])
+                found = names.get(fact["sha256"], []) + names.get(os.path.basename(path), [])
+            yield from ((one, f"{one}: other content") for one in found)
+            if not found:
+                yield None, f"{folder}: no file of that name or digest"
+
+
+def _by_name(folder: str, names: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Add the regular files below a folder, by their names."""
+    for place, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            path = os.path.join(place, name)
+            if not os.path.islink(path):
+                names.setdefault(name, []).append(path)
+    return names
 
 
 def _matches(path: str, fact: Table) -> bool:

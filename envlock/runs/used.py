@@ -46,7 +46,7 @@ def used_facts(
         trace,
         still_there=os.path.lexists,
         work=(root,),
-        aside=(cache_folder(), os.path.expanduser("~/.cache"), records),
+        aside=(cache_folder(), *_caches(), records),
         written=written,
     )
     known = tuple(os.path.realpath(path) for path in declared)
@@ -61,6 +61,13 @@ def used_facts(
         told = f"the project has more than {MOST} files: not all were looked at"
         facts["trace"].setdefault("gaps", []).append(told)
     return facts
+
+
+def _caches() -> tuple[str, ...]:
+    """The folders of this user's caches, which are no results: matplotlib's list of fonts."""
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    own = (os.path.realpath(given),) if os.path.isabs(given) else ()
+    return (os.path.realpath(os.path.expanduser("~/.cache")), *own)
 
 
 def unwatched(why: str, argv: Sequence[str], since: float) -> Trace:

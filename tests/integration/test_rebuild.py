@@ -239,4 +239,6 @@ def test_bad_input_is_refused(project: Project, index: LoopbackIndex) -> None:
     Folder(project.root).run("true")
     shutil.rmtree(project.root / ".envlock" / "blobs")
     project.lock_path.write_text("# edited\n" + text)
-    assert "the lock of the run is gone" in refused("last")
+    said = refused("last")
+    assert "the lock pylock.toml (sha256 " in said
+    assert ") is gone; looked at: the records' blobs, " in said

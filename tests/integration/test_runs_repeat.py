@@ -102,7 +102,7 @@ def test_a_run_is_made_again_from_lock_commit_and_data(
 
     shown = repeat(folder, first, "--dry-run", code=0)
     assert (shown["repeat"], shown["missing"], shown["dry-run"]) == (None, [], True)
-    assert "to be made" in shown["environment"]
+    assert "to be rebuilt" in shown["environment"]
     found = repeat(folder, first, code=0)
     assert found["verdict"] == "identical"
     names = ("exit code 0", "out.csv", "made/info.json", "sum", "stdout")
