@@ -182,6 +182,14 @@ def test_without_git_programs_are_kept_with_the_record(folder: Folder) -> None:
     (folder.root / "data.bin").unlink()
     gone = repeat(folder, first["id"], code=3)
     assert [one["what"].split()[1] for one in gone["missing"]] == ["data.bin"], "data is not kept"
+    assert gone["missing"][0]["remedy"].endswith("or name a folder that has it: --from DIR")
+    stick = folder.root.parent / "stick"
+    (stick / "below").mkdir(parents=True)
+    (stick / "data.bin").write_bytes(b"other")
+    (stick / "below" / "data.bin").write_bytes(b"\0\1")
+    found = repeat(folder, first["id"], "--from", str(stick), code=0)
+    assert verdicts(found)["out"] == "identical"
+    assert {"path": "data.bin", "source": str(stick)} in found["inputs"]
 
 
 def test_what_a_repeat_must_not_touch(folder: Folder, tmp_path: Path) -> None:
