@@ -35,6 +35,7 @@ COMMANDS: dict[str, str] = {
     "build": "Build the environment of the lock: an image, or with Nix.",
     "bundle": "Put everything of a lock into one folder, to rebuild without a network.",
     "mirror": "Serve a bundle to pip, uv, apt and Nix.",
+    "doctor": "Say what this machine can do for envlock, and what to do where it cannot.",
     "cache": "Look at envlock's cache, and make it smaller.",
 }
 """Every command and its summary, in the order of a first use."""
