@@ -37,6 +37,7 @@ COMMANDS: dict[str, str] = {
     "mirror": "Serve a bundle to pip, uv, apt and Nix.",
     "doctor": "Say what this machine can do for envlock, and what to do where it cannot.",
     "cache": "Look at envlock's cache, and make it smaller.",
+    "completion": "Print what makes a shell complete envlock's commands.",
 }
 """Every command and its summary, in the order of a first use."""
 
