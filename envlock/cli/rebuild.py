@@ -38,6 +38,7 @@ Examples:
   envlock rebuild v1.0                       # the lock at a git revision
   envlock rebuild old/pylock.toml --from /media/usb/bundle.tar --offline
   envlock rebuild last --backend image       # an image, with the distribution's packages
+  envlock rebuild --backend guix             # from source, by the Guix of the locked commit
   envlock rebuild --from-source              # wheels from sdists, beside the published ones
   envlock rebuild --index https://mirror.example.org/simple
 
@@ -52,16 +53,16 @@ is listed with what was tried, and the exit code is 3; everything else is in the
     "--into",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Where to. Default: .venv-rebuilt, .venv-<run>, .venv-<commit> (image-…, nix-…), beside"
-    " the lock.",
+    help="Where to. Default: .venv-rebuilt, .venv-<run>, .venv-<commit> (image-…, nix-…,"
+    " guix-…), beside the lock.",
 )
 @click.option(
     "--backend",
-    type=click.Choice(["venv", "image", "nix"]),
+    type=click.Choice(["venv", "image", "nix", "guix"]),
     default="venv",
     show_default=True,
     help="What it becomes: a virtual environment, a container image with the distribution's"
-    " packages (DIR, or a file that ends in .tar), or what Nix builds.",
+    " packages (DIR, or a file that ends in .tar), or what Nix or Guix builds (DIR is a link).",
 )
 @click.option("--recreate", is_flag=True, help="Make DIR anew where it is an environment already.")
 @target_option
@@ -129,15 +130,22 @@ def _other(context: Context, order: Order, backend: str, *, as_json: bool) -> in
     """An image, or what Nix or Guix builds."""
     if backend == "image" and order.from_source:
         raise UsageError(
-            "--from-source makes a virtual environment, or with --backend nix what Nix builds"
+            "--from-source makes a virtual environment, or with --backend nix or guix what"
+            " these build"
         )
     if backend == "image":
         return _image(context, order, as_json=as_json)
+    from envlock.cli.rebuild_guix import rebuild_guix
     from envlock.cli.rebuild_nix import rebuild_nix
     from envlock.cli.rebuild_store import store_json, tell_store
 
+    if backend == "guix" and order.places.offline:
+        raise UsageError(
+            "Guix fetches what it builds with by itself, so --offline cannot be kept",
+            remedy="--backend venv, image or nix, or a machine without a network",
+        )
     with project_guard(context, order.subject.root), reporting(context, in_bytes=True) as reporter:
-        report = rebuild_nix(order, reporter)
+        report = (rebuild_nix if backend == "nix" else rebuild_guix)(order, reporter)
     if as_json:
         result_json(store_json(report))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -39,4 +40,22 @@ def find_nix() -> Path:
         "Nix is not installed",
         remedy="Debian, Ubuntu: apt-get install nix-bin; elsewhere: https://nixos.org/download\n"
         "`envlock export nix` works without it, for a machine that has Nix",
+    )
+
+
+def find_guix() -> Path:
+    """Guix's client: the first on ``PATH``, else where Guix puts it itself.
+
+    Raises:
+        SourceError: there is none; says how to get it.
+    """
+    own = os.path.expanduser("~/.config/guix/current/bin/guix")  # noqa: PTH111
+    for place in ("guix", own, "/usr/local/bin/guix", "/run/current-system/profile/bin/guix"):
+        found = shutil.which(place)
+        if found is not None:
+            return Path(found)
+    raise SourceError(
+        "Guix is not installed",
+        remedy="https://guix.gnu.org/download has its installer; some distributions have a"
+        " package guix\n`envlock export guix` works without it, for a machine that has Guix",
     )
