@@ -40,6 +40,46 @@ def without_network():
 from its process and those that it starts, where the system lets it; whether it did."""
 
 
+END_WITH_PARENT = r"""
+def end_with_parent(parent):
+    if sys.platform.startswith("linux"):
+        import ctypes
+        ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
+        if os.getppid() != parent:
+            os._exit(1)
+"""
+"""Text of a Python function like that one: from then on its process is killed when the one that
+started it ends, however that ends. What it starts itself is not."""
+
+
+def end_left(variable: str, value: str) -> None:
+    """Kill the processes that have a variable with that value: what a killed envlock left running.
+
+    Only where the system shows it (Linux), and only those that this user may kill.
+    """
+    wanted = f"{variable}={value}".encode()
+    while found := [pid for pid in _processes() if wanted in _variables(pid)]:
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _processes() -> list[int]:
+    try:
+        return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    except OSError:
+        return []
+
+
+def _variables(pid: int) -> list[bytes]:
+    """What a process was started with; none where it is not ours, or has ended."""
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
 def seconds_allowed(variable: str, default: float) -> float:
     """What an environment variable allows, else ``default``.
 

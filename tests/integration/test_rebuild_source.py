@@ -161,6 +161,56 @@ def test_a_build_that_hangs_or_is_killed_leaves_nothing(
     assert project.run("rebuild", "--from-source", ENVLOCK_BUILD_TIMEOUT="no").returncode == 2
 
 
+STARTS = """
+import pathlib, subprocess, time
+here = pathlib.Path({folder!r})
+out = pathlib.Path(__import__("os").environ["HOME"]).parent / "out"
+(here / "started").touch()
+if (here / "hold").exists():
+    write = 'while :; do date > "$0"; sleep 0.05; done'
+    subprocess.Popen(["sh", "-c", write, str(out / "junk")])
+    time.sleep(60)
+time.sleep(0.5)
+assert not list(out.iterdir()), "somebody else writes here"
+"""
+
+
+def test_builds_of_one_sdist_do_not_meet(
+    project: Project, index: LoopbackIndex, tmp_path: Path
+) -> None:
+    """What a killed envlock left running is ended; two at once, who share nothing, take turns."""
+    sdist(index, "slow", before=STARTS.format(folder=str(tmp_path)))
+    index.add("slow", "1.0", OLDER)
+    project.write("slow", settings={"sources": True})
+    project.lock()
+    (tmp_path / "hold").touch()
+    killed = project.start("rebuild", "--from-source")
+    while not (tmp_path / "started").exists():
+        time.sleep(0.02)
+    time.sleep(0.2)
+    killed.kill()
+    killed.communicate()
+    (tmp_path / "hold").unlink()
+    assert not (project.root / ".venv-rebuilt").exists()
+
+    def start(name: str) -> subprocess.Popen[str]:
+        variables = {"ENVLOCK_CACHE_DIR": str(tmp_path / name)}
+        return project.start(
+            "rebuild", "--from-source", "--json", "--into", str(tmp_path / name / "v"), **variables
+        )
+
+    both = [start("one"), start("two")]
+    said = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    built = [json.loads(stdout)["built"][0] for stdout, _ in said]
+    assert built[0]["sha256"] == built[1]["sha256"]
+    assert not any(one["cached"] for one in built)
+    place = f"envlock-build-{Path(built[0]['log']).stem[-16:]}"
+    left = run(["pgrep", "-f", "-c", f"{place}/out/junk"], check=False).stdout.strip()
+    assert left == "0", "what the killed one had started is gone"
+    assert not list(Path("/tmp").glob(f"{place}*"))
+
+
 def test_verify_says_what_a_wheel_depends_on(
     project: Project, index: LoopbackIndex, tmp_path: Path
 ) -> None:

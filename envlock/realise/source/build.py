@@ -6,27 +6,30 @@ without the network where the system lets us take it away, without this user's v
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import platform
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from envlock.errors import SourceError
 from envlock.io import process
-from envlock.io.confined import WITHOUT_NETWORK, last_lines, run_confined, seconds_allowed
-from envlock.io.files import disk_error
+from envlock.io.confined import (
+    END_WITH_PARENT,
+    WITHOUT_NETWORK,
+    last_lines,
+    run_confined,
+    seconds_allowed,
+)
 from envlock.io.interpreters import Interpreter
-from envlock.io.paths import cache_dir
 from envlock.io.store import named, stored
 from envlock.io.tools import find_uv
 from envlock.io.unpack import OddArchiveError, unpack
 from envlock.lock.hashing import digest
+from envlock.realise.source.folder import build_folder
 from envlock.realise.source.plan import Job
 from envlock.resolve.python import uv_settings
 
@@ -45,6 +48,7 @@ import importlib, json, os, sys
 job = json.loads(sys.argv[1])
 """
     + WITHOUT_NETWORK
+    + END_WITH_PARENT
     + r"""
 alone = without_network()
 os.umask(job["umask"])
@@ -54,6 +58,7 @@ if job["user"] is not None:
     os.setgroups([])
     os.setgid(job["user"])
     os.setuid(job["user"])
+end_with_parent(job["parent"])
 sys.argv = ["setup.py"]
 sys.path[:] = [entry for entry in sys.path if entry not in ("", os.getcwd())]
 sys.path[:0] = [os.path.join(os.getcwd(), folder) for folder in job["backend-path"]]
@@ -175,7 +180,7 @@ def building(
         SourceError: uv is missing, or the disk cannot take it.
     """
     where = conditions or Conditions()
-    with _folder(where.root / f"envlock-build-{name}") as folder:
+    with build_folder(where.root / f"envlock-build-{name}", workshop.stop) as folder:
         try:
             source = _source(job, folder, backwards=where.backwards)
         except OddArchiveError as error:
@@ -191,6 +196,7 @@ def building(
             "umask": where.umask,
             "cpus": where.cpus,
             "user": where.user,
+            "parent": os.getpid(),
         }
         variables = _variables(folder, program, where)
         if where.user is not None:
@@ -223,43 +229,6 @@ def _made(
     if path.parent != out or path.is_symlink() or not path.is_file():
         raise BuildFailedError(f"{job.build.backend} made no wheel")
     return Made(path=path, alone=bool(told["alone"]))
-
-
-@contextmanager
-def _folder(path: Path) -> Iterator[Path]:
-    """The build's own folder, empty; what an earlier run left there goes. Others wait for it."""
-    locks = cache_dir() / "building"
-    try:
-        locks.mkdir(parents=True, exist_ok=True)
-        with (locks / path.name).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if path.is_symlink() or (path.exists() and path.stat().st_uid != os.getuid()):
-                raise SourceError(
-                    "is in the way: wheels are built there, and it belongs to somebody else",
-                    where=str(path),
-                    remedy="have it removed",
-                )
-            remove(path)
-            path.mkdir(mode=0o700)
-            try:
-                yield path
-            finally:
-                remove(path)
-    except OSError as error:
-        raise disk_error(error, path) from None
-
-
-def remove(path: Path) -> None:
-    """Remove a folder, whatever permissions a build gave what is in it."""
-
-    def again(function: Callable[[str], object], name: str, error: object) -> None:
-        parent = Path(name).parent
-        parent.chmod(0o700)
-        Path(name).chmod(0o700)
-        function(name)
-
-    if path.exists():
-        shutil.rmtree(path, onerror=again)
 
 
 def _source(job: Job, folder: Path, *, backwards: bool) -> Path:
