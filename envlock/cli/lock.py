@@ -356,8 +356,12 @@ def _report(
             }
         )
         return
+    # That there are OS packages at all is one change; which ones, --verbose and `tree` tell.
+    whole = None if context.verbose else _whole_layer(previous, lock)
+    if whole is not None:
+        say(context, whole)
     for change in changes:
-        if change.layer == "library":
+        if change.layer == "library" or (change.layer == "os" and whole is not None):
             continue  # notes have told what is missing
         name = f"build {change.name}" if change.layer == "build" else change.name
         say(context, f"  {change.kind:<10} {name} {_versions(change.before, change.after)}")
@@ -381,6 +385,16 @@ def _report(
         f"{project.lock_path.name} {verb}: {_count(lock)} for {targets},"
         f" as of {lock.as_of:%Y-%m-%d %H:%M:%SZ}, {hashed.short}",
     )
+
+
+def _whole_layer(previous: Lock | None, lock: Lock) -> str | None:
+    """That OS packages came or went altogether; None where they did not."""
+    before = previous.os if previous is not None else lock.os
+    if lock.os is not None and before is None:
+        return f"  {'added':<10} {len(lock.os.packages)} packages of {lock.os.base}"
+    if lock.os is None and before is not None:
+        return f"  {'removed':<10} {len(before.packages)} packages of {before.base}"
+    return None
 
 
 def _count(lock: Lock) -> str:

@@ -107,6 +107,21 @@ def test_another_wish_makes_the_lock_stale(asking: Project, archive: SnapshotSer
     assert "data" in versions(asking.lock(as_of=OLD))
 
 
+def test_a_whole_layer_is_one_change(asking: Project, archive: SnapshotServer) -> None:
+    wanted = (asking.root / "pyproject.toml").read_text()
+    asking.write("lib", settings={"targets": ["linux/amd64"], "python": "3.12"})
+    asking.lock(as_of=OLD)
+    (asking.root / "pyproject.toml").write_text(wanted)
+    shown = asking.run("lock", "--as-of", OLD, "--dry-run", "-v").stderr
+    done = asking.run("lock", "--as-of", OLD)
+    assert done.returncode == 0, done.stderr
+    assert "  added      4 packages of debian:bookworm\n" in done.stderr
+    assert "libc6" in shown
+    assert "libc6" not in done.stderr
+    asking.write("lib", settings={"targets": ["linux/amd64"], "python": "3.12"})
+    assert "  removed    4 packages of debian:bookworm\n" in asking.run("lock").stderr
+
+
 def test_a_lock_of_now_is_widened_from_the_mirror_that_has_not_moved_on(
     asking: Project, archive: SnapshotServer
 ) -> None:
