@@ -10,16 +10,15 @@ from pathlib import Path
 
 from envlock.check.disk import LOCAL, Disk
 from envlock.check.drift import Code, drift
-from envlock.check.observe import Distribution
 from envlock.check.owned import (
     Finding,
     Installed,
     Origin,
     Place,
     Reader,
+    Recorded,
     compare_owned,
     printable,
-    read_installed,
 )
 from envlock.check.strays import compare_strays
 from envlock.io.content.scan import Scan
@@ -47,7 +46,7 @@ def outside(installed: Iterable[Installed], scan: Scan) -> list[str]:
 
 def compare_content(
     place: Place,
-    distributions: Iterable[Distribution],
+    recorded: Recorded,
     scan: Scan,
     reader: Reader,
     *,
@@ -59,7 +58,7 @@ def compare_content(
 
     Args:
         place: the environment's folders.
-        distributions: what is installed in them.
+        recorded: what is installed in them, as ``read_installed`` gives it.
         scan: of ``place``; gets the files of distributions that lie elsewhere.
         reader: reads files.
         base: the folder of the Python that the environment was made from.
@@ -69,7 +68,8 @@ def compare_content(
     Returns:
         The content; the paths that were added to the scan.
     """
-    installed, origins, findings = read_installed(distributions, disk)
+    installed, origins = recorded.installed, recorded.origins
+    findings = list(recorded.findings)
     others = outside(installed, scan)
     for path in others:
         scan.add(path)
@@ -87,7 +87,7 @@ def compare_content(
     if place.programs is not None:
         findings += _elsewhere(place, installed, base, reported)
         findings += _settings(place)
-    return Content(findings=tuple(findings), origins=tuple(origins)), tuple(others)
+    return Content(findings=tuple(findings), origins=origins), tuple(others)
 
 
 def _elsewhere(

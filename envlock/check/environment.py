@@ -18,10 +18,11 @@ from typing import Any
 from envlock.check.content import Content, compare_content
 from envlock.check.drift import Code, drift
 from envlock.check.observe import DirectUrl, Distribution, Observed, observe_interpreter
-from envlock.check.owned import Finding, Origin, Place
+from envlock.check.owned import Finding, Origin, Place, read_installed
 from envlock.check.reader import Reader
 from envlock.io.content import index
-from envlock.io.content.scan import scan
+from envlock.io.content.beside import Beside
+from envlock.io.content.scan import Scan, scan
 from envlock.io.interpreters import Interpreter
 from envlock.lock.installed import Note
 
@@ -81,13 +82,15 @@ def look(interpreter: Interpreter, *, virtual: bool, paranoid: bool = False) -> 
     roots = (place.prefix,) if virtual else place.sites
     if virtual and not all(site.startswith(place.prefix + "/") for site in place.sites):
         roots = (*roots, *(s for s in place.sites if not s.startswith(place.prefix + "/")))
-    found = scan(roots, _of_base(interpreter))
-    before = index.Index() if paranoid else index.load(key)
-    reader = Reader(before.facts(found))
+    walked = Beside(lambda: scan(roots, _of_base(interpreter)).packed())
     observed = observe_interpreter(interpreter)
+    recorded = read_installed(observed.distributions)
+    before = index.Index() if paranoid else index.load(key)
+    found = Scan.unpacked(walked.result())
+    reader = Reader(before.facts(found))
     content, others = compare_content(
         place,
-        observed.distributions,
+        recorded,
         found,
         reader.read,
         base=interpreter.base_prefix,

@@ -10,7 +10,7 @@ from envlock.check.image_files import Files
 from envlock.check.observe import Observed
 from envlock.check.os_content import System, compare_files
 from envlock.check.os_root import INFO, Root
-from envlock.check.owned import Place
+from envlock.check.owned import Place, read_installed
 
 
 class ImageDisk:
@@ -63,14 +63,15 @@ def python_content(files: Files, observed: Observed) -> Content:
     sites = tuple(dict.fromkeys(str(one.path.parent) for one in observed.distributions))
     if not sites:
         return Content()
+    disk = ImageDisk(files)
     content, _ = compare_content(
         Place(prefix=str(observed.prefix), sites=sites, programs=None),
-        observed.distributions,
+        read_installed(observed.distributions, disk),
         files.scan(),
         files.read,
         base=observed.prefix,
         siphash13=True,
-        disk=ImageDisk(files),
+        disk=disk,
     )
     return content
 

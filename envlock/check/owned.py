@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from envlock.check import bytecode
-from envlock.check.disk import Disk
+from envlock.check.disk import LOCAL, Disk
 from envlock.check.drift import Code, Drift, drift
 from envlock.check.observe import Distribution
 from envlock.io.content.reading import Unread, Wanted
@@ -84,6 +84,15 @@ class Installed:
     trusted: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What distributions say of themselves, and what is wrong with that."""
+
+    installed: tuple[Installed, ...]
+    origins: tuple[Origin, ...]
+    findings: tuple[Finding, ...]
+
+
 def printable(path: str) -> str:
     """A path that may hold bytes that are no UTF-8, as text that any terminal and file takes."""
     return path.encode(
@@ -91,11 +100,11 @@ def printable(path: str) -> str:
     ).decode("utf-8", "backslashreplace")
 
 
-def read_installed(
-    distributions: Iterable[Distribution], disk: Disk
-) -> tuple[list[Installed], list[Origin], list[Finding]]:
+def read_installed(distributions: Iterable[Distribution], disk: Disk = LOCAL) -> Recorded:
     """Each distribution's RECORD, where it came from, and what is wrong with either."""
-    installed, origins, findings = [], [], []
+    installed: list[Installed] = []
+    origins: list[Origin] = []
+    findings: list[Finding] = []
     for one in distributions:
         site = str(one.path.parent)
         if one.path.suffix != ".dist-info":
@@ -122,7 +131,7 @@ def read_installed(
             findings.append(_finding(one, Code.RECORD_EDITED))
         tags = tuple(sorted(wheel_tags_of(_bytes(disk, f"{one.path}/WHEEL") or b"")))
         origins.append(Origin(name=one.name, note=note, tags=tags))
-    return installed, origins, findings
+    return Recorded(installed=tuple(installed), origins=tuple(origins), findings=tuple(findings))
 
 
 def _finding(one: Distribution, code: Code, *, found: str | None = None) -> Finding:

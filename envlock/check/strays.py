@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from envlock.check import bytecode
@@ -31,7 +31,7 @@ _OF_VENV = re.compile(
 
 def compare_strays(
     place: Place,
-    installed: list[Installed],
+    installed: Sequence[Installed],
     scan: Scan,
     reader: Reader,
     *,
@@ -98,7 +98,7 @@ def _holders(owned: Iterable[str]) -> set[str]:
 class _Guessed:
     """What distributions without a usable RECORD seem to own: told once, not file by file."""
 
-    def __init__(self, installed: list[Installed], disk: Disk) -> None:
+    def __init__(self, installed: Sequence[Installed], disk: Disk) -> None:
         self._tops: set[tuple[str, str]] = set()
         self.editable = False
         for one in installed:

@@ -68,17 +68,20 @@ def read_text(path: Path) -> str:
         raise UsageError("not a file name", where=ascii(str(path))) from None
 
 
-def write_atomic(path: Path, content: bytes | str) -> None:
+def write_atomic(path: Path, content: bytes | str, *, durable: bool = True) -> None:
     """Replace ``path`` by ``content``: whoever looks, at any moment, sees the old or the new file.
 
     The bytes go to a neighbour file, are flushed to disk, and take the name in one rename. An
-    existing file's permissions are kept; a symbolic link is written through.
+    existing file's permissions are kept; a symbolic link is written through. Among files that
+    others wrote without flushing them (an environment's), ``durable`` may be False: no process
+    that ends, however, leaves half a file; the machine may, as it may of those.
 
     Raises:
         SourceError: the disk is full, or the folder cannot be written. The old file is untouched.
     """
     data = content.encode() if isinstance(content, str) else content
-    with _renamed(Path(os.path.realpath(path)), said=path, keeps_mode=True) as file:
+    target = Path(os.path.realpath(path))
+    with _renamed(target, said=path, keeps_mode=True, durable=durable) as file:
         file.write(data)
 
 
@@ -94,7 +97,9 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def _renamed(target: Path, *, said: Path, keeps_mode: bool) -> Iterator[IO[bytes]]:
+def _renamed(
+    target: Path, *, said: Path, keeps_mode: bool, durable: bool = True
+) -> Iterator[IO[bytes]]:
     """A neighbour of ``target``, flushed to disk, which then takes its name in one rename."""
     temporary: str | None = None
     try:
@@ -105,10 +110,12 @@ def _renamed(target: Path, *, said: Path, keeps_mode: bool) -> Iterator[IO[bytes
             yield file
             file.flush()
             os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         Path(temporary).replace(target)
         temporary = None
-        _sync_folder(target.parent)
+        if durable:
+            _sync_folder(target.parent)
     except OSError as error:
         raise disk_error(error, said) from None
     finally:

@@ -120,5 +120,5 @@ def _write(info: Path, file: str, sha256: str) -> None:
     csv.writer(line, lineterminator="\n").writerow([name, f"sha256={digest}", len(note)])
     if kept and not kept[-1].endswith(b"\n"):
         kept.append(b"\n")
-    write_atomic(path, b"".join([*kept, line.getvalue().encode()]))
-    write_atomic(info / NOTE, note)
+    write_atomic(path, b"".join([*kept, line.getvalue().encode()]), durable=False)
+    write_atomic(info / NOTE, note, durable=False)

@@ -116,7 +116,8 @@ def keep(
 
     Args:
         key: of the tree.
-        scan: made after ``since`` and before anything was read.
+        scan: made after ``since``. What changed between it and a reading changed after ``since``,
+            too, and is not kept.
         facts: what files said.
         roots: what was walked; ``others`` the single paths.
         others: see there.

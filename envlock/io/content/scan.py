@@ -10,6 +10,7 @@ import os
 import stat
 from array import array
 from collections.abc import Iterable
+from typing import Any
 
 FIELDS = 5
 """Numbers a stamp has: device and mode, size, mtime, ctime (nanoseconds), inode."""
@@ -69,6 +70,18 @@ class Scan:
             self._places[path] = len(self.paths)
         self.paths.append(path)
         self.stamps.extend(stamp)
+
+    def packed(self) -> list[object]:
+        """Everything of it, as ``io.content.beside`` carries it over."""
+        return [self.paths, self.stamps.tobytes(), self.problems]
+
+    @classmethod
+    def unpacked(cls, found: Any) -> Scan:
+        """The scan of what ``packed`` gave."""
+        made = cls()
+        made.paths, stamps, made.problems = found
+        made.stamps.frombytes(stamps)
+        return made
 
     def _follow(self, path: str) -> None:
         try:

@@ -8,7 +8,8 @@ system looks up names, not paths.
 from __future__ import annotations
 
 import os
-import sys
+
+from envlock.io.content.beside import cores, may_fork
 
 TYPE_CHECKING = False  # typing's own costs its import
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ _NOWHERE = (0, 0, 0, 0, 0)
 _POSITIVE = (1 << 63) - 1
 _FEW = 4000
 """Fewer files than that are looked at sooner than a process starts."""
-_MOST = 8
 
 
 def untouched(paths: list[str], stamps: array[int]) -> bool:
@@ -29,8 +29,8 @@ def untouched(paths: list[str], stamps: array[int]) -> bool:
             of what a link leads to.
         stamps: five numbers for each.
     """
-    workers = min(_cores(), len(paths) // _FEW)
-    if workers < 2 or not _may_fork():
+    workers = min(cores(), len(paths) // _FEW)
+    if workers < 2 or not may_fork():
         return _same(paths, stamps, 0, len(paths), inside=False)
     step = -(-len(paths) // workers)
     children = []
@@ -46,19 +46,6 @@ def untouched(paths: list[str], stamps: array[int]) -> bool:
     # All are waited for, also after one that says no.
     codes = [os.waitpid(child, 0)[1] for child in children]
     return not any(codes)
-
-
-def _cores() -> int:
-    try:
-        return min(len(os.sched_getaffinity(0)), _MOST)
-    except AttributeError:  # not on macOS
-        return min(os.cpu_count() or 1, _MOST)
-
-
-def _may_fork() -> bool:
-    """Not beside other threads, whose locks a child would keep for ever."""
-    threading = sys.modules.get("threading")
-    return hasattr(os, "fork") and (threading is None or threading.active_count() == 1)
 
 
 def _same(paths: list[str], stamps: array[int], start: int, end: int, *, inside: bool) -> bool:

@@ -84,7 +84,7 @@ def tidy(infos: Mapping[Path, str], packages: Iterable[PythonPackage]) -> None:
             content = json.dumps(table, separators=(",", ":")).encode()
             if (info / _DIRECT_URL).read_bytes() != content:
                 _rewrite(info, _DIRECT_URL, content)
-                write_atomic(info / _DIRECT_URL, content)
+                write_atomic(info / _DIRECT_URL, content, durable=False)
 
 
 def _rewrite(info: Path, name: str, content: bytes | None) -> None:
@@ -99,4 +99,5 @@ def _rewrite(info: Path, name: str, content: bytes | None) -> None:
         lines = path.read_bytes().splitlines(keepends=True)
     except OSError:
         return  # the comparison with the lock will say so
-    write_atomic(path, b"".join(row if line.startswith(start) else line for line in lines))
+    kept = b"".join(row if line.startswith(start) else line for line in lines)
+    write_atomic(path, kept, durable=False)
