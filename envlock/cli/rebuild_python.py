@@ -64,7 +64,7 @@ def provided_python(
     if any(one.origin is None for one in gathered.values()):
         return None, files, gathered
     reporter.step(f"unpacking {build or f'Python {python} of {lock.os and lock.os.base}'}")
-    found = unpacked_python(build) if build else unpacked_os_python(packages, target)
+    found = unpacked_python(build) if build else unpacked_os_python(packages, target, reporter)
     return found, files, gathered
 
 

@@ -33,6 +33,11 @@ def test_an_image_comes_back_from_a_folder_of_files(built_world: World, tmp_path
     assert set(told["fetched"]) <= there
     usual = built_world.build("--no-project", "--output", str(tmp_path / "usual"))
     assert told["digest"] == usual["digest"]
+    # As one file; another tool says the same of it.
+    done = project.run(*arguments[:-3], "--into", f"{again}.tar", "--offline", **empty)
+    assert done.stdout.strip() == told["digest"], done.stderr
+    argv = ["skopeo", "inspect", "--format", "{{.Digest}}", f"oci-archive:{again}.tar"]
+    assert run(argv).stdout.strip() == told["digest"]
 
 
 def test_a_machine_without_that_python_gets_the_distributions(

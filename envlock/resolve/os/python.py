@@ -8,6 +8,10 @@ from envlock.lock.request import Request
 from envlock.lock.target import Target
 from envlock.resolve.os.index import PackageIndex
 
+_DISTUTILS = "python3-distutils"
+_WHOLE_SINCE = 10
+"""Before 3.10, installers (uv, pip) need distutils of Python, which Debian packages apart."""
+
 
 def own_pythons(request: Request, index: PackageIndex, architecture: str) -> list[str]:
     """The packages that provide the Python of each target of the architecture, sorted.
@@ -27,7 +31,13 @@ def own_pythons(request: Request, index: PackageIndex, architecture: str) -> lis
             if candidate is None or not _is_release(candidate.version, target.python):
                 raise _missing(target, request.os_base or "", index)
             found.add(name)
+            if _minor(target) < _WHOLE_SINCE and index.candidate(_DISTUTILS) is not None:
+                found.add(_DISTUTILS)
     return sorted(found)
+
+
+def _minor(target: Target) -> int:
+    return int(target.series.partition(".")[2])
 
 
 def _is_release(version: str, python: str) -> bool:
