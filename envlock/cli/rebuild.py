@@ -26,7 +26,7 @@ from envlock.cli.rebuild_options import (
 )
 from envlock.cli.rebuild_report import report_json, tell
 from envlock.cli.rebuild_subject import find_subject
-from envlock.cli.rebuild_work import Order, rebuild
+from envlock.cli.rebuild_work import BUILT, WHEELS, Order, rebuild
 from envlock.cli.sync import shown_path
 from envlock.errors import EXIT_SOURCE, EXIT_VERIFICATION, UsageError
 from envlock.lock.hashing import shorten
@@ -40,6 +40,7 @@ Examples:
   envlock rebuild last --backend image       # an image, with the distribution's packages
   envlock rebuild --backend guix             # from source, by the Guix of the locked commit
   envlock rebuild --from-source              # wheels from sdists, beside the published ones
+  envlock rebuild --from-source --build-with wheels  # quicker: backends as published
   envlock rebuild --index https://mirror.example.org/simple
 
 WHAT is a lockfile, a run (its id, or `last`), or a git revision; a file goes before a revision.
@@ -74,6 +75,14 @@ is listed with what was tried, and the exit code is 3; everything else is in the
     is_flag=True,
     help="Build every wheel from its locked sdist, where the lock says how (sources = true).",
 )
+@click.option(
+    "--build-with",
+    type=click.Choice([BUILT, WHEELS]),
+    default=BUILT,
+    show_default=True,
+    help="With --from-source, what wheels are built with: what is built from locked sdists, too,"
+    " down to the lock's bootstrap set, or the locked wheels.",
+)
 @jobs_option
 @offline_option
 @name_option
@@ -91,6 +100,7 @@ def command(
     indexes: tuple[str, ...],
     archive: str,
     from_source: bool,
+    build_with: str,
     jobs: int | None,
     offline: bool,
     name: str | None,
@@ -111,6 +121,7 @@ def command(
         places=places,
         recreate=recreate,
         from_source=from_source,
+        build_with=build_with,
         jobs=jobs,
     )
     if backend != "venv":

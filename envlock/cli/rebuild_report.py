@@ -12,6 +12,7 @@ from envlock.cli.output import say
 from envlock.cli.rebuild_work import Report
 from envlock.cli.style import style
 from envlock.cli.sync import shown_path
+from envlock.lock.bootstrap import REASONS
 from envlock.lock.hashing import environment_hash
 from envlock.lock.provider import provider
 
@@ -49,6 +50,7 @@ def report_json(report: Report) -> dict[str, Any]:
             {"name": package.name, "version": package.version, "why": why}
             for package, why in report.not_built
         ],
+        "taken-as-wheels": list(_taken(report)),
         "without-file": [package.name for package in report.chosen.without],
         "drift": [
             {"name": d.name, "subject": d.subject, "expected": d.expected, "found": d.found}
@@ -67,6 +69,7 @@ def _built(one: Built) -> dict[str, Any]:
         "name": one.job.key[0],
         "version": one.job.key[1],
         "sdist": one.job.sdist.sha256,
+        "only-to-build": one.job.deep,
         "file": one.wheel.name if one.wheel else None,
         "sha256": one.wheel.sha256 if one.wheel else None,
         "published": one.job.published.sha256 if one.job.published else None,
@@ -78,6 +81,20 @@ def _built(one: Built) -> dict[str, Any]:
         "failure": one.failure,
         "log": None if one.log is None else str(one.log),
     }
+
+
+def _taken(report: Report) -> Iterator[dict[str, Any]]:
+    """Build requirements that were used as published."""
+    for (name, version), used in report.taken.items():
+        seed, wheel = used[0].seed, used[0].wheel
+        yield {
+            "name": name,
+            "version": version,
+            "file": wheel.name if wheel else None,
+            "sha256": wheel.sha256 if wheel else None,
+            "reason": None if seed is None else seed.reason,
+            "cycle": [] if seed is None else list(seed.cycle),
+        }
 
 
 def artifacts(report: Report) -> Iterator[dict[str, Any]]:
@@ -161,8 +178,10 @@ def tell(context: Context, report: Report) -> None:
         states = Counter(one.comparison.state for one in report.built if one.comparison)
         told = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
         verdict = "from the sources of" if report.same else verdict
-        count = len(report.built)
+        count = sum(not one.job.deep for one in report.built)
+        deep = len(report.built) - count
         what = f"{count} wheel{'s' if count > 1 else ''} built ({told or 'none published'})"
+        what += f", and {deep} to build them with" if deep else ""
     else:
         count = len(files)
         what = f"{count} file{'s' if count != 1 else ''} identical ({told or 'none'})"
@@ -177,10 +196,17 @@ def _tell_built(context: Context, report: Report) -> None:
     for package, why in report.not_built:
         version = f" {package.version}" if package.version else ""
         say(context, f"  {style('locked', 'yellow')}  {package.name}{version}: {why}")
+    for taken in _taken(report):
+        if taken["reason"] is not None:
+            circle = f": {', '.join(taken['cycle'])}" if taken["cycle"] else ""
+            title, why = f"{taken['name']} {taken['version']}", REASONS[taken["reason"]]
+            say(context, f"  {style('wheel', 'yellow')}  {title}, to build with: {why}{circle}")
+    deep = [one.job.title for one in report.built if one.job.deep and one.failure is None]
+    if deep:
+        say(context, f"  {style('built', 'green')}  to build with: {', '.join(deep)}")
     for one in report.built:
-        bootstrap = ", ".join(" ".join(r.key) for r in one.job.requirements if r.bootstrap)
-        if bootstrap:
-            say(context, f"  {one.job.title} is built with the locked wheels of {bootstrap}")
+        if one.job.deep and one.failure is None:
+            continue
         if one.failure is not None:
             say(context, f"{style('error', 'bold red')}: {one.job.title} was not built:")
             say(context, "\n".join(f"    {line}" for line in one.failure.splitlines()))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from envlock.realise.source.perform import Built
+    from envlock.realise.source.plan import Key, Requirement
+
+
+BUILT, WHEELS = "built", "wheels"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +44,8 @@ class Order:
     """What to rebuild, into which folder (absolute), and where its files may be had.
 
     ``target``: None for the one of the run's Python, else the newest for this machine.
+    ``build_with``: whether builds from source use requirements that were ``built``, too, or the
+    locked ``wheels``.
     """
 
     subject: Subject
@@ -47,6 +54,7 @@ class Order:
     places: Places
     recreate: bool = False
     from_source: bool = False
+    build_with: str = BUILT
     jobs: int | None = None
 
 
@@ -56,7 +64,8 @@ class Report:
 
     ``files`` are those that the environment is made of, ``gathered`` says where each came from
     (by digest). ``python`` is the interpreter's version, None where there is none. ``drift`` is
-    how the environment differs from the lock, ``realised`` how from the run's record.
+    how the environment differs from the lock, ``realised`` how from the run's record. ``taken`` are
+    the build requirements that were used as wheels.
     """
 
     order: Order
@@ -69,6 +78,7 @@ class Report:
     realised: tuple[Realised, ...] = ()
     built: tuple[Built, ...] = ()
     not_built: tuple[tuple[PythonPackage, str], ...] = ()
+    taken: Mapping[Key, tuple[Requirement, ...]] = field(default_factory=dict)
 
     @property
     def failed(self) -> tuple[Built, ...]:
@@ -138,7 +148,7 @@ def rebuild(order: Order, reporter: Reporter) -> Report:
     if report.missing or report.failed:
         return report
     chosen = report.chosen
-    built = {one.job.key[0] for one in report.built}
+    built = {one.job.key[0] for one in report.built if not one.job.deep}
     environment = _installed(order, place, chosen, base, built, reporter)
     drift = _drift(order, place, environment, built)
     wrong = _wrong(environment, drift, chosen)
@@ -186,14 +196,17 @@ def _from_source(
     from envlock.realise.source.plan import make_plan
 
     order, lock = report.order, report.order.subject.lock
-    plan = make_plan(lock, packages, report.target, python.version, glibc_minor())
+    wheels_only = not order.from_source or order.build_with == WHEELS
+    plan = make_plan(
+        lock, packages, report.target, python.version, glibc_minor(), wheels=wheels_only
+    )
     own = {job.package.sort_key for job in plan.jobs}
     wheels = tuple(f for f in report.chosen.files if f.package.sort_key not in own)
     needed = tuple({f.file.sha256: f for f in (*plan.files, *wheels)}.values())
     published = tuple(
         PythonFile(package=job.package, file=job.published)
         for job in plan.jobs
-        if job.published is not None
+        if job.published is not None and not job.deep
     )
     root, places = order.subject.root, order.places
     found = gather(lock, UsedFiles(python=(*needed, *published)), root, places, reporter)
@@ -203,6 +216,7 @@ def _from_source(
         files=replace(report.files, python=needed),
         gathered=report.gathered | {sha256: g for sha256, g in found.items() if sha256 in mine},
         not_built=plan.not_built,
+        taken=plan.taken,
     )
     if report.missing:
         return report

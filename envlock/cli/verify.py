@@ -115,7 +115,8 @@ def _verify(
     if python is None:
         raise _missing([sha256 for sha256, one in gathered.items() if one.origin is None])
     packages = _named(wanted_packages(lock, target, python.version), names)
-    plan = make_plan(lock, packages, target, python.version, glibc_minor())
+    # What the wheels are built with is the same both times, wherever it comes from.
+    plan = make_plan(lock, packages, target, python.version, glibc_minor(), wheels=True)
     if not plan.jobs:
         raise UsageError(f"nothing of {', '.join(names) or 'the lock'} is built from source")
     found = gather(lock, UsedFiles(python=plan.files), root, places, reporter)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from envlock.lock.hashing import digest, pins_content
 
 if TYPE_CHECKING:
+    from envlock.lock.bootstrap import Seed
     from envlock.lock.model import Archive, Artifact, PythonPackage, Repair
     from envlock.lock.request import Request
 
@@ -90,10 +92,12 @@ def graph_id(pins: Iterable[BuildPin]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Builds:
-    """Builds with the files of their pins, and what had to be repaired in those's metadata."""
+    """Builds with the files of their pins, what had to be repaired in those's metadata, and what of
+    the lock and of the pins is taken as a wheel."""
 
     builds: tuple[Build, ...] = ()
     packages: tuple[PythonPackage, ...] = ()
+    bootstrap: tuple[Seed, ...] = ()
     repairs: tuple[Repair, ...] = ()
 
 
@@ -107,5 +111,9 @@ def source_of(package: PythonPackage) -> Artifact | Archive | None:
 
 def wanted_builds(packages: Iterable[PythonPackage], request: Request) -> tuple[PythonPackage, ...]:
     """The packages that have to have a build, where the request asks for ``sources``."""
-    exceptions = request.build_exceptions
-    return tuple(p for p in packages if source_of(p) and p.name not in exceptions)
+    return tuple(p for p in packages if source_of(p) and not wheels_stay(p.name, request))
+
+
+def wheels_stay(name: str, request: Request) -> bool:
+    """Whether the request excepts the package from being built: by name, or by a pattern."""
+    return any(fnmatchcase(name, pattern) for pattern in request.build_exceptions)

@@ -24,6 +24,7 @@ from envlock.lock.reader import NewerFormatError as NewerFormatError
 from envlock.lock.target import Target
 
 if TYPE_CHECKING:
+    from envlock.lock.bootstrap import Seed
     from envlock.lock.builds import Build
     from envlock.lock.os import OsLayer
     from envlock.lock.request import Request
@@ -53,6 +54,14 @@ def _read_builds(reader: Reader, tool: Mapping[str, Any]) -> tuple[Build, ...]:
     from envlock.lock.builds_codec import read_builds
 
     return read_builds(reader, tool)
+
+
+def _read_bootstrap(reader: Reader, tool: Mapping[str, Any]) -> tuple[Seed, ...]:
+    if "bootstrap" not in tool:
+        return ()
+    from envlock.lock.bootstrap_codec import read_bootstrap
+
+    return read_bootstrap(reader, tool)
 
 
 def _read_build_packages(
@@ -210,6 +219,10 @@ def _tool_table(lock: Lock) -> dict[str, Any]:
         table["build-packages"] = [
             _package_table(p) for p in sorted(lock.build_packages, key=lambda p: p.sort_key)
         ]
+    if lock.bootstrap:
+        from envlock.lock.bootstrap_codec import bootstrap_tables
+
+        table["bootstrap"] = bootstrap_tables(lock.bootstrap)
     request: dict[str, Any] = {"digest": request_digest(lock.request)}
     if lock.request.as_of is not None:
         request["as-of"] = lock.request.as_of
@@ -252,6 +265,7 @@ def load(text: str, *, where: str, known_valid: bool = False) -> Lock:
         os=_read_os(reader, tool, request),
         builds=_read_builds(reader, tool),
         build_packages=_read_build_packages(reader, tool, known_valid=known_valid),
+        bootstrap=_read_bootstrap(reader, tool),
         standalone=read_standalone(reader, tool),
     )
     if "image" in tool:
@@ -268,6 +282,10 @@ def load(text: str, *, where: str, known_valid: bool = False) -> Lock:
             from envlock.lock.builds_codec import check_builds
 
             check_builds(reader, lock)
+        if lock.bootstrap:
+            from envlock.lock.bootstrap_codec import check_bootstrap
+
+            check_bootstrap(reader, lock)
     return lock
 
 

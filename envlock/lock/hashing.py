@@ -118,6 +118,9 @@ def toolchain_content(lock: Lock) -> dict[str, Any]:
             }
             for package in sorted(lock.build_packages, key=lambda p: p.sort_key)
         ]
+    # Only where cycles are broken: locks without any keep the hash that they had.
+    if seeds := sorted(seed.key for seed in lock.bootstrap if seed.cycle):
+        content["bootstrap"] = [{"package": name, "version": version} for name, version in seeds]
     return content
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from envlock.lock.bootstrap import Seed
     from envlock.lock.builds import Build
     from envlock.lock.image import BaseImage
     from envlock.lock.interpreter import StandalonePython
@@ -135,7 +136,8 @@ class Lock:
     ``name==version`` of what no wheel serves on some target: its sdist is built, to learn its
     metadata and to install it. ``builds`` says
     how each sdist is built, where the request asks for ``sources``; ``build_packages`` are the
-    files of all their pins, without markers and dependencies. ``standalone`` are the
+    files of all their pins, without markers and dependencies, and ``bootstrap`` says what of
+    both kinds of packages is taken as a wheel where all else is built. ``standalone`` are the
     archives of Python that are locked, one a target, sorted; ``provider`` says of every target
     where its Python comes from. ``environment_hash`` is derived: see ``hashing.environment_hash``.
     """
@@ -152,6 +154,7 @@ class Lock:
     guix: GuixChannel | None = None
     builds: tuple[Build, ...] = ()
     build_packages: tuple[PythonPackage, ...] = ()
+    bootstrap: tuple[Seed, ...] = ()
     standalone: tuple[StandalonePython, ...] = ()
     image: BaseImage | None = None
 

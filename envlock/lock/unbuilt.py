@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from packaging.markers import Marker
 
 from envlock.errors import UsageError
-from envlock.lock.builds import Build, source_of
+from envlock.lock.builds import Build, source_of, wheels_stay
 from envlock.lock.model import Archive, Artifact, Lock, PythonPackage
 from envlock.lock.target import Target
 
@@ -34,11 +34,11 @@ def locked_build(
             remedy="take a release that has one of them",
         )
     if build is None:
-        declined = package.name in lock.request.build_exceptions
+        declined = wheels_stay(package.name, lock.request)
         raise UsageError(
             f"{package.name} has no wheel for {target.key}, and what builds it is not locked",
-            remedy=f'take "{package.name}" out of build-exceptions in [tool.envlock] and run'
-            " `envlock lock`"
+            remedy=f'take what names "{package.name}" out of build-exceptions in [tool.envlock]'
+            " and run `envlock lock`"
             if declined
             else "set sources = true in [tool.envlock] and run `envlock lock`, or take a release"
             " that has a wheel",

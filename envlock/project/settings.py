@@ -45,6 +45,7 @@ _LAYERS = {
     "os": read_os,
 }
 _KEYS = _TEXTS | _FLAGS | _LAYERS.keys() | {"as-of", "interpreter", "python"}
+_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._*-]*")
 _PYTHON = re.compile(r"3\.[0-9]+(\.[0-9]+)?")
 _MACHINES = {"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "darwin": "macos"}
 
@@ -56,7 +57,7 @@ class Settings:
     ``python`` are Pythons (``3.11``), ``targets`` platforms with or without their own Python;
     ``interpreter`` is a key of ``lock.interpreter.PROVIDERS``;
     ``requirements`` is None when the key is absent. ``extras``, ``groups``, ``conda_ignore`` and
-    ``build_exceptions`` are normalized and sorted.
+    ``build_exceptions`` are normalized names, or patterns of them (``nvidia-*``), sorted.
     """
 
     document: Document
@@ -241,6 +242,8 @@ class _Reader:
                     f"{dotted((*self.base, key))}[{i}]: expected a text",
                     where=self.document.place((*self.base, key)),
                 )
+        if key == "build-exceptions":
+            self._check_patterns(key, value)
         if key in ("build-exceptions", "conda-ignore", "extras", "groups"):
             return tuple(sorted({canonicalize_name(item) for item in value}))
         if key in ("only-binary", "no-binary"):
@@ -248,6 +251,16 @@ class _Reader:
         if key == "targets":
             return self._targets(value)
         return tuple(dict.fromkeys(value))
+
+    def _check_patterns(self, key: str, value: list[str]) -> None:
+        """Names, in which ``*`` stands for anything; but not for every package."""
+        for text in value:
+            if not _PATTERN.fullmatch(text):
+                raise UsageError(
+                    f"{text!r} cannot be the name of packages",
+                    where=self.document.place((*self.base, key), text),
+                    remedy='write a name or a beginning of names: "torch", "nvidia-*"',
+                )
 
     def _targets(self, value: list[str]) -> tuple[str, ...]:
         if not value:

@@ -132,6 +132,7 @@ def make_lock(request: Request, plan: Plan, reporter: Reporter) -> Lock:
             repairs=tuple(sorted({*resolution.repairs, *builds.repairs}, key=repr)),
             builds=builds.builds,
             build_packages=builds.packages,
+            bootstrap=builds.bootstrap,
         )
         return replace(
             lock,

@@ -77,7 +77,7 @@ def published(index: LoopbackIndex, name: str, folder: Path) -> None:
 
 def from_source(project: Project, *arguments: str, code: int = 0) -> dict[str, Any]:
     done = project.run("rebuild", "--from-source", "--json", *arguments, SECRET="1")
-    assert done.returncode == code, (done.stdout, done.stderr)
+    assert done.returncode == code, done.stdout + done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
     return told
 
@@ -281,3 +281,72 @@ def test_real_pure_packages_come_out_as_published(project: Project) -> None:
             ]
         records = [{n: c for n, c in some.items() if "RECORD" not in n} for some in files]
         assert records[0] == records[1]
+
+
+def test_builds_reach_the_bottom_and_say_where_they_begin(
+    project: Project, index: LoopbackIndex, tmp_path: Path
+) -> None:
+    # ring-a and ring-b are built with one another, ring-a with a wheel without source and with a
+    # packed program, too; lone needs nothing. Each looks at what it is built with.
+    made = "import pathlib; pathlib.Path('{0}/made.py').touch()"
+    after = "import ring_b.made;" + made.format("ring_a")
+    first = "import importlib.util as u; assert u.find_spec('ring_a')\n"
+    first += "assert not u.find_spec('ring_a.made'); " + made.format("ring_b")
+    sdist(index, "thing", requires=["ring-a", "lone"], before="import ring_a.made, lone.made")
+    sdist(index, "ring-a", requires=["ring-b", "closed", "ninja"], before=after)
+    sdist(index, "ring-b", requires=["ring-a"], before=first)
+    sdist(index, "lone", before=made.format("lone"))
+    sdist(index, "ninja", before="raise SystemExit(1)")
+    for name in ("thing", "ring-a", "ring-b", "lone", "ninja", "closed", "closed-too"):
+        index.add(name, "1.0", OLDER)
+    project.write("thing", "closed-too", settings={"sources": True})
+    done = project.run("lock", "--as-of", "2024-06-01")
+    assert (
+        "no source to build it from, so its wheel is taken: closed 1.0, closed-too 1.0, ninj"
+        in (done.stderr)
+    )
+    written = project.lock_path.read_bytes()
+    lock = project.read()
+    assert [build.package for build in lock.builds] == ["lone", "ring-a", "ring-b", "thing"]
+    assert [(seed.package, seed.reason, seed.cycle) for seed in lock.bootstrap] == [
+        ("closed", "no-sdist", ()),
+        ("closed-too", "no-sdist", ()),
+        ("ninja", "program", ()),
+        ("ring-a", "cycle", ("ring-a==1.0", "ring-b==1.0")),
+    ]
+    project.lock_path.unlink()
+    project.lock(ENVLOCK_CACHE_DIR=str(tmp_path / "cold"))
+    assert project.lock_path.read_bytes() == written
+
+    told = from_source(project)
+    order = [one["name"] for one in told["built"]]
+    assert order.index("ring-b") < order.index("ring-a") < order.index("thing")
+    assert order.index("lone") < order.index("thing")
+    assert {one["name"]: one["only-to-build"] for one in told["built"]} == {
+        "thing": False,
+        **dict.fromkeys(("lone", "ring-a", "ring-b"), True),
+    }
+    taken = {one["name"]: one["reason"] for one in told["taken-as-wheels"]}
+    assert taken == {"closed": "no-sdist", "ninja": "program", "ring-a": "cycle"}
+    assert [(one["name"], one["why"]) for one in told["not-built"]] == [
+        ("closed-too", "no sdist is locked")
+    ]
+    done = project.run("rebuild", "--from-source", "--recreate")
+    assert "ring-a 1.0, to build with: it and others are built with one another" in done.stderr
+    assert done.stderr.count("built  to build with: ") == 1
+    # With wheels, only what is installed is built; its backends are as they were published.
+    done = project.run("rebuild", "--from-source", "--build-with", "wheels", "--recreate")
+    assert done.returncode == 3
+    assert "No module named 'ring_a.made'" in done.stderr
+
+    # What cannot be built is declared, by a pattern; without wheels there is no way in.
+    project.write("thing", settings={"sources": True, "build-exceptions": ["ring-*"]})
+    reasons = {seed.package: seed.reason for seed in project.lock().bootstrap}
+    assert reasons == {"ring-a": "declared"}
+    for name in ("cold-a", "cold-b"):
+        sdist(index, name, requires=["cold-b" if name == "cold-a" else "cold-a"])
+    sdist(index, "stuck", requires=["cold-a"])
+    index.add("stuck", "1.0", OLDER)
+    project.write("stuck", settings={"sources": True})
+    said = project.refused(code=2)
+    assert "cold-a 1.0, cold-b 1.0 are built with one another, and there are no wheels" in said

@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 from packaging.version import Version
 
+from envlock.lock.bootstrap import Seed, seeds_of
 from envlock.lock.builds import Build, BuildPin, source_of, wanted_builds
 from envlock.lock.image import BaseImage, PlatformImage
 from envlock.lock.image_codec import linux_platforms
@@ -487,6 +488,10 @@ def locks(draw: st.DrawFn, max_packages: int = 4) -> Lock:
         # A version has one sdist, whatever its markers; and what has none cannot be built.
         found = tuple({(p.name, p.version): p for p in found if p.version}.values())
     builds, build_packages = draw(_builds(found, request))
+    bootstrap: tuple[Seed, ...] = ()
+    if builds and draw(st.booleans()):
+        both = (*found, *build_packages)
+        bootstrap = seeds_of(request, builds, both, programs=frozenset({"tomli"}))
     return Lock(
         as_of=draw(seconds),
         engine=draw(st.sampled_from(["uv", "pip-tools"])),
@@ -503,6 +508,7 @@ def locks(draw: st.DrawFn, max_packages: int = 4) -> Lock:
         guix=draw(st.none() | guix_pins),
         builds=builds,
         build_packages=build_packages,
+        bootstrap=bootstrap,
         image=draw(st.none() | base_images(request.targets)),
         os=draw(st.none() | st.none() | os_layers(sources=request.sources)),
         standalone=tuple(

@@ -12,6 +12,7 @@ from packaging.version import Version
 from envlock.errors import UsageError
 from envlock.export.nix.os_packages import OsNames, host_libraries, packages_of
 from envlock.export.nix.sources import Sources, not_buildable
+from envlock.lock.builds import wheels_stay
 from envlock.lock.graph import wished
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock, PythonPackage
@@ -156,7 +157,7 @@ def _python(target: Target) -> dict[str, Any]:
 
 
 def _declined(lock: Lock, package: PythonPackage, sources: Sources) -> str | None:
-    if package.name in lock.request.build_exceptions:
+    if wheels_stay(package.name, lock.request):
         return "the project declines to build it (build-exceptions)"
     return sources.declined.get(package.name)
 

@@ -32,8 +32,8 @@ class Sources:
         self.graphs: dict[str, list[dict[str, Any]]] = {}
         self.declined: dict[str, str] = {}
 
-    def entry(self, package: PythonPackage) -> dict[str, Any]:
-        """``env.json``'s entry of a package: its wheel, its build, or both.
+    def entry(self, package: PythonPackage, *, build: bool = True) -> dict[str, Any]:
+        """``env.json``'s entry of a package: its wheel, its build (unless declined), or both.
 
         Raises:
             UsageError: it has neither, or lies where a flake cannot fetch it.
@@ -43,16 +43,16 @@ class Sources:
         wheel = None if choice is None else file_entry(choice.file)
         if wheel is not None and choice is not None and choice.glibc is not None:
             wheel["glibc"] = choice.glibc
-        build = self._lock.build(package.name, package.version)
-        if build is not None and wheel is not None:
-            unknown = self._names.unknown(build.programs)
+        locked = self._lock.build(package.name, package.version) if build else None
+        if locked is not None and wheel is not None:
+            unknown = self._names.unknown(locked.programs)
             if unknown:
                 self.declined[package.name] = (
                     f"its build needs {', '.join(unknown)}, of which no name in nixpkgs is known"
                 )
-                build = None
+                locked = None
         return {
-            "build": None if build is None else self._add(package, build),
+            "build": None if locked is None else self._add(package, locked),
             "name": package.name,
             "version": package.version,
             "wheel": wheel,
@@ -90,7 +90,10 @@ class Sources:
         ]
 
     def _pinned(self, name: str, version: str) -> dict[str, Any]:
-        entry = self.entry(self._packages[name, version])
+        package = self._packages[name, version]
+        # What builds others is taken as a wheel where it has one, however it could be built itself.
+        choice = choose(_wheels(package), self._target)
+        entry = self.entry(package, build=choice is None)
         if entry["wheel"] is None and entry["build"] is None:
             raise not_buildable([f"{name} {version}"], self._target)
         return entry

@@ -153,7 +153,7 @@ def _known(key: str) -> tuple[Artifact, bool] | None:
 
 
 def _compared(job: Job, wheel: Artifact) -> Comparison | None:
-    if job.published is None or not has_stored(job.published.sha256):
+    if job.deep or job.published is None or not has_stored(job.published.sha256):
         return None
     try:
         return compare_wheels(stored(wheel.sha256), stored(job.published.sha256))

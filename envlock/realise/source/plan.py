@@ -9,7 +9,8 @@ from packaging.markers import Marker
 
 from envlock.errors import UsageError
 from envlock.lock.artifacts import PythonFile, best_wheel
-from envlock.lock.builds import Build, BuildPin, source_of
+from envlock.lock.bootstrap import Seed, locked_seeds, spelled
+from envlock.lock.builds import Build, BuildPin, source_of, wheels_stay
 from envlock.lock.model import Archive, Artifact, Lock, PythonPackage
 from envlock.lock.target import Target, ranked_tags
 
@@ -21,19 +22,27 @@ Key = tuple[str, str]
 class Requirement:
     """A package of a build environment: a locked wheel, or one that is built here, too.
 
-    Exactly one of ``wheel`` and ``built`` is set. ``bootstrap``: it could be built here, but it
-    needs what needs it.
+    Exactly one of ``wheel`` and ``built`` is set. ``seed`` says why it is a wheel where all else is
+    built; None where it is built, or where wheels were asked for.
     """
 
     key: Key
     wheel: Artifact | None = None
     built: Key | None = None
-    bootstrap: bool = False
+    seed: Seed | None = None
+
+    @property
+    def bootstrap(self) -> bool:
+        """Whether it could be built here, but needs what needs it."""
+        return self.seed is not None and bool(self.seed.cycle)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A wheel to build: ``sdist`` is the file's digest, ``published`` the locked wheel, if any."""
+    """A wheel to build: ``sdist`` is the file, ``published`` the locked wheel, if any.
+
+    ``deep``: it is built only to build others.
+    """
 
     build: Build
     package: PythonPackage
@@ -41,6 +50,7 @@ class Job:
     subdirectory: str | None
     requirements: tuple[Requirement, ...]
     published: Artifact | None
+    deep: bool = False
 
     @property
     def key(self) -> Key:
@@ -61,6 +71,16 @@ class Plan:
     not_built: tuple[tuple[PythonPackage, str], ...]
 
     @property
+    def taken(self) -> dict[Key, tuple[Requirement, ...]]:
+        """What the jobs are built with as published wheels, with each of the requirements."""
+        found: dict[Key, list[Requirement]] = {}
+        for job in self.jobs:
+            for one in job.requirements:
+                if one.wheel is not None:
+                    found.setdefault(one.key, []).append(one)
+        return {key: tuple(found[key]) for key in sorted(found)}
+
+    @property
     def files(self) -> tuple[PythonFile, ...]:
         """Sdists, and wheels of build environments: what has to be at hand."""
         found: dict[str, PythonFile] = {}
@@ -78,7 +98,13 @@ class Plan:
 
 
 def make_plan(
-    lock: Lock, packages: Iterable[PythonPackage], target: Target, version: str, glibc_minor: int
+    lock: Lock,
+    packages: Iterable[PythonPackage],
+    target: Target,
+    version: str,
+    glibc_minor: int,
+    *,
+    wheels: bool = False,
 ) -> Plan:
     """What to build so that ``packages`` come from source.
 
@@ -88,6 +114,7 @@ def make_plan(
         target: for which the wheels are.
         version: the interpreter's full version.
         glibc_minor: of this machine's C library.
+        wheels: build with the locked wheels, where there are any, instead of what was built.
 
     Raises:
         UsageError: the lock does not say how anything is built, or a build requirement has no
@@ -98,57 +125,91 @@ def make_plan(
             "the lock does not say how anything is built",
             remedy="set sources = true in [tool.envlock] and run `envlock lock`",
         )
-    return _Planner(lock, target, version, glibc_minor).plan(tuple(packages))
+    return _Planner(lock, target, version, glibc_minor, wheels=wheels).plan(tuple(packages))
 
 
 class _Planner:
-    def __init__(self, lock: Lock, target: Target, version: str, glibc_minor: int) -> None:
+    def __init__(
+        self, lock: Lock, target: Target, version: str, glibc_minor: int, *, wheels: bool
+    ) -> None:
         self._lock = lock
+        self._wheels = wheels
+        self._seeds = locked_seeds(lock)
         self._target = target
         self._environment = target.environment(version)
         self._ranks = {tag: rank for rank, tag in enumerate(ranked_tags(target, glibc_minor))}
         self._builds = {build.key: build for build in lock.builds}
         self._pinned = {(p.name, p.version or ""): p for p in lock.build_packages}
         self._jobs: dict[Key, Job] = {}
+        self._asked: set[Key] = set()
 
     def plan(self, packages: tuple[PythonPackage, ...]) -> Plan:
         not_built: list[tuple[PythonPackage, str]] = []
-        sources = {(p.name, p.version or ""): p for p in (*self._lock.packages, *packages)}
+        self._asked = {(p.name, p.version or "") for p in packages}
+        known = (*self._lock.build_packages, *self._lock.packages, *packages)
+        sources = {(p.name, p.version or ""): p for p in known}
         for package in packages:
             build = self._lock.build(package.name, package.version)
             if build is None:
                 not_built.append((package, self._why(package)))
             else:
-                self._visit(build, sources, ())
+                self._visit(build, sources)
         return Plan(jobs=tuple(self._jobs.values()), not_built=tuple(not_built))
 
     def _why(self, package: PythonPackage) -> str:
-        if package.name in self._lock.request.build_exceptions:
+        if wheels_stay(package.name, self._lock.request):
             return "declared in build-exceptions"
         if package.directory is not None or package.vcs is not None:
             return "a repository or folder"
         return "no build of it is locked" if source_of(package) else "no sdist is locked"
 
-    def _visit(
-        self, build: Build, sources: dict[Key, PythonPackage], above: tuple[Key, ...]
-    ) -> None:
-        """Add the job of ``build`` behind those of what it needs; ``above`` are those under way."""
+    def _visit(self, first: Build, sources: dict[Key, PythonPackage]) -> None:
+        """Add the job of ``first`` behind those of what it needs.
+
+        No recursion: a chain of builds may be longer than Python's stack.
+        """
+        waiting = [first]
+        under_way: set[Key] = set()
+        while waiting:
+            build = waiting[-1]
+            requirements = [self._requirement(pin, build) for pin in self._pins(build)]
+            needed = [one.built for one in requirements if one.built not in (None, *self._jobs)]
+            if build.key in self._jobs or not needed:
+                waiting.pop()
+                self._add(build, sources[build.key], requirements)
+            elif build.key in under_way:
+                names = ", ".join(" ".join(key) for key in needed if key)
+                raise UsageError(
+                    f"{' '.join(build.key)} and {names} are built with one another, and no wheels"
+                    " break that cycle",
+                    remedy=f'build-exceptions = ["{build.package}"] takes the wheel in its place',
+                )
+            else:
+                under_way.add(build.key)
+                waiting += [self._builds[key] for key in needed if key]
+
+    def _pins(self, build: Build) -> list[BuildPin]:
+        return [
+            pin
+            for pin in build.pins
+            if pin.marker is None or Marker(pin.marker).evaluate(self._environment)
+        ]
+
+    def _requirement(self, pin: BuildPin, build: Build) -> Requirement:
+        """As a wheel where the lock or the user says so, else built."""
+        key = (pin.name, pin.version)
+        seed = self._seeds.get(key)
+        own = key in self._builds
+        if own and not (seed and spelled(build.key) in seed.cycle):
+            wheel = self._found(key) if self._wheels else None
+            if wheel is None:
+                return Requirement(key=key, built=key)
+            return Requirement(key=key, wheel=wheel)
+        return Requirement(key=key, wheel=self._wheel(pin, build), seed=seed)
+
+    def _add(self, build: Build, package: PythonPackage, requirements: list[Requirement]) -> None:
         if build.key in self._jobs:
             return
-        requirements = []
-        for pin in build.pins:
-            if pin.marker is not None and not Marker(pin.marker).evaluate(self._environment):
-                continue
-            key = (pin.name, pin.version)
-            own = self._builds.get(key)
-            cycle = key in above or key == build.key
-            if own is not None and key in sources and not cycle:
-                self._visit(own, sources, (*above, build.key))
-                requirements.append(Requirement(key=key, built=key))
-            else:
-                wheel = self._wheel(pin, build)
-                requirements.append(Requirement(key=key, wheel=wheel, bootstrap=own is not None))
-        package = sources[build.key]
         source = source_of(package)
         assert source is not None  # noqa: S101 - a build is of a source
         self._jobs[build.key] = Job(
@@ -158,11 +219,15 @@ class _Planner:
             subdirectory=source.subdirectory if isinstance(source, Archive) else None,
             requirements=tuple(requirements),
             published=best_wheel(package, self._target, self._ranks),
+            deep=build.key not in self._asked,
         )
 
+    def _found(self, key: Key) -> Artifact | None:
+        package = self._pinned.get(key)
+        return None if package is None else best_wheel(package, self._target, self._ranks)
+
     def _wheel(self, pin: BuildPin, build: Build) -> Artifact:
-        package = self._pinned.get((pin.name, pin.version))
-        wheel = package and best_wheel(package, self._target, self._ranks)
+        wheel = self._found((pin.name, pin.version))
         if not wheel:
             raise UsageError(
                 f"{pin.name} {pin.version}, which {' '.join(build.key)} is built with, has no wheel"

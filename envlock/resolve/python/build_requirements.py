@@ -25,16 +25,19 @@ from envlock.io.interpreters import Interpreter
 from envlock.io.machine import machine_platform
 from envlock.io.progress import Reporter
 from envlock.io.unpack import OddArchiveError
+from envlock.lock.bootstrap import Key, wheel_rank
 from envlock.lock.builds import Build, Builds
 from envlock.lock.hashing import digest
-from envlock.lock.model import PythonPackage
+from envlock.lock.model import PythonPackage, Repair
 from envlock.lock.request import Request
+from envlock.lock.selection import applies
 from envlock.lock.target import Target, wheel_tags
 from envlock.resolve.python import build_hook
+from envlock.resolve.python.build_bottom import Bottom, bootstrap
 from envlock.resolve.python.build_graphs import BuildGraph, Graphs, Preference, World, all_files
 from envlock.resolve.python.build_hook import HookFailedError, Surroundings
 from envlock.resolve.python.build_programs import programs
-from envlock.resolve.python.build_sdists import Sdist, Shelf, SourceTree, sdists_of
+from envlock.resolve.python.build_sdists import Sdist, Shelf, SourceTree, sdist_of
 from envlock.resolve.python.generator import preference, read_generator
 from envlock.resolve.python.sdist import BuildSystemError, SourceFacts, read_facts
 from envlock.resolve.python.sources import Sources
@@ -52,7 +55,8 @@ def lock_builds(
     http: Http,
     reporter: Reporter,
 ) -> Builds:
-    """Lock the build requirements of every sdist of ``packages`` but the declared exceptions.
+    """Lock the build requirements of every sdist of ``packages`` but the declared exceptions, those
+    of the requirements' sdists, and so on to the bottom.
 
     Args:
         request: its exceptions and targets count.
@@ -65,23 +69,36 @@ def lock_builds(
     Raises:
         SourceError: a backend gives no answer, or an sdist cannot be read: all such packages are
             named, with what the backends said last.
-        NoSolutionError: the same, where a requirement cannot be satisfied as of the date.
+        NoSolutionError: the same, where a requirement cannot be satisfied as of the date; or
+            requirements need one another, without wheels to begin with.
         VerificationError: an sdist is not what its digest says.
     """
-    sdists = sdists_of(request, packages)
+    packages = tuple(packages)
+    bottom = Bottom(request, packages)
     stay = {build.key: build for build in kept.builds}
-    builds = [stay[s.key] for s in sdists if s.key in stay and stay[s.key].sdist == s.sha256]
-    left = [s for s in sdists if s.key not in {build.key for build in builds}]
     work = _Work(world, Graphs(world), http)
-    made = work.run(left, reporter) if left else []
+    files: tuple[PythonPackage, ...] = ()
+    repairs: set[Repair] = set()
+    while sdists := bottom.missing(files):
+        same = [s for s in sdists if s.key in stay and stay[s.key].sdist == s.sha256]
+        for sdist in same:
+            bottom.add(sdist, stay[sdist.key])
+        left = [s for s in sdists if s not in same]
+        made = work.run(left, reporter) if left else []
+        for sdist, build, _ in made:
+            bottom.add(sdist, build)
+        files = all_files([*files, *kept.packages, *(p for *_, g in made for p in g.packages)])
+        repairs = repairs.union(kept.repairs, *(graph.repairs for *_, graph in made))
+    work.tell(reporter)
+    builds = bottom.builds
     pins = {(pin.name, pin.version) for build in builds for pin in build.pins}
-    old = [p for p in kept.packages if (p.name, p.version or "") in pins]
+    files = tuple(p for p in files if (p.name, p.version or "") in pins)
     names = {f"{name}=={version}" for name, version in pins}
-    repairs = {repair for repair in kept.repairs if repair.subject in names}
     return Builds(
-        builds=tuple(sorted([*builds, *(b for b, _ in made)], key=lambda build: build.key)),
-        packages=all_files([*old, *(p for _, graph in made for p in graph.packages)]),
-        repairs=tuple(repairs.union(*(graph.repairs for _, graph in made))),
+        builds=builds,
+        packages=files,
+        bootstrap=bootstrap(request, builds, packages, files, reporter),
+        repairs=tuple(repair for repair in repairs if repair.subject in names),
     )
 
 
@@ -115,12 +132,12 @@ class _Work:
         )
         self._python = cache(build_hook.find_python)
 
-    def run(self, sdists: list[Sdist], reporter: Reporter) -> list[tuple[Build, BuildGraph]]:
+    def run(self, sdists: list[Sdist], reporter: Reporter) -> list[tuple[Sdist, Build, BuildGraph]]:
         reporter.step("fetching sdists")
         new = [s for s in sdists if self._facts.get(_facts_key(s)) is None]
         self._shelf.fetch(new, reporter)
         reporter.step("asking build backends")
-        made: list[tuple[Build, BuildGraph]] = []
+        made: list[tuple[Sdist, Build, BuildGraph]] = []
         failures: list[_FailedError] = []
         with ThreadPoolExecutor((os.cpu_count() or 1) + 1, "envlock-builds") as pool:
             pending = [pool.submit(self._make, sdist) for sdist in sdists]
@@ -135,13 +152,16 @@ class _Work:
                 self._stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-        for text in self._graphs.notes.texts:
-            reporter.note(text)
         if failures:
             raise _all_failed(failures)
         return made
 
-    def _make(self, sdist: Sdist) -> tuple[Build, BuildGraph]:
+    def tell(self, reporter: Reporter) -> None:
+        """What the engine had to say."""
+        for text in self._graphs.notes.texts:
+            reporter.note(text)
+
+    def _make(self, sdist: Sdist) -> tuple[Sdist, Build, BuildGraph]:
         try:
             generator = self._generator(sdist)
             wish = preference(generator)
@@ -166,7 +186,7 @@ class _Work:
         facts: SourceFacts,
         generator: str | None,
         prefer: tuple[Preference, ...],
-    ) -> tuple[Build, BuildGraph]:
+    ) -> tuple[Sdist, Build, BuildGraph]:
         graph = self._graphs.resolve(facts.requires, sdist.targets, prefer)
         answers = {
             python: self._answer(sdist, tree, facts, python, graph, prefer)
@@ -195,7 +215,7 @@ class _Work:
             preferred=tuple(f"{n}=={v}" for n, v, _ in prefer if (n, v) in taken),
             programs=programs(facts, (*facts.requires, *dynamic), sdist.package.wheels),
         )
-        return build, graph
+        return sdist, build, graph
 
     def _answer(
         self,
@@ -220,12 +240,37 @@ class _Work:
         if known is not None:
             answer: list[str] | None = json.loads(known)
             return None if answer is None else tuple(answer)
+        self._no_circle(graph, target, (sdist.key,))
         environment = self._graphs.environment(graph, target)
         found = build_hook.ask_backend(
             facts, tree.take(), environment, interpreter, self._surroundings
         )
         self._answers.put(key, json.dumps(found).encode())
         return found
+
+    def _no_circle(self, graph: BuildGraph, target: Target, above: tuple[Key, ...]) -> None:
+        """Refuse what has no wheel and is built with itself: uv would wait for itself for ever.
+
+        Raises:
+            NoSolutionError: names the packages.
+        """
+        for package in graph.packages:
+            key = (package.name, package.version or "")
+            if not applies(package, target) or wheel_rank(package, (target,)) is not None:
+                continue
+            if key in above:
+                circle = ", ".join(" ".join(one) for one in sorted(above[above.index(key) :]))
+                raise NoSolutionError(
+                    f"{circle} {'are' if above[-1] != key else 'is'} built with"
+                    f" {'one another' if above[-1] != key else 'itself'}, and there are no wheels"
+                    " to begin with"
+                )
+            sdist = sdist_of(package, (target,), deep=True)
+            if sdist is not None:
+                with SourceTree(sdist, self._shelf) as tree:
+                    facts = self._read_facts(sdist, tree)
+                below = self._graphs.resolve(facts.requires, (target,), ())
+                self._no_circle(below, target, (*above, key))
 
     def _read_facts(self, sdist: Sdist, tree: SourceTree) -> SourceFacts:
         """What the sdist says; remembered by its digest."""
@@ -237,6 +282,8 @@ class _Work:
         return facts
 
     def _generator(self, sdist: Sdist) -> str | None:
+        if sdist.deep:
+            return None  # what only builds others need not be like the published one
         wheels = sdist.package.wheels
         tags = wheel_tags(sdist.targets[0])
         fitting = [w for w in wheels if not parse_wheel_filename(w.name)[3].isdisjoint(tags)]

@@ -23,7 +23,8 @@ from envlock.resolve.python.sources import Sources
 class Sdist:
     """An sdist of the lock, or an archive of sources that was asked for by its address.
 
-    ``targets`` are those that its package is locked for, sorted.
+    ``targets`` are those that its package is locked for, sorted. ``deep`` says that it is here only
+    because others are built with it.
     """
 
     package: PythonPackage
@@ -33,6 +34,7 @@ class Sdist:
     size: int | None
     subdirectory: str | None
     targets: tuple[Target, ...]
+    deep: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -50,22 +52,31 @@ def sdists_of(request: Request, packages: Iterable[PythonPackage]) -> tuple[Sdis
     found: dict[tuple[str, str], Sdist] = {}
     packages = tuple(packages)
     for package in wanted_builds(packages, request):
-        file = source_of(package)
-        if file is None:
-            continue
         same = [p for p in packages if (p.name, p.version) == (package.name, package.version)]
         targets = {t for t in request.targets for p in same if applies(p, t)}
-        sdist = Sdist(
-            package=package,
-            sha256=file.sha256,
-            url=file.url,
-            path=file.path,
-            size=file.size,
-            subdirectory=file.subdirectory if isinstance(file, Archive) else None,
-            targets=tuple(sorted(targets or request.targets)),
-        )
-        found.setdefault(sdist.key, sdist)
+        sdist = sdist_of(package, targets or request.targets)
+        if sdist is not None:
+            found.setdefault(sdist.key, sdist)
     return tuple(found.values())
+
+
+def sdist_of(
+    package: PythonPackage, targets: Iterable[Target], *, deep: bool = False
+) -> Sdist | None:
+    """The package's source, needed on ``targets``; None where it has none."""
+    file = source_of(package)
+    if file is None:
+        return None
+    return Sdist(
+        package=package,
+        sha256=file.sha256,
+        url=file.url,
+        path=file.path,
+        size=file.size,
+        subdirectory=file.subdirectory if isinstance(file, Archive) else None,
+        targets=tuple(sorted(targets)),
+        deep=deep,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
