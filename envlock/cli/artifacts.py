@@ -45,12 +45,21 @@ def bring(
     """
     mirrors: tuple[str, ...] = ()
     keyring = None
-    if project is not None and (absent.os or absent.os_sources):
-        # No part of the lock: the project says today where its archives are.
-        now = datetime.now(UTC).replace(microsecond=0)
-        request = current_request(project, lock, now=now)
-        mirrors, keyring = request.os_mirrors, request.os_keyring
+    if absent.os or absent.os_sources:
+        mirrors, keyring = archives_of(lock, project)
     fetch(lock, absent, root, mirrors=mirrors, keyring=keyring, reporter=reporter)
+
+
+def archives_of(lock: Lock, project: Project | None) -> tuple[tuple[str, ...], str | None]:
+    """The project's own mirrors of the distribution's archives, and its keyring.
+
+    No part of the lock: the project says today where its archives are; None: only the machine does.
+    """
+    if project is None:
+        return (), None
+    now = datetime.now(UTC).replace(microsecond=0)
+    request = current_request(project, lock, now=now)
+    return request.os_mirrors, request.os_keyring
 
 
 def size_text(count: int) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from envlock.cli.artifacts import bring, require_sources, size_text
+from envlock.cli.artifacts import archives_of, bring, require_sources, size_text
 from envlock.cli.bundle_look import diff, verify
 from envlock.cli.common import (
     json_option,
@@ -27,6 +27,7 @@ from envlock.errors import UsageError
 from envlock.lock.hashing import environment_hash
 
 if TYPE_CHECKING:
+    from envlock.io.progress import Reporter
     from envlock.lock.artifacts import UsedFiles
     from envlock.project.locate import Project
     from envlock.realise.bundle.contents import Bundled, Contents
@@ -80,6 +81,13 @@ class _Group(click.Group):
     help="With what building from source needs: every sdist, what it is built with, and the source"
     " packages of OS packages, as far as the lock has them (sources = true).",
 )
+@click.option(
+    "--without",
+    type=click.Choice(["indexes"]),
+    multiple=True,
+    help="Leave out the distribution's signed indexes, of which the OS packages were chosen: what"
+    " apt and `envlock lock` would verify again (some 10 MB a release).",
+)
 @name_option
 @script_option
 @json_option
@@ -99,6 +107,7 @@ def _make(
     locks: tuple[Path, ...],
     output: Path,
     sources: bool,
+    without: tuple[str, ...],
     name: str | None,
     script: Path | None,
     as_json: bool,
@@ -120,6 +129,8 @@ def _make(
             absent = missing(one.files)
             if absent.interpreters or absent.python or absent.os or absent.os_sources:
                 bring(one.lock, absent, root, project, reporter)
+        if "indexes" not in without:
+            bundled = _with_indexes(bundled, reporter, sources=sources)
         whole = contents([one for one, _, _ in bundled], reporter)
         written = _write(context, whole, place, reporter)
     told = [one for one, _, _ in bundled]
@@ -167,6 +178,25 @@ def _read(
         one = Bundled(name=path.name, content=path.read_bytes(), lock=lock, files=files)
         bundled.append((one, owner, path.absolute().parent))
     return bundled
+
+
+def _with_indexes(
+    bundled: list[tuple[Bundled, Project | None, Path]], reporter: Reporter, *, sources: bool
+) -> list[tuple[Bundled, Project | None, Path]]:
+    """The same, with the signed indexes of which the OS packages were chosen."""
+    from envlock.realise.fetch import fetch_indexes
+
+    found = []
+    for one, project, root in bundled:
+        if one.lock.os is not None:
+            reporter.step(f"looking for indexes of {one.lock.os.base}")
+            mirrors, keyring = archives_of(one.lock, project)
+            archived = fetch_indexes(
+                one.lock, root, mirrors=mirrors, keyring=keyring, sources=sources
+            )
+            one = replace(one, archived=archived)
+        found.append((one, project, root))
+    return found
 
 
 def _digests(files: UsedFiles) -> set[str]:

@@ -87,8 +87,18 @@ def _addresses(base: str, mirror: Mirror) -> dict[str, object]:
         "envlock-mirror": f"{base}/archive/{{archive}}/{{timestamp}}" if mirror.has_debs else None,
         "requirements": {root: f"{base}/locks/{root}/requirements.txt" for root in mirror.locks},
         "simple": f"{base}/simple/",
+        "snapshots": _sources(base, mirror),
         "url": base,
     }
+
+
+def _sources(base: str, mirror: Mirror) -> list[str]:
+    """The archives with the distribution's signatures, as apt's sources have them."""
+    return [
+        f"deb [lang=none check-valid-until=no] {base}/archive/{one.archive}/{one.moment}"
+        f" {one.suite} {' '.join(one.components)}"
+        for one in mirror.snapshots.states
+    ]
 
 
 def _tell(context: Context, addresses: dict[str, object]) -> None:
@@ -101,7 +111,10 @@ def _tell(context: Context, addresses: dict[str, object]) -> None:
     assert isinstance(requirements, dict)  # noqa: S101 - made above
     exact = f"pip install --index-url {simple} --require-hashes --no-deps -r"
     lines += [f"{exact} {url}" for url in requirements.values()]
-    if apt is not None:
+    snapshots = addresses["snapshots"]
+    assert isinstance(snapshots, list)  # noqa: S101 - made above
+    lines += [f"echo '{line}' >> /etc/apt/sources.list.d/bundle.list" for line in snapshots]
+    if apt is not None and not snapshots:
         lines.append(f"echo 'deb [trusted=yes] {apt} ./' > /etc/apt/sources.list.d/bundle.list")
     lines.append(f"nix-build --option hashed-mirrors {addresses['url']} …")
     say(context, "it answers, until Ctrl-C:")

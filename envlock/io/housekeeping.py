@@ -57,6 +57,7 @@ _KINDS: dict[str, tuple[str, int]] = {
     "os-sources-v1": (INDEXES, 1),
     "os-contents-v1": (INDEXES, 2),
     "os-release-v1": (INDEXES, 2),
+    "os-release-seen-v1": (INDEXES, 2),
     "pages-v1": (INDEXES, 2),
     "sizes-v1.txt": (INDEXES, 0),
     "nixpkgs": (INDEXES, 2),

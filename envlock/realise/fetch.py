@@ -14,6 +14,7 @@ from envlock.lock.model import Lock
 
 if TYPE_CHECKING:
     from envlock.io.http.fetch import Wanted
+    from envlock.resolve.os.locked import ArchivedFile
 
 
 def missing(files: UsedFiles) -> UsedFiles:
@@ -72,6 +73,41 @@ def fetch(
         if count:
             reporter.step(f"fetching {count} file{'s' if count > 1 else ''}")
             fetch_all(http, wanted, reporter)
+
+
+def fetch_indexes(
+    lock: Lock,
+    root: Path,
+    *,
+    mirrors: Sequence[str] = (),
+    keyring: str | None = None,
+    sources: bool = False,
+) -> tuple[ArchivedFile, ...]:
+    """The signed Releases and indexes that a lock's OS packages were chosen from, into the store.
+
+    Args:
+        lock: of which they are; without OS packages there are none.
+        root: the lockfile's folder.
+        mirrors: the project's own mirrors of the distribution's archives.
+        keyring: the project's own archive keys.
+        sources: with the indexes of source packages.
+
+    Raises:
+        SourceError: nobody has them any more.
+        VerificationError: a signature or digest is not what it must be.
+        UsageError: a mirror or the keyring cannot be used.
+    """
+    if lock.os is None:
+        return ()
+    from envlock.io.http.client import Http
+    from envlock.resolve.os.locate import lock_mirrors
+    from envlock.resolve.os.locked import archived_files
+    from envlock.resolve.os.trust import read_keyring
+
+    places = lock_mirrors(lock.os, root, given=mirrors, keyring=keyring)
+    keys = None if keyring is None else read_keyring(root / keyring)
+    with Http() as http:
+        return archived_files(lock.os, lock.as_of, places, keys, http, sources=sources)
 
 
 def interpreters(files: UsedFiles, root: Path) -> tuple[Wanted, ...]:

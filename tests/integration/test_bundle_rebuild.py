@@ -30,6 +30,7 @@ from support.index import LoopbackIndex
 from support.install import contents, locked, write_lock
 from support.packages import toy_backend, toy_sdist
 from support.project import Project
+from support.tiny_archive import signer
 from support.tools import PIP, UV, run
 
 from envlock.io.store import store_file
@@ -264,7 +265,7 @@ def serving(project: Project, bundle: Path) -> Iterator[dict[str, Any]]:
 
 def test_package_managers_take_all_from_a_bundle(built_world: World, tmp_path: Path) -> None:
     project = built_world.project
-    done = project.run("bundle", "--output", str(tmp_path / "bundle.tar"))
+    done = project.run("bundle", "--sources", "--output", str(tmp_path / "bundle.tar"))
     assert done.returncode == 0, done.stderr
     debs = {deb.name: deb.version for deb in project.read().os.packages}  # type: ignore[union-attr]
     with serving(project, tmp_path / "bundle.tar") as told:
@@ -292,6 +293,26 @@ def test_package_managers_take_all_from_a_bundle(built_world: World, tmp_path: P
         fetched = apt.run("apt-get", "download", "-q", "libgomp1", cwd=tmp_path)
         assert fetched.returncode == 0, fetched.stderr
 
+        # The distribution's own signatures: real apt believes them by its keyring, or not.
+        sources = [line.partition("] ")[2] for line in told["snapshots"]]
+        assert [line.split()[1] for line in sources] == [
+            *("bookworm", "bookworm-updates", "bookworm-security"),
+        ]
+        for key, code in ((signer(), 0), (signer("somebody else"), 100)):
+            apt = AptRoot(tmp_path / f"signed{code}")
+            apt.use_signed(key.public, *sources)
+            updated = apt.run("apt-get", "update", "-q", "--error-on=any")
+            assert updated.returncode == code, updated.stderr
+            assert ("NO_PUBKEY" in updated.stderr) == bool(code)
+            if code == 0:
+                assert apt.simulate(["libgomp1", "python3.11"]) == found
+                options = ("-q", "-y", "--download-only", "--no-install-recommends")
+                brought = apt.run("apt-get", "install", *options, "libgomp1", "python3.11")
+                assert brought.returncode == 0, brought.stderr
+        state = f"{told['url']}/archive/debian/20240602T000000Z/dists/bookworm/InRelease"
+        with urllib.request.urlopen(state) as answer:
+            assert "/20240601T120000Z/" in answer.url
+
         # envlock itself, on a machine whose store is empty.
         settings = (project.root / "pyproject.toml").read_text()
         (tmp_path / "fresh").mkdir()
@@ -307,6 +328,18 @@ def test_package_managers_take_all_from_a_bundle(built_world: World, tmp_path: P
         )
         assert own.returncode == 0, own.stderr
         assert json.loads(own.stdout)["fetched"]["files"] == len(debs)
+        (tmp_path / "fresh" / "pylock.toml").unlink()
+        for date, code in (("2024-06-02", 0), ("2024-06-03", 2), ("2024-03-02", 2)):
+            relocked = project.run(
+                *("lock", "--as-of", date),
+                cwd=tmp_path / "fresh",
+                ENVLOCK_CACHE_DIR=str(tmp_path / "relock"),
+                UV_DEFAULT_INDEX=told["simple"],
+            )
+            assert relocked.returncode == code, relocked.stderr
+        again = (tmp_path / "fresh" / "pylock.toml").read_text()
+        address = re.compile(r'^(index|url) = ".*"$', re.M)
+        assert address.sub("", again) == address.sub("", project.lock_path.read_text())
 
         for path in ("/simple/nothing/", "/files/../../etc/passwd", "/sha256/" + "0" * 64, "/x"):
             with pytest.raises(urllib.error.HTTPError, match="404"):

@@ -29,17 +29,23 @@ from envlock.realise.bundle.layout import (
     program,
 )
 from envlock.realise.bundle.plan import interpreter_lines, plan_text, tree_path
+from envlock.realise.bundle.snapshots import snapshot_line
 from envlock.realise.bundle.trees import unpacked
+from envlock.resolve.os.locked import ArchivedFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundled:
-    """A lock to be bundled: its file's name and bytes, and what of it goes along."""
+    """A lock to be bundled: its file's name and bytes, and what of it goes along.
+
+    ``archived`` are the signed Releases and indexes that its OS packages were chosen from.
+    """
 
     name: str
     content: bytes
     lock: Lock
     files: UsedFiles
+    archived: tuple[ArchivedFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +71,7 @@ def contents(locks: Sequence[Bundled], reporter: Reporter) -> Contents:
     entries = {entry.path: entry for lock, entry in placed}
     for bundled in locks:
         entries |= {entry.path: entry for entry in _artifacts(bundled.files)}
+        entries |= {entry.path: entry for entry in map(_archived, bundled.archived)}
     lines = [f"lock {environment_hash(b.lock).root} {entry.path}" for b, entry in placed]
     trees: dict[str, OsPackage] = {}
     for bundled, _ in placed:
@@ -75,6 +82,9 @@ def contents(locks: Sequence[Bundled], reporter: Reporter) -> Contents:
             trees |= {tree_path(deb): deb for deb in debs}
             if entries.setdefault(plan.path, plan) is plan:
                 lines += [_target_line(bundled.lock, target, plan), *python]
+    for bundled, _ in placed:
+        root = environment_hash(bundled.lock).root
+        lines += [snapshot_line(root, file, _archived(file).path) for file in bundled.archived]
     entries |= {entry.path: entry for entry in unpacked(trees, reporter)}
     own = (_text(INDEX, index_text(dict.fromkeys(lines))), _text(README, _readme(placed)))
     entries |= {entry.path: entry for entry in (*own, *map(_program, PROGRAMS))}
@@ -129,6 +139,13 @@ def _artifacts(files: UsedFiles) -> Iterator[Entry]:
         yield _stored(source.file.sha256, source.file.name)
 
 
+def _archived(file: ArchivedFile) -> Entry:
+    name = file.path.rpartition("/")[2]
+    if file.content is None:
+        return _stored(file.sha256, name)
+    return _bytes(file_path(file.sha256, name), file.content)
+
+
 def _stored(sha256: str, name: str) -> Entry:
     source = stored(sha256)
     return Entry(
@@ -161,7 +178,8 @@ def _described(bundled: Bundled, entry: Entry) -> str:
         f"  - Python packages: {len(lock.packages)}",
     ]
     if lock.os is not None:
-        lines.append(f"  - packages of {lock.os.base}: {len(files.os)}")
+        with_indexes = ", with the indexes that they were chosen from" if bundled.archived else ""
+        lines.append(f"  - packages of {lock.os.base}: {len(files.os)}{with_indexes}")
     if files.without:
         # As text of a lock: a name has no character that Markdown would take for its own.
         names = ", ".join(files.without)

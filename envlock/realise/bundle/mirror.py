@@ -19,6 +19,7 @@ from envlock.export.requirements import FILE, RequirementsExporter
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
 from envlock.realise.bundle.opened import Opened, as_file
+from envlock.realise.bundle.snapshots import Snapshots, states
 from envlock.realise.image.deb import read_control
 from envlock.resolve.python.page import PageFile, normalize
 from envlock.resolve.python.view_pages import SIMPLE_JSON, html_page, json_page, preferred_type
@@ -49,6 +50,7 @@ class Mirror:
     def __init__(self, bundle: Opened, locks: Mapping[str, Lock]) -> None:
         self.bundle = bundle
         self.locks = {environment_hash(lock).root: lock for _, lock in sorted(locks.items())}
+        self.snapshots = Snapshots(states(bundle, locks.values()))
         self._files: dict[str, str] = {}
         for path in sorted(bundle.sizes):
             parts = path.split("/")
@@ -77,8 +79,10 @@ class Mirror:
                 return Answer(content=self._packages)
             case ["apt", "Release"]:
                 return Answer(content=self._release())
-            case ["archive", _, _, *rest]:
-                return self._of_archive("/".join(rest))
+            case ["archive", archive, moment, *rest]:
+                return self._of_archive(archive, moment, "/".join(rest))
+            case ["mr", "timestamp"]:
+                return Answer(kind="application/json", content=self.snapshots.imports())
             case ["locks", root, name] if root in self.locks and name == FILE:
                 return self._requirements(self.locks[root])
         return None
@@ -209,7 +213,13 @@ class Mirror:
                 }
         return found
 
-    def _of_archive(self, path: str) -> Answer | None:
+    def _of_archive(self, archive: str, moment: str, path: str) -> Answer | None:
+        """A file of the pool, whenever; what changes with time, from the state of that time."""
+        found = self.snapshots.find(archive, moment, path)
+        if found is not None and found[0] != moment:
+            return Answer(location=f"/archive/{archive}/{found[0]}/{path}", content=b"")
+        if found is not None:
+            return Answer(kind=_BYTES, path=found[1])
         sha256 = self._archived.get(path)
         return None if sha256 is None else self._file(sha256, path)
 

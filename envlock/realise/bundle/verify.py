@@ -25,6 +25,7 @@ from envlock.realise.bundle.opened import (
     read_text,
     refused,
 )
+from envlock.realise.bundle.snapshots import wrong_states
 
 _THREADS = 4
 _PIECE = 1 << 20
@@ -79,6 +80,7 @@ def verify(bundle: Opened, reporter: Reporter, *, expected: str | None = None) -
         *_misplaced(listed),
         *(text for path, lock in locks.items() for text in _lacking(path, lock, listed)),
         *_plans(bundle, listed, locks),
+        *wrong_states(bundle, listed, locks.values()),
         *_trees(bundle, listed, reporter),
     ]
     if problems:

@@ -137,10 +137,11 @@ def _answered(
     kept = client.kept(question)
     if kept is not None:
         with suppress(VerificationError):  # damaged, or kept under other keys: ask again
-            return kept, _verify(kept, question, opening, now)
+            return kept, verify_signed(kept, question, opening, now)
     signed = client.ask(question)
-    release = _verify(signed, question, opening, now)
+    release = verify_signed(signed, question, opening, now)
     client.keep(question, signed)
+    client.remember(release.verified.sha256, signed)
     return signed, release
 
 
@@ -153,14 +154,18 @@ def _seen_again(
         return None
     for signed in client.again(question):
         with suppress(VerificationError):  # the mirror went on: too new by now
-            release = _verify(signed, question, opening, now)
+            release = verify_signed(signed, question, opening, now)
             if release.verified.sha256 == digest:
                 return signed, release
     return None
 
 
-def _verify(signed: Signed, question: Question, opening: Opening, now: datetime) -> Release:
-    """The content of a signed Release: its signature first, then its date and name."""
+def verify_signed(signed: Signed, question: Question, opening: Opening, now: datetime) -> Release:
+    """The content of a signed Release: its signature first, then its date and name.
+
+    Raises:
+        VerificationError: one of them is not what it must be.
+    """
     name = question.suite.name
     judged_at = now if opening.as_of is None else None
     subject = Subject(suite=name, url=signed.url, judged_at=judged_at)

@@ -63,6 +63,7 @@ class SignedReleases:
         self._distribution = distribution
         self._now = now
         self._cache = DiskCache("os-release-v1")
+        self._seen = DiskCache("os-release-seen-v1")
 
     def ask(self, question: Question) -> Signed:
         """The suite's Release.
@@ -119,33 +120,23 @@ class SignedReleases:
         kept = self._cache.get(self._key(question))
         if kept is None:
             return None
-        head, _, body = kept.partition(b"\n")
-        try:
-            facts = json.loads(head)
-            size = int(facts["size"])
-            return Signed(
-                content=body[:size],
-                signature=body[size:] if facts["detached"] else None,
-                url=str(facts["url"]),
-                folder=str(facts["folder"]),
-                timestamp=str(facts["timestamp"]),
-            )
-        except (ValueError, KeyError, TypeError):
-            return None
+        return _read(kept)
 
     def keep(self, question: Question, signed: Signed) -> None:
         """Keep a verified answer about the past."""
         if not self._settled(question) or signed.timestamp is None:
             return
-        facts = {
-            "size": len(signed.content),
-            "detached": signed.signature is not None,
-            "url": signed.url,
-            "folder": signed.folder,
-            "timestamp": signed.timestamp,
-        }
-        body = json.dumps(facts).encode() + b"\n" + signed.content + (signed.signature or b"")
-        self._cache.put(self._key(question), body)
+        self._cache.put(self._key(question), _dump(signed))
+
+    def remember(self, sha256: str, signed: Signed) -> None:
+        """Keep a verified Release by the digest of what it says: mirrors go on, locks do not."""
+        if self._seen.get(sha256) is None:
+            self._seen.put(sha256, _dump(signed))
+
+    def remembered(self, sha256: str) -> Signed | None:
+        """The Release with that digest, if this machine ever saw it; to be verified anew."""
+        seen = self._seen.get(sha256)
+        return None if seen is None else _read(seen)
 
     def _settled(self, question: Question) -> bool:
         return question.as_of is not None and question.as_of < self._now - SETTLED
@@ -208,6 +199,33 @@ class SignedReleases:
             f"no mirror of {archive} has the suite {name}{when}",
             remedy='check the base and the date, or name another mirror: mirrors = ["…"]',
         )
+
+
+def _dump(signed: Signed) -> bytes:
+    facts = {
+        "size": len(signed.content),
+        "detached": signed.signature is not None,
+        "url": signed.url,
+        "folder": signed.folder,
+        "timestamp": signed.timestamp,
+    }
+    return json.dumps(facts).encode() + b"\n" + signed.content + (signed.signature or b"")
+
+
+def _read(kept: bytes) -> Signed | None:
+    head, _, body = kept.partition(b"\n")
+    try:
+        facts = json.loads(head)
+        size = int(facts["size"])
+        return Signed(
+            content=body[:size],
+            signature=body[size:] if facts["detached"] else None,
+            url=str(facts["url"]),
+            folder=str(facts["folder"]),
+            timestamp=None if facts["timestamp"] is None else str(facts["timestamp"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _unsigned(question: Question, folder: str) -> VerificationError:

@@ -1,0 +1,211 @@
+"""What a lock's packages were chosen from: the signed Releases, and the indexes they vouch for.
+
+For those who are to verify the chain again, from the archive's keys to each .deb, without us.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from envlock.errors import DiskError, SourceError, UsageError, VerificationError
+from envlock.io.http.client import Http
+from envlock.io.http.fetch import fetch
+from envlock.lock.os import OsArchive, OsLayer
+from envlock.resolve.os.archive import Opening, verify_signed
+from envlock.resolve.os.distribution import Suite, parse_base
+from envlock.resolve.os.mirrors import Mirrors
+from envlock.resolve.os.release import Release
+from envlock.resolve.os.signed import Question, Signed, SignedReleases
+from envlock.resolve.os.snapshot import parse_timestamp, timestamp
+from envlock.resolve.os.suite import Variant, VerifiedSuite
+from envlock.resolve.os.trust import Keyring
+from envlock.resolve.os.unpack import SUFFIXES
+
+_BEGIN = b"-----BEGIN PGP SIGNED MESSAGE-----"
+_SIGNATURE = b"\n-----BEGIN PGP SIGNATURE-----"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchivedFile:
+    """A file as an archive had it.
+
+    ``moment`` is the instant of that state (``20260301T000000Z``), ``path`` where the file was in
+    it (``dists/bookworm/InRelease``). ``content`` are its bytes, or None: the store has them.
+    """
+
+    archive: str
+    moment: str
+    path: str
+    sha256: str
+    content: bytes | None = None
+
+
+def moment_of(archive: OsArchive) -> str:
+    """The instant by which the state of a lock's archive is named: a mirror's has its Release's."""
+    return archive.snapshot or timestamp(archive.release_date)
+
+
+def archived_files(
+    layer: OsLayer,
+    as_of: datetime,
+    mirrors: Mirrors,
+    keyring: Keyring | None,
+    http: Http,
+    *,
+    sources: bool,
+) -> tuple[ArchivedFile, ...]:
+    """The signed Release of each of the layer's archives, and its package indexes.
+
+    Each Release is the locked one, verified again, and each index is what it says. Of the forms in
+    which an index is offered it is the same one each time: the best that there is.
+
+    Args:
+        layer: of the lock.
+        as_of: the lock's date (UTC).
+        mirrors: where to ask.
+        keyring: the keys to trust instead of the shipped ones and this machine's.
+        http: for all transfers.
+        sources: with the indexes of source packages.
+
+    Raises:
+        SourceError: nobody has them.
+        VerificationError: a file is not what it must be.
+    """
+    base = parse_base(layer.base)
+    architectures = tuple(sorted({package.architecture for package in layer.packages}))
+    opening = Opening(
+        base=base, as_of=as_of, architectures=architectures, mirrors=mirrors, keyring=keyring
+    )
+    now = datetime.now(UTC)
+    client = SignedReleases(http, mirrors, base.distribution, now)
+    found: list[ArchivedFile] = []
+    for archive in layer.archives:
+        suite = Suite(archive=archive.archive, name=archive.suite)
+        signed, release = _locked_release(archive, suite, opening, client, now)
+        found += _release_files(archive, signed)
+        verified = VerifiedSuite(
+            suite=suite,
+            components=archive.components,
+            timestamp=archive.snapshot,
+            folder=signed.folder,
+            release=release,
+            mirrors=mirrors,
+        )
+        found += _indexes(verified, archive, architectures, http, sources=sources)
+    return tuple(found)
+
+
+def _locked_release(
+    archive: OsArchive, suite: Suite, opening: Opening, client: SignedReleases, now: datetime
+) -> tuple[Signed, Release]:
+    """The very Release that the lock names by digest."""
+    failure: Exception | None = None
+    for signed in _candidates(archive, suite, opening, client):
+        if isinstance(signed, SourceError | UsageError):
+            failure = signed
+            continue
+        question = Question(suite=suite, as_of=opening.as_of)
+        with suppress(VerificationError):  # another state, or other keys
+            release = verify_signed(signed, question, opening, now)
+            if release.verified.sha256 == archive.release_sha256:
+                return signed, release
+    because = f": {failure}" if failure is not None else ""
+    raise SourceError(
+        f"nobody has the signed Release of {suite.name} that was locked{because}",
+        where=f"{archive.archive}, {archive.release_date:%Y-%m-%d %H:%M} UTC",
+        remedy="check the network, name a mirror in [tool.envlock.os] that has it, or do without:"
+        " --without indexes",
+    )
+
+
+def _candidates(
+    archive: OsArchive, suite: Suite, opening: Opening, client: SignedReleases
+) -> Iterator[Signed | SourceError | UsageError]:
+    """Where the Release may be, nearest first: asked for only when the one before was not it."""
+    question = Question(suite=suite, as_of=opening.as_of)
+    for kept in (client.remembered(archive.release_sha256), client.kept(question)):
+        if kept is not None:
+            yield kept
+    if archive.snapshot is None:
+        yield from client.again(question)
+        return
+    try:
+        yield client.ask(Question(suite=suite, as_of=parse_timestamp(archive.snapshot)))
+    except (SourceError, UsageError) as error:
+        yield error
+
+
+def _release_files(archive: OsArchive, signed: Signed) -> Iterator[ArchivedFile]:
+    contents = {"InRelease": signed.content}
+    if signed.signature is not None:
+        contents = {"Release": signed.content, "Release.gpg": signed.signature}
+    for name, content in contents.items():
+        yield ArchivedFile(
+            archive=archive.archive,
+            moment=moment_of(archive),
+            path=f"dists/{archive.suite}/{name}",
+            sha256=hashlib.sha256(content).hexdigest(),
+            content=content,
+        )
+
+
+def _indexes(
+    suite: VerifiedSuite,
+    archive: OsArchive,
+    architectures: Sequence[str],
+    http: Http,
+    *,
+    sources: bool,
+) -> Iterator[ArchivedFile]:
+    for component in archive.components:
+        paths = [f"{component}/binary-{name}/Packages" for name in architectures]
+        for path in [*paths, *([f"{component}/source/Sources"] if sources else [])]:
+            variants = sorted(suite.variants(path), key=lambda v: SUFFIXES.index(v.suffix))
+            if not variants:
+                continue  # the suite has none for it, as the lock did not need it
+            chosen = _brought(variants, http)
+            yield ArchivedFile(
+                archive=archive.archive,
+                moment=moment_of(archive),
+                path=f"dists/{archive.suite}/{path}{chosen.suffix}",
+                sha256=chosen.wanted.sha256,
+            )
+
+
+def _brought(variants: Sequence[Variant], http: Http) -> Variant:
+    """The first form that anybody has; it is in the store."""
+    failure: SourceError | None = None
+    for variant in variants:
+        try:
+            fetch(http, variant.wanted)
+        except DiskError:
+            raise
+        except SourceError as error:
+            failure = failure or error
+            continue
+        return variant
+    assert failure is not None  # noqa: S101 - there is at least one form
+    raise SourceError(
+        failure.what,
+        where=failure.where,
+        remedy="check the network, name a mirror in [tool.envlock.os] that has it, or do without:"
+        " --without indexes",
+    )
+
+
+def signed_text(content: bytes) -> bytes:
+    """What a Release says, of which a lock has the digest, out of an ``InRelease`` or as it is.
+
+    No signature is verified: the digest is to be compared with one that is known.
+    """
+    text = content.replace(b"\r\n", b"\n")
+    if text.startswith(_BEGIN):
+        _, _, text = text.partition(b"\n\n")
+        text = text.rpartition(_SIGNATURE)[0]
+        lines = (line.removeprefix(b"- ") for line in text.split(b"\n"))
+        text = b"\n".join(lines)
+    return text.rstrip(b"\n") + b"\n"
