@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Facts = dict[str, "Any"]
 
+_SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55"
+"""How a file CACHEDIR.TAG begins: https://bford.info/cachedir/"""
+
 _LAG = 0.004
 """Seconds by which a file system's clock may lag behind."""
 
@@ -51,7 +54,12 @@ def used_facts(
     )
     known = tuple(os.path.realpath(path) for path in declared)
     inputs = [i for i in observed.inputs if not _within(i.path, known)]
-    outputs = [path for path in observed.outputs if not _within(path, known)]
+    caches = _TaggedFolders(os.path.realpath(root))
+    outputs = [
+        path
+        for path in _files(observed.outputs)
+        if not _within(path, known) and not caches.have(path)
+    ]
     facts: Facts = {
         "inputs": [_input(one, root, set(observed.outputs)) for one in inputs],
         "outputs": [_output(path, root) for path in outputs],
@@ -68,6 +76,42 @@ def _caches() -> tuple[str, ...]:
     given = os.environ.get("XDG_CACHE_HOME", "")
     own = (os.path.realpath(given),) if os.path.isabs(given) else ()
     return (os.path.realpath(os.path.expanduser("~/.cache")), *own)
+
+
+def _files(paths: Sequence[str]) -> list[str]:
+    """A folder that was moved to where it is brought all its files."""
+    found: set[str] = set()
+    for path in paths:
+        if os.path.isdir(path) and not os.path.islink(path):
+            for parent, folders, names in os.walk(path):
+                links = (name for name in folders if os.path.islink(os.path.join(parent, name)))
+                found.update(os.path.join(parent, name) for name in (*names, *links))
+        else:
+            found.add(path)
+    return sorted(found)
+
+
+class _TaggedFolders:
+    """Folders below ``top`` whose owner says that they are caches (Cache Directory Tagging)."""
+
+    def __init__(self, top: str) -> None:
+        self._known = {top: False}
+
+    def have(self, path: str) -> bool:
+        folder = os.path.dirname(path)
+        found = self._known.get(folder)
+        if found is None:
+            above = os.path.dirname(folder) != folder and self.have(folder)
+            found = self._known[folder] = above or _is_tagged(folder)
+        return found
+
+
+def _is_tagged(folder: str) -> bool:
+    try:
+        with open(os.path.join(folder, "CACHEDIR.TAG"), "rb") as file:
+            return file.read(len(_SIGNATURE)) == _SIGNATURE
+    except OSError:
+        return False
 
 
 def unwatched(why: str, argv: Sequence[str], since: float) -> Trace:

@@ -83,6 +83,20 @@ def test_an_input_that_changes_meanwhile_is_marked(folder: Folder) -> None:
     assert "sha256" in inputs["same"]
 
 
+def test_a_folder_that_is_moved_brings_its_files_and_tagged_caches_are_none(
+    folder: Folder,
+) -> None:
+    work = "mkdir -p t/sub; echo 1 > t/one; echo 2 > t/sub/two; ln -s one t/link; mv t made; "
+    tag = "Signature: 8a477f597d28d172789f06886806bc55"
+    cache = f"mkdir -p c/deep; echo '{tag}' > c/CACHEDIR.TAG; echo 3 > c/deep/three; mv c cache; "
+    no_cache = "mkdir n; echo other > n/CACHEDIR.TAG"
+    folder.run("sh", "-c", work + cache + no_cache)
+    outputs = by_path(folder.last()["outputs"])
+    assert set(outputs) == {"made/one", "made/sub/two", "made/link", "n/CACHEDIR.TAG"}
+    assert outputs["made/sub/two"]["sha256"] == sha256sum(folder.root / "made/sub/two")
+    assert not any("problem" in output for output in outputs.values())
+
+
 def test_declared_files_are_listed_once(folder: Folder) -> None:
     data = folder.root / "data"
     data.mkdir()
