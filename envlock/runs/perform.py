@@ -34,7 +34,7 @@ from envlock.runs.secrets import Hider, has_secret
 
 TYPE_CHECKING = False  # typing's own costs its import
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from envlock.io.trace.model import Supervised
@@ -253,10 +253,9 @@ class Recording:
                 DiskCache(_DRIFT).put(key, known)
             self.drift = json.loads(known)
             if self.drift and not self.order.strict:
-                count = len(self.drift)
                 self.hooks.say(
-                    f"note: the environment has drifted from its lock ({count}"
-                    f" difference{'s' if count > 1 else ''}: envlock check); the record says so"
+                    f"note: the environment has drifted from its lock ({_counted(self.drift)}:"
+                    " envlock check); the record says so"
                 )
 
     def _problem(self, text: str) -> None:
@@ -439,3 +438,13 @@ def _parameters(order: Order) -> dict[str, dict[str, Any]]:
 
 def _told(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _counted(drift: Sequence[Mapping[str, Any]]) -> str:
+    """How many differences, and of what: ``3 differences, 2 of them in OS packages``."""
+    count = len(drift)
+    text = f"{count} difference{'s' if count > 1 else ''}"
+    system = sum(one["layer"] == "os" for one in drift)
+    if not system:
+        return text
+    return f"{text}, {'all' if system == count else f'{system} of them'} in OS packages"
