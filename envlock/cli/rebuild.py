@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -42,6 +43,7 @@ Examples:
   envlock rebuild --from-source              # wheels from sdists, beside the published ones
   envlock rebuild --from-source --build-with wheels  # quicker: backends as published
   envlock rebuild --index https://mirror.example.org/simple
+  envlock rebuild --os-package hello         # a Debian package from its sources, compared
 
 WHAT is a lockfile, a run (its id, or `last`), or a git revision; a file goes before a revision.
 A file that is not where the lock says is taken from whoever has the same bytes. What nobody has
@@ -65,7 +67,11 @@ is listed with what was tried, and the exit code is 3; everything else is in the
     help="What it becomes: a virtual environment, a container image with the distribution's"
     " packages (DIR, or a file that ends in .tar), or what Nix or Guix builds (DIR is a link).",
 )
-@click.option("--recreate", is_flag=True, help="Make DIR anew where it is an environment already.")
+@click.option(
+    "--recreate",
+    is_flag=True,
+    help="Make DIR anew where it is an environment already; with --os-package, build again.",
+)
 @target_option
 @from_option
 @index_option
@@ -82,6 +88,14 @@ is listed with what was tried, and the exit code is 3; everything else is in the
     show_default=True,
     help="With --from-source, what wheels are built with: what is built from locked sdists, too,"
     " down to the lock's bootstrap set, or the locked wheels.",
+)
+@click.option(
+    "--os-package",
+    "os_packages",
+    metavar="NAME",
+    multiple=True,
+    help="Build this package of the distribution from its locked sources, in a root of its build"
+    " dependencies, and compare with the published .deb; may be repeated.",
 )
 @jobs_option
 @offline_option
@@ -101,6 +115,7 @@ def command(
     archive: str,
     from_source: bool,
     build_with: str,
+    os_packages: tuple[str, ...],
     jobs: int | None,
     offline: bool,
     name: str | None,
@@ -124,6 +139,8 @@ def command(
         build_with=build_with,
         jobs=jobs,
     )
+    if os_packages:
+        return _os_packages(context, order, os_packages, backend, into, as_json=as_json)
     if backend != "venv":
         return _other(context, order, backend, as_json=as_json)
     with project_guard(context, subject.root), reporting(context, in_bytes=True) as reporter:
@@ -135,6 +152,36 @@ def command(
     if report.missing or report.failed:
         return EXIT_SOURCE
     return 0 if report.same else EXIT_VERIFICATION
+
+
+def _os_packages(
+    context: Context,
+    order: Order,
+    names: tuple[str, ...],
+    backend: str,
+    into: Path | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Packages of the distribution."""
+    from envlock.cli.rebuild_debian import rebuild_debian
+    from envlock.cli.rebuild_debian_report import exit_code, packages_json, tell_packages
+
+    if backend != "venv" or order.from_source or order.places.indexes or order.target:
+        raise UsageError(
+            "--os-package builds .debs; --backend, --from-source, --index and --target do not go"
+            " with it"
+        )
+    if into is None:
+        folder = order.subject.folder.removeprefix(".venv-")
+        order = replace(order, folder=(order.subject.root / f".debs-{folder}").absolute())
+    with project_guard(context, order.subject.root), reporting(context, in_bytes=True) as reporter:
+        built = rebuild_debian(order, names, reporter)
+    if as_json:
+        result_json(packages_json(order, built))
+    else:
+        tell_packages(context, order, built)
+    return exit_code(built)
 
 
 def _other(context: Context, order: Order, backend: str, *, as_json: bool) -> int:

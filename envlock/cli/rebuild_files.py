@@ -20,6 +20,7 @@ def refuse_missing(files: UsedFiles, found: Mapping[str, Gathered]) -> None:
     names = {
         **{f.file.sha256: f.file.name for f in files.python},
         **{p.sha256: p.file_name.rpartition("/")[2] for p in files.os},
+        **{s.file.sha256: s.file.name for s in files.os_sources},
         **{b.sha256: str(b) for b in files.interpreters},
     }
     missing = [sha256 for sha256, one in found.items() if one.origin is None]
@@ -31,7 +32,8 @@ def refuse_missing(files: UsedFiles, found: Mapping[str, Gathered]) -> None:
         lines += [f"      tried {one.place}: {one.why}" for one in found[sha256].tried]
     if len(missing) > _LISTED:
         lines.append(f"  and {len(missing) - _LISTED} more")
+    are = "file is" if len(missing) == 1 else "files are"
     raise SourceError(
-        f"{len(missing)} files are missing; everything else is in the store:\n" + "\n".join(lines),
+        f"{len(missing)} {are} missing; everything else is in the store:\n" + "\n".join(lines),
         remedy="give a place that has them: --from DIR, --index URL",
     )

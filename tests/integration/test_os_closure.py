@@ -14,15 +14,19 @@ import random
 import re
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from support.apt_cases import CASES, Case
 from support.apt_root import AptRoot, Listing
 
 from envlock.errors import NoSolutionError
-from envlock.resolve.os.closure import close
+from envlock.resolve.os.build_relations import build_relations
+from envlock.resolve.os.closure import close, close_needs
+from envlock.resolve.os.control import read_fields
 from envlock.resolve.os.index import IndexPart, PackageIndex
 from envlock.resolve.os.version import compare
 
@@ -45,9 +49,9 @@ HEAVY = (
 class Archive:
     """A suite as apt fetched it: apt's answers, the index, and an independent reading."""
 
-    def __init__(self, folder: Path, codename: str) -> None:
+    def __init__(self, folder: Path, codename: str, *, sources: bool = False) -> None:
         self.apt = AptRoot(folder)
-        self.apt.use_machine_sources(codename)
+        self.apt.use_machine_sources(codename, sources=sources)
         self.apt.update()
         self.listings = self.apt.listings()
         self.base = self.apt.install_essential()
@@ -81,7 +85,7 @@ def _part(listing: Listing) -> IndexPart:
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
-    return Archive(tmp_path_factory.mktemp("bookworm"), "bookworm")
+    return Archive(tmp_path_factory.mktemp("bookworm"), "bookworm", sources=True)
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +241,65 @@ def test_recommends_are_apts(archive: Archive, index: PackageIndex) -> None:
     requests = _sample(archive, len(HEAVY) + max(2, REQUESTS // 10), seed=7)[len(HEAVY) :]
     differences = _compare(archive, index, requests, recommends=True)
     assert len(differences) <= 0.05 * len(requests)
+
+
+BUILDS = {"binary": (), "any": ("--arch-only",), "all": ("--indep-only",)}
+_FETCHED = re.compile(r"^'[^']*' ([^_ ]+)_([^_ ]+)_\S+ ", re.M)
+
+
+def test_build_dependencies_are_apts(archive: Archive, index: PackageIndex) -> None:
+    """Random source packages, built whole, for one machine or for all, by ``apt-get build-dep``."""
+    sources = _source_paragraphs(archive)
+    rng = random.Random(25)
+    asked = [(name, rng.choice(sorted(BUILDS))) for name in rng.sample(sorted(sources), REQUESTS)]
+    with ThreadPoolExecutor(2) as pool:
+        theirs = list(pool.map(lambda one: _build_dep(archive, *one), asked))
+    differences = []
+    for (name, kind), expected in zip(asked, theirs, strict=True):
+        fields = read_fields(sources[name].encode(), name)
+        depends, conflicts = build_relations(fields, kind, ARCHITECTURE, name)
+        depends = ", ".join(filter(None, ("build-essential", depends)))
+        try:
+            found = close_needs(
+                index, f"builddeps:{name}", "1", depends=depends, conflicts=conflicts
+            )
+        except NoSolutionError:
+            answer = None
+        else:
+            answer = {(c.package.name, c.package.version) for c in found.packages if not c.base}
+        if answer != expected:
+            differences.append(f"{name} ({kind})")
+    print(
+        f"{len(asked) - len(differences)} of {len(asked)} as apt-get build-dep; not: {differences}"
+    )
+    assert len(differences) <= 0.01 * len(asked) + 1
+
+
+def _source_paragraphs(archive: Archive) -> dict[str, str]:
+    """Of each source package of bookworm that is there in one version."""
+    [path] = (archive.apt.root / "lists").glob("*_bookworm_main_source_Sources")
+    found: dict[str, list[str]] = {}
+    for text in path.read_text().split("\n\n"):
+        if text.strip():
+            name = re.search(r"^Package: (.*)$", text, re.M)
+            assert name, text
+            found.setdefault(name[1], []).append(text)
+    security = next((archive.apt.root / "lists").glob("*-security_main_source_Sources")).read_text()
+    newer = set(re.findall(r"^Package: (.*)$", security, re.M))
+    return {
+        name: texts[0] for name, texts in found.items() if len(texts) == 1 and name not in newer
+    }
+
+
+def _build_dep(archive: Archive, name: str, kind: str) -> set[tuple[str, str]] | None:
+    done = archive.apt.run(
+        *("apt-get", "-q", "--print-uris", "-o", "Debug::NoLocking=true"),
+        *("--no-install-recommends", *BUILDS[kind], "build-dep", name),
+    )
+    if done.returncode:
+        assert done.returncode == 100, done.stderr
+        return None
+    return {(package, unquote(version)) for package, version in _FETCHED.findall(done.stdout)}
 
 
 def test_another_suite_agrees_too(second: Archive) -> None:

@@ -104,7 +104,7 @@ def real_debs(folder: Path, requests: Iterable[str] = REQUESTS) -> RealDebs:
     apt.use_machine_sources("bookworm")
     apt.update()
     apt.run("apt-cache", "gencaches")  # otherwise each simulation reads all indexes again
-    texts = _paragraphs(apt)
+    texts = paragraphs(apt)
     essential = {name for (name, _), text in texts.items() if "\nEssential: yes\n" in text}
     names = sorted(essential | set(requests))
     preferences = apt.root / "etc" / "preferences"
@@ -114,10 +114,10 @@ def real_debs(folder: Path, requests: Iterable[str] = REQUESTS) -> RealDebs:
     new = apt.simulate(names)
     assert old is not None
     assert new is not None
-    contents = _download(apt, folder / "debs", old | new)
+    contents = download(apt, folder / "debs", old | new)
 
     def debs(pairs: Iterable[tuple[str, str]]) -> tuple[RealDeb, ...]:
-        return tuple(_deb(texts[pair], contents) for pair in sorted(pairs))
+        return tuple(deb_of(texts[pair], contents) for pair in sorted(pairs))
 
     return RealDebs(old=debs(old), new=debs(new - old))
 
@@ -129,15 +129,15 @@ def suite_packages(
     apt = AptRoot(folder)
     apt.use_machine_sources(codename)
     apt.update()
-    texts = _paragraphs(apt)
+    texts = paragraphs(apt)
     essential = sorted(name for (name, _), text in texts.items() if "\nEssential: yes\n" in text)
     base, whole = apt.simulate(essential), apt.simulate([*essential, *requests])
     assert base is not None
     assert whole is not None
-    contents = _download(apt, folder / "debs", whole)
+    contents = download(apt, folder / "debs", whole)
 
     def packages(pairs: Iterable[tuple[str, str]]) -> tuple[OsPackage, ...]:
-        return tuple(_stored(_deb(texts[p], contents), codename, base=p in base) for p in pairs)
+        return tuple(_stored(deb_of(texts[p], contents), codename, base=p in base) for p in pairs)
 
     return packages(sorted(base)), packages(sorted(whole - base))
 
@@ -162,7 +162,7 @@ def _stored(deb: RealDeb, suite: str, *, base: bool) -> OsPackage:
     )
 
 
-def _paragraphs(apt: AptRoot) -> dict[tuple[str, str], str]:
+def paragraphs(apt: AptRoot) -> dict[tuple[str, str], str]:
     """(name, version) → the paragraph."""
     found: dict[tuple[str, str], str] = {}
     for listing in apt.listings():
@@ -179,7 +179,7 @@ def _field(text: str, name: str) -> str:
     return match[1]
 
 
-def _download(apt: AptRoot, folder: Path, pairs: Iterable[tuple[str, str]]) -> dict[str, bytes]:
+def download(apt: AptRoot, folder: Path, pairs: Iterable[tuple[str, str]]) -> dict[str, bytes]:
     """sha256 → content, fetched by apt."""
     folder.mkdir()
     wanted = [f"{name}={version}" for name, version in sorted(pairs)]
@@ -189,7 +189,7 @@ def _download(apt: AptRoot, folder: Path, pairs: Iterable[tuple[str, str]]) -> d
     return {hashlib.sha256(content).hexdigest(): content for content in contents}
 
 
-def _deb(text: str, contents: Mapping[str, bytes]) -> RealDeb:
+def deb_of(text: str, contents: Mapping[str, bytes]) -> RealDeb:
     return RealDeb(
         name=_field(text, "Package"),
         version=_field(text, "Version"),

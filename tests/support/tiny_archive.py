@@ -145,6 +145,24 @@ class AnyDeb(Protocol):
         """Its paragraph in ``Packages``."""
 
 
+class AnySource(Protocol):
+    """What a suite needs of a source package."""
+
+    @property
+    def component(self) -> str:
+        """``main``…"""
+
+    @property
+    def directory(self) -> str:
+        """Where its files are in the pool."""
+
+    def files(self) -> Files:
+        """Its files by name."""
+
+    def paragraph(self) -> str:
+        """Its paragraph in ``Sources``."""
+
+
 def _tar(files: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
@@ -246,7 +264,7 @@ class TinySuite:
 
     name: str
     debs: tuple[AnyDeb, ...] = ()
-    sources: tuple[Source, ...] | None = None
+    sources: tuple[AnySource, ...] | None = None
     date: datetime
     valid_until: datetime | None = None
     suite: str = "stable"

@@ -96,7 +96,7 @@ class Bootstrapped:
         with tempfile.TemporaryDirectory(prefix="envlock-image-") as folder:
             archive = Path(folder, "root.tar")
             self._reporter.step(f"installing {len(self._packages)} packages")
-            _bootstrap(self._packages, self._architecture, Path(folder), archive, self._epoch)
+            bootstrap(self._packages, self._architecture, Path(folder), archive, self._epoch)
             layer, state = _packed(archive, self._title, self._compression, self._epoch)
         _check_installed(state.pop("status"), self._packages)
         keep_state(self._key, state)
@@ -109,16 +109,33 @@ class Bootstrapped:
         return state.get("passwd", "").encode(), state.get("group", "").encode()
 
 
-def _bootstrap(
-    packages: Sequence[OsPackage], architecture: str, folder: Path, target: Path, epoch: int
+def bootstrap(
+    packages: Sequence[OsPackage],
+    architecture: str,
+    folder: Path,
+    target: Path,
+    epoch: int,
+    *,
+    through: Sequence[str] = (),
+    remedy: str = "apt-get install mmdebstrap; or --mode unpack, which needs nothing",
 ) -> None:
-    """Run mmdebstrap: the packages, installed, as a tar archive.
+    """Run mmdebstrap: the packages, which are in the store, installed, as a tar archive.
+
+    Args:
+        packages: all of them, the essential ones included.
+        architecture: theirs, as Debian calls it.
+        folder: an empty one for what is needed meanwhile.
+        target: the archive.
+        epoch: ``SOURCE_DATE_EPOCH``, in seconds.
+        through: a command that runs the one that follows it.
+        remedy: what to say where mmdebstrap is missing.
 
     Raises:
         SourceError: it is missing, or fails.
     """
     _write_archive(packages, folder / "archive")
     command = [
+        *through,
         "mmdebstrap",
         "--quiet",
         "--dpkgopt=force-unsafe-io",  # a folder that is thrown away
@@ -142,7 +159,7 @@ def _bootstrap(
         done = process.run(
             command,
             env=variables,
-            remedy="apt-get install mmdebstrap; or --mode unpack, which needs nothing",
+            remedy=remedy,
         )
     finally:
         os.umask(before)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -12,10 +11,10 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 
-from envlock.io import process
 from envlock.io.interpreters import Interpreter
 from envlock.io.progress import Reporter
 from envlock.io.store import stored
+from envlock.realise.difference import diffoscope, where_they_differ
 from envlock.realise.source.build import (
     BuildFailedError,
     Conditions,
@@ -27,7 +26,6 @@ from envlock.realise.source.perform import Built, log_of, processors, wheels_of
 from envlock.realise.source.plan import Key
 
 _NOBODY = 65534
-_SHOWN = 60
 
 WORDS = {
     "root": "path",
@@ -131,7 +129,7 @@ def _verify(one: Built, done: dict[Key, Built], workshop: Workshop, folder: Path
             if _same(first, second):
                 return Verdict(built=one, reproducible=True)
             difference = first_difference(first, second)
-            report = _diffoscope(first, second, one.wheel.name)
+            report = diffoscope(first, second, one.wheel.name)
     except BuildFailedError as error:
         difference, report = f"in other conditions it fails: {error}", None
     causes = _causes(one, done, workshop, other)
@@ -200,7 +198,7 @@ def _differences(one: zipfile.ZipFile, two: zipfile.ZipFile) -> Iterator[str]:
         yield f"{name} is only in the {'first' if name in ours else 'second'} one"
     records = [name for name in ours if name.endswith(".dist-info/RECORD")]
     for name in [*(n for n in ours if n not in records), *records]:
-        if name in theirs and (where := _content(one.read(name), two.read(name))):
+        if name in theirs and (where := where_they_differ(one.read(name), two.read(name))):
             yield f"{name}: {where}"
     if list(ours) != list(theirs):
         yield "the order of the files"
@@ -215,35 +213,3 @@ def _fields(one: zipfile.ZipInfo, two: zipfile.ZipInfo) -> Iterator[str]:
     if one.external_attr != two.external_attr:
         modes = [f"{info.external_attr >> 16:o}" for info in (one, two)]
         yield f"{one.filename}: mode {modes[0]}, then {modes[1]}"
-
-
-def _content(one: bytes, two: bytes) -> str | None:
-    if one == two:
-        return None
-    at = next((i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), None)
-    offset = min(len(one), len(two)) if at is None else at
-    if b"\0" in one[:8192] or b"\0" in two[:8192]:
-        return f"byte {offset}"
-    line = one.count(b"\n", 0, offset)
-    lines = [content.splitlines()[line : line + 1] for content in (one, two)]
-    shown = [_shown(some[0]) if some else "nothing" for some in lines]
-    return f"line {line + 1}: {shown[0]}, then {shown[1]}"
-
-
-def _shown(line: bytes) -> str:
-    text = line.decode("utf-8", "replace")
-    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
-
-
-def _diffoscope(first: Path, second: Path, name: str) -> str | None:
-    """diffoscope's report, where it is installed."""
-    program = shutil.which("diffoscope")
-    if program is None:
-        return None
-    with tempfile.TemporaryDirectory(prefix="envlock-verify-") as folder:
-        paths = []
-        for side, path in (("first", first), ("second", second)):
-            place = Path(folder, side)
-            place.mkdir()
-            paths.append(str(shutil.copyfile(path, place / name)))
-        return process.run([program, "--text-color", "never", *paths]).stdout

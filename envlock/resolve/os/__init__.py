@@ -10,6 +10,8 @@
 - ``paragraphs``    how indexes are kept: as SQLite, by digest
 - ``closure``       what is installed together, by apt's rules; ``solver``, ``selection``,
   ``providers`` find it, ``failure`` says why not, ``absent`` who has what is not there
+- ``build_needs``   what building a source package needs, from a lock's archives;
+  ``build_relations`` reads its fields
 - ``python``        the suite's own Pythons, where they are to be locked
 
 May use ``lock``, ``errors`` and ``io``; prints nothing.

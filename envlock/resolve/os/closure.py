@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from envlock.errors import NoSolutionError, UsageError
 from envlock.resolve.os.candidates import BinaryPackage, Candidate
@@ -77,6 +77,45 @@ def close(
         names = ", ".join(sorted(c.name for c in wanted))
         raise _no_solution(f"no set of packages holds {names}", dead, index) from None
     return _solution(selection, wanted, there, recommends)
+
+
+def close_needs(
+    index: PackageIndex, name: str, version: str, *, depends: str, conflicts: str = ""
+) -> Solution:
+    """All that relations need on top of the essential set, as if a package ``name`` had them.
+
+    That package, which no index has, is not in the solution: ``apt-get build-dep`` does likewise.
+
+    Raises:
+        UsageError: a relation cannot be read.
+        NoSolutionError: they exclude one another, or need what is not there.
+    """
+    owner = Candidate(
+        package=BinaryPackage(
+            name=name,
+            version=version,
+            architecture=index.architecture,
+            sha256="",
+            size=0,
+            filename="",
+            source=name,
+            source_version=version,
+            essential=False,
+        ),
+        native=index.architecture,
+        multi_arch="",
+        priority="",
+        important=False,
+        fields={"depends": depends, "conflicts": conflicts},
+        where=f"{name} {version}",
+    )
+    there = _base(index, index.essential)
+    try:
+        selection = Solver(index, recommends=False, pinned={}).solve(there, (owner,))
+    except DeadEndError as dead:
+        raise _no_solution(f"what {owner} needs cannot be installed", dead, index) from None
+    solution = _solution(selection, (owner,), there, recommends=False)
+    return replace(solution, packages=tuple(c for c in solution.packages if c.package.name != name))
 
 
 def _base(index: PackageIndex, names: Sequence[str]) -> tuple[Candidate, ...]:

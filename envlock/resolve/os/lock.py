@@ -154,7 +154,7 @@ def _resolved(
     with PackageIndex(parts, architecture=architecture) as index:
         wanted = [*request.os_packages, *own_pythons(request, index, architecture)]
         solution = close(index, wanted, recommends=request.os_recommends)
-        packages = tuple(_locked(solution, index, architecture, {}))
+        packages = tuple(locked_packages(solution, index, architecture, {}))
         if needs is None:
             return _Part(packages=packages)
         # Imported here: most of the time nobody asks, or all is known.
@@ -172,7 +172,7 @@ def _resolved(
         added = additions(libraries, locked) if request.os_auto else {}
         if added:
             solution = _extended(index, wanted, added, recommends=request.os_recommends)
-            packages = tuple(_locked(solution, index, architecture, added))
+            packages = tuple(locked_packages(solution, index, architecture, added))
         return _Part(packages=packages, libraries=libraries, unread=found.unread)
 
 
@@ -195,12 +195,13 @@ def _extended(
         ) from None
 
 
-def _locked(
+def locked_packages(
     solution: Solution,
     index: PackageIndex,
     architecture: str,
     added: Mapping[str, tuple[str, ...]],
 ) -> Iterable[OsPackage]:
+    """A solution's packages as a lock has them; ``added`` says for which wheels some are there."""
     for chosen in solution.packages:
         package = chosen.package
         yield OsPackage(

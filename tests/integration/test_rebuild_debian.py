@@ -1,0 +1,203 @@
+"""``envlock rebuild --os-package``: real Debian packages from their sources, and builds that fail.
+
+Real apt chooses and fetches what a build needs, from the machine's mirror; a loopback snapshot
+archive serves it. The oracles are the published .debs, dpkg, and what dpkg itself notes of
+a build (its .buildinfo).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.debian_sources import REAL, Sources, made_source, real_sources
+from support.index import LoopbackIndex
+from support.project import Project, errors_in
+from support.snapshot import SnapshotServer, flip
+from support.tiny_archive import signer
+from support.tools import run
+
+pytestmark = [pytest.mark.network, pytest.mark.xdist_group("debian-sources")]
+
+CONDITIONS = (
+    'echo "as $$(id -un) $$(id -u) in $$PWD, home $$HOME, epoch $$SOURCE_DATE_EPOCH"',
+    'echo "network: $$(ls /sys/class/net 2>/dev/null | tr "\\n" " ")"; cat /proc/net/dev',
+    "perl -MIO::Socket::INET -e 'exit !!IO::Socket::INET->new(\"127.0.0.1:PORT\")'",
+    "perl -MIO::Socket::INET -e 'exit !IO::Socket::INET->new(Listen => 1)'",
+    "! env | grep SECRET",
+    "echo the end is near; exit 3",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    project: Project
+    archive: SnapshotServer
+    real: Sources
+
+    def rebuild(self, *options: str, code: int = 0) -> Any:
+        """What ``--json`` says of the real packages."""
+        names = [part for name in REAL for part in ("--os-package", name)]
+        running = self.project.start("rebuild", *names, *options, "--json")
+        said, complaint = running.communicate(timeout=600)
+        assert running.returncode == code, (running.returncode, complaint)
+        return json.loads(said)
+
+    def published(self, name: str) -> bytes:
+        [deb] = [deb for deb in self.real.debs if deb.name == name]
+        return deb.content
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("debian-sources")
+    real = real_sources(folder)
+    root = folder / "project"
+    root.mkdir()
+    with SnapshotServer({}) as archive, LoopbackIndex("json") as index:
+        port = archive.base.rpartition(":")[2]
+        made = (
+            made_source(folder, "fails", *(line.replace("PORT", port) for line in CONDITIONS)),
+            made_source(folder, "hangs", "echo I sleep", "sleep 600"),
+        )
+        archive.states = {k: dict(v) for k, v in real.states(signer(), made).items()}
+        project = Project(root, index, {"ENVLOCK_CACHE_DIR": str(folder / "cache")})
+        (root / "archive.pgp").write_bytes(signer().public)
+        os = {
+            "base": "debian:bookworm",
+            "packages": [*REAL, "fails", "hangs"],
+            "keyring": "archive.pgp",
+            "mirrors": [archive.template],
+        }
+        settings = {"targets": ["linux/amd64"], "python": "3.11", "interpreter": "base-image"}
+        project.write(settings=settings | {"requirements": [], "os": os})
+        project.lock(as_of="2024-06-02")
+        yield World(project=project, archive=archive, real=real)
+
+
+def test_real_packages_beside_the_published_ones(world: World, tmp_path: Path) -> None:
+    told = world.rebuild(code=1)
+    every, program = told["builds"]
+    assert (every["source"], every["kind"]) == ("mobian-keyring", "all")
+    [held] = every["packages"]
+    assert (held["state"], held["differences"]) == ("identical", [])
+    [file] = Path(every["folder"]).glob("*.deb")
+    assert file.read_bytes() == world.published(REAL[0])
+    # What was installed to build: all that apt chooses, and dpkg's own note of it.
+    [note] = Path(every["folder"]).glob("*.buildinfo")
+    listed = note.read_text().partition("Installed-Build-Depends:\n")[2].partition("\nEnv")[0]
+    installed = set(re.findall(r"^ (\S+) \(= (\S+)\),?$", listed, re.M))
+    assert every["build-dependencies"] == len(world.real.needs)
+    assert installed <= world.real.needs
+    assert len(installed) > 100
+    assert "\nBuild-Path: /build/reproducible-path/mobian-keyring-" in note.read_text()
+
+    # A binNMU: the entry of the changelog that no source package has.
+    [held] = program["packages"]
+    assert held["version"].endswith("+b1")
+    assert program["version"] == held["version"]
+    [built] = Path(program["folder"]).glob("mp3rename_*.deb")
+    field = run(["dpkg-deb", "--field", str(built), "Source", "Version"]).stdout
+    assert f"({held['version'].removesuffix('+b1')})" in field
+    assert f"Version: {held['version']}\n" in field
+    published = tmp_path / "published.deb"
+    published.write_bytes(world.published("mp3rename"))
+    entries = [_changelog(deb, tmp_path) for deb in (built, published)]
+    assert entries[0] == entries[1]
+    assert "binary-only=yes" in entries[0]
+    # It was published from an older compiler's surroundings: the program's debug information.
+    assert held["state"] == "different"
+    assert held["differences"][0] == "~ usr/bin/mp3rename: content"
+    assert held["first"].startswith("byte ")
+    assert "error" not in Path(program["log"]).read_text().partition("dpkg-deb: building")[2]
+
+    # Again, and nothing is asked or built.
+    world.archive.forget_requests()
+    started = time.monotonic()
+    again = world.rebuild("--offline", code=1)
+    assert time.monotonic() - started < 10
+    assert world.archive.count() == 0
+    assert [build["cached"] for build in again["builds"]] == [True, True]
+    assert [build["files"] for build in again["builds"]] == [
+        build["files"] for build in told["builds"]
+    ]
+
+
+def _changelog(deb: Path, folder: Path) -> str:
+    place = folder / deb.parent.name / deb.stem
+    place.mkdir(parents=True)
+    run(["dpkg-deb", "-x", str(deb), str(place)])
+    path = place / "usr/share/doc/mp3rename/changelog.Debian.amd64.gz"
+    return gzip.decompress(path.read_bytes()).decode().strip()
+
+
+def test_a_build_that_fails_says_why_and_where_it_was(world: World) -> None:
+    done = world.project.run("rebuild", "--os-package", "fails", SECRET="1")
+    assert done.returncode == 3, done.stderr
+    assert "fails 1 was not built" in done.stderr
+    assert "the end is near" in done.stderr
+    log = Path(re.findall(r"log: (\S+)", done.stderr)[0]).read_text()
+    where = "/build/reproducible-path/fails-1"
+    assert f"\nas sbuild 1000 in {where}, home /nonexistent, epoch 1704110400\n" in log
+    interfaces = re.findall(
+        r"^ *(\w+):", log.partition("Inter-|")[2].partition("echo the")[0], re.M
+    )
+    assert interfaces == ["lo"]
+    assert not (world.project.root / ".debs-rebuilt" / "fails_1_all").exists()
+
+
+def test_a_build_that_hangs_is_ended_with_all_it_started(world: World) -> None:
+    done = world.project.run("rebuild", "--os-package", "hangs", ENVLOCK_BUILD_TIMEOUT="4")
+    assert done.returncode == 3, done.stderr
+    assert "the build did not end within 4 seconds" in done.stderr
+    assert "I sleep" in done.stderr
+    assert not list(world.project.root.glob(".debs-rebuilt/hangs*"))
+    assert not list(Path("/tmp").glob("envlock-debian-*"))
+    running = subprocess.run(["pgrep", "-fx", "sleep 600"], capture_output=True, check=False)
+    assert running.stdout == b""
+
+
+def test_wrong_and_missing_source_files_are_named(world: World, tmp_path: Path) -> None:
+    """Each in a cache of its own; the published .debs are in a folder."""
+    debs = tmp_path / "debs"
+    debs.mkdir()
+    for deb in world.real.debs:
+        if deb.name in REAL:
+            (debs / deb.filename.rpartition("/")[2]).write_bytes(deb.content)
+    arguments = ("rebuild", "--os-package", REAL[0], "--from", str(debs))
+    variables = {"ENVLOCK_HTTP_RETRIES": "0"}
+    pattern = "*/mobian-keyring_*.tar.*"
+    try:
+        world.archive.tamper(pattern, flip(-1))
+        done = world.project.run(*arguments, ENVLOCK_CACHE_DIR=str(tmp_path / "a"), **variables)
+        assert done.returncode == 4, done.stderr
+        assert errors_in(done.stderr) == 1
+        assert re.search(r"mobian-keyring_\S+\.tar\.\w+ has other bytes", done.stderr)
+        world.archive.heal()
+        world.archive.fail(pattern, "not-found")
+        done = world.project.run(*arguments, ENVLOCK_CACHE_DIR=str(tmp_path / "b"), **variables)
+        assert done.returncode == 3, done.stderr
+        assert errors_in(done.stderr) == 1
+        assert re.search(r"mobian-keyring_\S+\.tar\.\w+\n +tried .* 404", done.stderr)
+    finally:
+        world.archive.heal()
+
+
+def test_what_cannot_be_asked_for(world: World) -> None:
+    done = world.project.run("rebuild", "--os-package", "mp3renam")
+    assert done.returncode == 2
+    assert "did you mean mp3rename?" in done.stderr
+    done = world.project.run("rebuild", "--os-package", "mp3rename", "--backend", "image")
+    assert done.returncode == 2
+    other = {"ENVLOCK_CACHE_DIR": str(world.project.root / "empty")}
+    done = world.project.run("rebuild", "--os-package", "mp3rename", "--offline", **other)
+    assert done.returncode == 3
+    assert "without --offline" in done.stderr
