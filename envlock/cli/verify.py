@@ -47,9 +47,9 @@ Examples:
   envlock verify --json
 
 Each is built in the usual conditions of `envlock rebuild --from-source` (or was, and is in the
-store), and once more with another path, user (for root, where others
-may use the Python), umask, time zone, locale, order and times
-of files, order of hashes and number of processors. Exit code 1 when a wheel is not the same."""
+store), and once more with another path, user, umask, date (where libfaketime is installed), time
+zone, locale, order and times of files, order of hashes and number of processors. Exit code 1 when
+a wheel is not the same."""
 
 
 @click.command(epilog=_EPILOG)
@@ -81,17 +81,18 @@ def command(
     )
     places = chosen_places(context, bundles, (), ARCHIVE, offline=offline)
     with reporting(context, in_bytes=True) as reporter:
-        verdicts = _verify(lock, project.root, chosen, packages, places, jobs, reporter)
+        verdicts, left_out = _verify(lock, project.root, chosen, packages, places, jobs, reporter)
     if as_json:
         result_json(
             {
                 "environment-hash": environment_hash(lock).root,
                 "target": chosen.key,
+                "not-tried": list(left_out),
                 "wheels": [_as_json(verdict) for verdict in verdicts],
             }
         )
     else:
-        _report(context, verdicts)
+        _report(context, verdicts, left_out)
     if any(verdict.reproducible is None for verdict in verdicts):
         return EXIT_SOURCE
     return 0 if all(verdict.reproducible for verdict in verdicts) else EXIT_DRIFT
@@ -105,11 +106,12 @@ def _verify(
     places: Places,
     jobs: int | None,
     reporter: Reporter,
-) -> tuple[Verdict, ...]:
+) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
+    """The verdicts, and the conditions that cannot be different here."""
     from envlock.realise.source.build import Workshop, build_seconds
     from envlock.realise.source.perform import build_all
     from envlock.realise.source.plan import make_plan
-    from envlock.realise.source.verify import verify_all
+    from envlock.realise.source.verify import not_tried, verify_all
 
     python, _, gathered = provided_python(lock, root, target, places, reporter)
     if python is None:
@@ -125,7 +127,7 @@ def _verify(
         raise _missing([f.file.name for f in plan.files if f.file.sha256 in absent])
     workshop = Workshop(python=python, seconds=build_seconds())
     built = build_all(plan, workshop, jobs=jobs, reporter=reporter)
-    return verify_all(built, workshop, jobs=jobs, reporter=reporter)
+    return verify_all(built, workshop, jobs=jobs, reporter=reporter), not_tried()
 
 
 def _missing(names: list[str]) -> SourceError:
@@ -162,7 +164,14 @@ def _as_json(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _report(context: Context, verdicts: tuple[Verdict, ...]) -> None:
+_NEEDS = {
+    "user": "user namespaces",
+    "number of processors": "more than one",
+    "date": "libfaketime",
+}
+
+
+def _report(context: Context, verdicts: tuple[Verdict, ...], left_out: tuple[str, ...]) -> None:
     for verdict in verdicts:
         title = verdict.built.job.title
         if verdict.reproducible:
@@ -176,5 +185,8 @@ def _report(context: Context, verdicts: tuple[Verdict, ...]) -> None:
             say(context, f"      it depends on: {', '.join(verdict.causes)}")
             if verdict.report:
                 say(context, "\n".join(f"      {line}" for line in verdict.report.splitlines()))
+    if left_out:
+        told = "; ".join(f"{word} (needs {_NEEDS[word]})" for word in left_out)
+        say(context, f"{style('note', 'bold cyan')}: not tried here: {told}")
     same = sum(bool(verdict.reproducible) for verdict in verdicts)
     say(context, f"{same} of {len(verdicts)} wheels are reproducible")

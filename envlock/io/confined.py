@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,20 @@ def without_network():
 from its process and those that it starts, where the system lets it; whether it did."""
 
 
+OTHER_USER = r"""
+def other_user(user):
+    import ctypes
+    own, group = os.geteuid(), os.getegid()
+    if ctypes.CDLL(None).unshare(0x10000000) != 0:
+        raise SystemExit("the system allows no other user")
+    for name, text in (("setgroups", "deny"), ("uid_map", "%d %d 1" % (user, own)),
+                       ("gid_map", "%d %d 1" % (user, group))):
+        with open("/proc/self/" + name, "w") as file:
+            file.write(text)
+"""
+"""Text of a Python function like that one: its process is another user in its own eyes and those of
+what it starts (a user namespace); to the system it stays who it is."""
+
 END_WITH_PARENT = r"""
 def end_with_parent(parent):
     if sys.platform.startswith("linux"):
@@ -50,6 +65,18 @@ def end_with_parent(parent):
 """
 """Text of a Python function like that one: from then on its process is killed when the one that
 started it ends, however that ends. What it starts itself is not."""
+
+
+def may_be_other_user() -> bool:
+    """Whether the system allows what ``OTHER_USER`` does."""
+    text = "import os, sys\n" + OTHER_USER + f"other_user({os.geteuid() + 1})"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", text],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode == 0
 
 
 def end_left(variable: str, value: str) -> None:

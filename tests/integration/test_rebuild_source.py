@@ -211,34 +211,61 @@ def test_builds_of_one_sdist_do_not_meet(
     assert not list(Path("/tmp").glob(f"{place}*"))
 
 
+MADE = """
+import locale, os, pathlib, time
+os.umask(0o022)
+for number, text in enumerate({texts}):
+    pathlib.Path("{name}", "made%d.py" % number).write_text("x = 1\\ny = %r" % (eval(text),))
+"""
+DEPENDS = {
+    "path": "os.getcwd()",
+    "locale": "locale.setlocale(locale.LC_CTYPE, '')",
+    "time zone": "time.localtime(0).tm_mday",
+    "umask": "'%o' % MASK",
+    "number of processors": "os.cpu_count()",
+    "user": "os.getuid()",
+    "order of hashes": "list({'a', 'b', 'c', 'd', 'e', 'f', 'g'})",
+    "order and times of files": "os.stat('pyproject.toml').st_mtime",
+    "date": "time.strftime('%Y-%m', time.gmtime(time.time()))",
+}
+"""What a backend writes into its wheel, by the condition that it then depends on."""
+
+
 def test_verify_says_what_a_wheel_depends_on(
     project: Project, index: LoopbackIndex, tmp_path: Path
 ) -> None:
-    made = "import pathlib, os, time\npathlib.Path('{0}', 'made.py').write_text({1})"
-    sdist(index, "steady", before="import os; os.umask(0o022)")
-    sdist(index, "zoned", before=made.format("zoned", "'x = 1\\nzone = %r' % os.environ['TZ']"))
-    sdist(index, "clock", before=made.format("clock", "str(time.time_ns())"))
-    names = ["steady", "zoned", "clock"]
-    for name in names:
+    """Each condition alone makes another wheel, and is named; what is none of them, is not."""
+    assert len(os.sched_getaffinity(0)) > 1, "another number of processors needs two"
+    writes = {
+        "steady": [],
+        "zoned": [DEPENDS["time zone"]],
+        "clock": ["time.time_ns()"],
+        "all": list(DEPENDS.values()),
+    }
+    for name, texts in writes.items():
+        before = "import os; MASK = os.umask(0)" + MADE.format(name=name, texts=texts)
+        sdist(index, name, before=before)
         index.add(name, "1.0", OLDER)
-    project.write(*names, settings={"sources": True})
+    project.write(*writes, settings={"sources": True})
     project.lock()
     empty = str(tmp_path / "empty")
     done = project.run("verify", "--offline", ENVLOCK_CACHE_DIR=empty)
     assert done.returncode == 3
-    assert "files are missing: clock-1.0.tar.gz, steady-1.0.tar.gz" in done.stderr
+    assert "files are missing: all-1.0.tar.gz, clock-1.0.tar.gz, steady-1.0.tar.gz" in done.stderr
     done = project.run("verify", "--json")
     assert done.returncode == 1, done.stderr
-    wheels = {one["name"]: one for one in json.loads(done.stdout)["wheels"]}
-    assert {name: one["reproducible"] for name, one in wheels.items()} == {
-        "steady": True,
-        "zoned": False,
-        "clock": False,
+    told = json.loads(done.stdout)
+    assert told["not-tried"] == []
+    wheels = {one["name"]: one for one in told["wheels"]}
+    assert {name: (one["reproducible"], one["causes"]) for name, one in wheels.items()} == {
+        "steady": (True, []),
+        "zoned": (False, ["time zone"]),
+        "clock": (False, ["the time, or chance"]),
+        "all": (False, list(DEPENDS)),
     }
-    difference = "zoned/made.py: line 2: \"zone = 'UTC'\", then \"zone = 'Pacific/Kiritimati'\""
-    assert wheels["zoned"]["difference"] == difference
-    assert wheels["zoned"]["causes"] == ["time zone"]
-    assert wheels["clock"]["causes"] == ["the time, or chance"]
+    # 1970 was a day later there: it lay on the other side of the date line.
+    assert wheels["zoned"]["difference"] == "zoned/made0.py: line 2: 'y = 1', then 'y = 31'"
+    assert "made0.py" in wheels["zoned"]["diffoscope"], "diffoscope is not installed"
     done = project.run("verify", "steady", "--offline")
     assert done.returncode == 0
     assert done.stderr.endswith("1 of 1 wheels are reproducible\n")

@@ -19,6 +19,7 @@ from pathlib import Path
 from envlock.io import process
 from envlock.io.confined import (
     END_WITH_PARENT,
+    OTHER_USER,
     WITHOUT_NETWORK,
     last_lines,
     run_confined,
@@ -40,6 +41,7 @@ which it published come out with the same bytes."""
 BUILD_SECONDS = 3600.0
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 _SHOWN = 20
+_LATER = "+400d"
 
 # Any Python 3.6 or later runs it. The answer goes to a file: backends print.
 _RUNNER = (
@@ -48,16 +50,16 @@ import importlib, json, os, sys
 job = json.loads(sys.argv[1])
 """
     + WITHOUT_NETWORK
+    + OTHER_USER
     + END_WITH_PARENT
     + r"""
 alone = without_network()
 os.umask(job["umask"])
 if job["cpus"] and hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:job["cpus"]])
+    os.cpu_count = lambda: job["cpus"]  # it tells of the machine, not of what may be used
 if job["user"] is not None:
-    os.setgroups([])
-    os.setgid(job["user"])
-    os.setuid(job["user"])
+    other_user(job["user"])
 end_with_parent(job["parent"])
 sys.argv = ["setup.py"]
 sys.path[:] = [entry for entry in sys.path if entry not in ("", os.getcwd())]
@@ -81,9 +83,10 @@ class BuildFailedError(Exception):
 class Conditions:
     """What a build can be surrounded by and must not depend on.
 
-    ``root`` is the folder that it happens in; ``cpus`` how many it sees (0: all); ``user`` a
-    numeric id to run as (None: this one); ``backwards``: files are made in the other order, at
-    other times.
+    ``root`` is the folder that it happens in; ``cpus`` how many it sees (0: all); ``user`` the
+    numeric id that it runs as in its own eyes (None: this one); ``backwards``: files are made in
+    the other order, at other times. ``clock`` is libfaketime's library, by which the day is a later
+    one (None: today).
     """
 
     root: Path = Path("/tmp")  # noqa: S108 - a path that is the same on every machine
@@ -94,6 +97,7 @@ class Conditions:
     user: int | None = None
     hash_seed: str = "0"
     backwards: bool = False
+    clock: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,8 +203,6 @@ def building(
             "parent": os.getpid(),
         }
         variables = _variables(folder, program, where)
-        if where.user is not None:
-            _give(folder, where.user)
         log.parent.mkdir(parents=True, exist_ok=True)
         code = run_confined(
             [str(program), "-s", "-B", "-c", _RUNNER, json.dumps(task)],
@@ -304,14 +306,13 @@ def _variables(folder: Path, program: Path, where: Conditions) -> dict[str, str]
         "PIP_CONFIG_FILE": os.devnull,
         "UV_OFFLINE": "1",
     }
+    if where.cpus:
+        variables["PYTHON_CPU_COUNT"] = str(where.cpus)
+    if where.clock is not None:
+        # Files keep their own times, and what waits is not told of another speed.
+        variables |= {"LD_PRELOAD": str(where.clock), "FAKETIME": _LATER, "NO_FAKE_STAT": "1"}
+        variables["FAKETIME_DONT_FAKE_MONOTONIC"] = "1"
     for name, variable in (("home", "HOME"), ("tmp", "TMPDIR")):
         (folder / name).mkdir()
         variables[variable] = str(folder / name)
     return variables
-
-
-def _give(folder: Path, user: int) -> None:
-    for parent, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            os.chown(Path(parent, name), user, user, follow_symlinks=False)
-    os.chown(folder, user, user)

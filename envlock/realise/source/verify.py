@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import platform
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 
-from envlock.io.interpreters import Interpreter
+from envlock.io.confined import may_be_other_user
 from envlock.io.progress import Reporter
 from envlock.io.store import stored
 from envlock.realise.difference import diffoscope, where_they_differ
@@ -36,6 +36,7 @@ WORDS = {
     "user": "user",
     "hash_seed": "order of hashes",
     "backwards": "order and times of files",
+    "clock": "date",
 }
 """What the two builds differ in, in words, by the fields of ``Conditions``."""
 
@@ -56,26 +57,33 @@ class Verdict:
     report: str | None = None
 
 
-def other_conditions(root: Path, python: Interpreter) -> Conditions:
-    """All that can be different here: below ``root``, a folder that any user may enter.
-
-    The user is another one where this is root, and others may use the interpreter.
-    """
-    open_to_all = _open_to_all(python.executable.resolve()) and _open_to_all(python.base_prefix)
+def other_conditions(root: Path) -> Conditions:
+    """All that can be different here; the path is below ``root``."""
     return Conditions(
         root=root,
         locale="C",
         zone="Pacific/Kiritimati",
         umask=0o077,
         cpus=1 if processors() > 1 else 0,
-        user=_NOBODY if os.geteuid() == 0 and open_to_all else None,
+        user=_NOBODY if may_be_other_user() else None,
         hash_seed="4242",
         backwards=True,
+        clock=_later_clock(),
     )
 
 
-def _open_to_all(path: Path) -> bool:
-    return all(part.stat().st_mode & 0o001 for part in (path, *path.parents))
+def not_tried() -> tuple[str, ...]:
+    """The conditions that cannot be different here, in words."""
+    differ = differing(other_conditions(Path("/")))
+    return tuple(word for name, word in WORDS.items() if name not in differ)
+
+
+def _later_clock() -> Path | None:
+    """libfaketime, where Debian and others install it."""
+    debian = f"/usr/lib/{platform.machine()}-linux-gnu"
+    places = (debian, "/usr/lib", "/usr/lib64", "/usr/local/lib")
+    found = (Path(place, "faketime", "libfaketimeMT.so.1") for place in places)
+    return next((path for path in found if path.is_file()), None)
 
 
 def differing(conditions: Conditions) -> tuple[str, ...]:
@@ -104,12 +112,10 @@ def verify_all(
     reporter.step(f"building {len(found)} wheels again")
     verdicts: list[Verdict] = []
     with tempfile.TemporaryDirectory(prefix="envlock-verify-other-place-") as folder:
-        Path(folder).chmod(0o755)
+        other = other_conditions(Path(folder))
         with ThreadPoolExecutor(jobs or processors(), "envlock-verify") as pool:
             try:
-                for verdict in pool.map(
-                    lambda one: _verify(one, done, workshop, Path(folder)), found
-                ):
+                for verdict in pool.map(lambda one: _verify(one, done, workshop, other), found):
                     verdicts.append(verdict)
                     reporter.progress(len(verdicts), len(found))
             except BaseException:
@@ -119,10 +125,9 @@ def verify_all(
     return tuple(verdicts)
 
 
-def _verify(one: Built, done: dict[Key, Built], workshop: Workshop, folder: Path) -> Verdict:
+def _verify(one: Built, done: dict[Key, Built], workshop: Workshop, other: Conditions) -> Verdict:
     if one.wheel is None:
         return Verdict(built=one, reproducible=None)
-    other = other_conditions(folder, workshop.python)
     first = stored(one.wheel.sha256)
     try:
         with _again(one, done, workshop, other) as second:
