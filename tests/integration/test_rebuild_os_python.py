@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from support.bundles import few_programs, rebuild
 from support.index import LoopbackIndex
 from support.project import Project
 from support.tools import run
@@ -47,4 +48,15 @@ def test_the_python_of_bullseye(index: LoopbackIndex, project: Project, tmp_path
         assert prefix == str(environment)
         assert library == (os.confstr("CS_GNU_LIBC_VERSION") or "").split()[1]
     done = project.run("check", "--prefix", str(environment), "--python-only")
+    assert done.returncode == 0, done.stderr + done.stdout
+
+    # From a bundle it needs no other C library than its own.
+    assert project.run("bundle", "--without", "indexes").returncode == 0
+    into, few = tmp_path / "unpacked", few_programs(tmp_path / "programs")
+    rebuild(project.root / "bundle", few, "--into", into)
+    for code in (ASK, start):
+        said = run([into / "bin" / "python", "-c", code], env=few).stdout
+        assert said.split() == ["glibc", "2.31", str(into)]
+    assert run([into / "bin" / "hello"], env=few).stdout == "hello from (3, 9)\n"
+    done = project.run("check", "--prefix", str(into), "--python-only", "--paranoid")
     assert done.returncode == 0, done.stderr + done.stdout

@@ -242,16 +242,28 @@ find_own() {
 # starts with its own loader and libraries: the machine's may be older, or none. The name that it is
 # called by, also through a link, goes on to Python, which finds its environment by that.
 runner() {
-    libraries=''
+    libraries='' real=$2/base/usr/bin/python$series
     for path in $folders; do libraries="$libraries${libraries:+:}$2/base/$path"; done
     start="exec '$2/base/$loader' --library-path '$libraries'"
     if [ "$renames" = 1 ]; then
-        start="$start --argv0 \"\$0\" '$2/base/usr/bin/python$series'"
+        start="$start --argv0 \"\$0\" '$real'"
     else
-        # A loader before glibc 2.33 cannot: Python lies beside that name once more, as a link.
-        start="$start \"\${0%/*}/.python$series\""
+        # A loader before glibc 2.33 cannot: Python is in the environment once more, as a link.
+        start="case \${0%/*}/ in '${real%/*}/') name='$real' ;; *) name='$2/libexec/python$series' ;; esac
+$start \"\$name\""
     fi
     printf '#!/bin/sh\n%s "$@"\n' "$start" >"$1" && chmod 755 "$1"
+}
+
+# What that one's Python calls itself is a program without its loader: it starts the script again.
+# The distribution has a link there, out of the folder.
+name_itself() {
+    rm -f -- "$1"
+    printf '%s\n' 'import sys' "NAMES = {" \
+        "    '$into/libexec/python$series': '$into/bin/python'," \
+        "    '$into/base/usr/bin/python$series': '$into/base/usr/bin/python'," "}" \
+        'sys.executable = NAMES.get(sys.executable, sys.executable)' \
+        "sys._base_executable = '$into/base/usr/bin/python'" >"$1"
 }
 
 # The bundle's own, unpacked below base/; how to start it in $own.
@@ -290,7 +302,6 @@ find_bundled() {
     case $("$work/base/$loader" --help 2>&1) in *--argv0*) renames=1 ;; esac
     own=$work/base/usr/bin/start
     runner "$own" "$work"
-    if [ $renames = 0 ]; then ln -s "python$series" "$work/base/usr/bin/.python$series"; fi
     try "$own"
 }
 
@@ -328,7 +339,11 @@ else
     rm -f -- "$work/base/usr/bin/python"
     runner "$work/base/usr/bin/python" "$into"
     ln -s ../base/usr/bin/python "$work/bin/python"
-    if [ $renames = 0 ]; then ln -s "../base/usr/bin/python$series" "$work/bin/.python$series"; fi
+    if [ $renames = 0 ]; then
+        mkdir -- "$work/libexec" || exit 3
+        ln -s "../base/usr/bin/python$series" "$work/libexec/python$series"
+        name_itself "$work/base/usr/lib/python$series/sitecustomize.py"
+    fi
     set -- "$@" --home "$into/base/usr/bin"
 fi
 told=$("$own" -I -S -B "$bundle/install.py" "$@") || exit $?
