@@ -201,6 +201,8 @@ def _as_of(
         f"as of {change.time:%Y-%m-%dT%H:%M:%SZ}: {change.commit[:12]} ({change.subject}), the last"
         f" commit of {', '.join(change.files)}"
     )
+    for commit, before in change.renamed:
+        note(f"{commit[:12]} only renamed them (before: {', '.join(before)}), and does not count")
     if change.edited:
         note(f"not committed, so newer than that: {', '.join(change.edited)}")
     return check_range(change.time, "the commit's date", now=now)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from envlock.errors import UsageError
 from envlock.io.files import read_text
+from envlock.project.below import advice, requirements_below
 from envlock.project.document import absolute, read_toml
 from envlock.project.pyproject import is_project
 from envlock.project.settings import check_name
@@ -161,5 +162,7 @@ def nothing_found(folder: Path) -> UsageError:
         f" {ENVLOCK_TOML} here and in the folders above, and for {looked} here.\n"
     )
     remedy += "".join(f"{text}.\n" for text in unreadable)
-    remedy += "Write one requirement a line into requirements.in, then run `envlock init`"
+    below = advice(requirements_below(folder))
+    remedy += f"{below}Otherwise write" if below else "Write"
+    remedy += " one requirement a line into requirements.in, then run `envlock init`"
     return UsageError("nothing to lock here", where=str(folder), remedy=remedy)

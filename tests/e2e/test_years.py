@@ -13,6 +13,7 @@ from support.tools import run, script
 
 ROOT = Path(__file__).parents[2]
 PROJECTS = {path.parent.name: path.parent for path in ROOT.glob("examples/years/*/check.py")}
+RELEASES = {"3.9": "bullseye", "3.11": "bookworm", "3.13": "trixie"}
 SERIES = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
@@ -20,16 +21,25 @@ def test_the_page_has_a_row_for_every_project() -> None:
     rows = {
         cells[0]: cells
         for line in (ROOT / "docs/years.md").read_text().splitlines()
-        if len(cells := [cell.strip() for cell in line.strip("|").split(" | ")]) == 7
+        if len(cells := [cell.strip() for cell in line.strip("|").split(" | ")]) == 9
     }
     rows.pop("project")
-    assert set(rows) == set(PROJECTS)
+    rows.pop("---")
+    since = tomllib.loads((ROOT / "examples/years/since.toml").read_text())
+    assert set(rows) == set(PROJECTS) == set(since)
     assert len(rows) >= 30
     for name, folder in PROJECTS.items():
         said = tomllib.loads((folder / "envlock.toml").read_text())
-        assert rows[name][2] == f"{said['as-of']}, {said['python']}"
+        wishes = (folder / "requirements.txt").read_text().split()
+        release = RELEASES.get(said["python"])
+        python = said["python"] + (f" of {release}" if release else "")
+        assert rows[name][1:4] == [", ".join(wishes), said["as-of"], python]
         assert name.startswith(said["as-of"][:4])
-        assert rows[name][4] == "works"
+        assert rows[name][5] == "works"
+        assert rows[name][8] == since[name]
+        # What changed is told where something broke, and nowhere else.
+        fine = rows[name][6] == rows[name][7] == "works"
+        assert fine == (since[name] == "nothing that it uses"), name
 
 
 @pytest.mark.network

@@ -63,3 +63,54 @@ def test_without_a_commit_there_is_no_date(old: Project) -> None:
     assert "git tracks none of the files" in old.refused(code=2, as_of="git")
     (old.root / ".git").rename(old.root / "gone")
     assert "no git repository to take a date from" in old.refused(code=2, as_of="git")
+
+
+def test_a_new_name_is_no_change_and_a_shallow_clone_has_no_history(
+    old: Project, tmp_path: Path
+) -> None:
+    first = commit(old.root, "first", "2019-06-01T00:00:00Z")
+    # What a merge brought is of the commit that made it.
+    run([*GIT, "checkout", "--quiet", "-b", "side"], cwd=old.root)
+    run(["git", "mv", "more.txt", "extra.txt"], cwd=old.root)
+    (old.root / "requirements.txt").write_text("-r extra.txt\nlib\n")
+    changed = commit(old.root, "another name, and its line", "2019-08-01T00:00:00Z")
+    run([*GIT, "checkout", "--quiet", "-"], cwd=old.root)
+    (old.root / "README").write_text("words\n")
+    commit(old.root, "words", "2019-09-01T00:00:00Z")
+    run([*GIT, "merge", "--quiet", "--no-ff", "--message=merged", "side"], cwd=old.root)
+    run(["git", "mv", "requirements.txt", "requirements.in"], cwd=old.root)
+    renamed = commit(old.root, "another name", "2024-05-01T00:00:00Z")
+    done = old.run("lock", "--as-of", "git", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert f"as of 2019-08-01T00:00:00Z: {changed[:12]}" in done.stderr
+    assert f"{renamed[:12]} only renamed them (before: extra.txt, requirements.txt)" in done.stderr
+    assert first[:12] not in done.stderr
+
+    (old.root / "README").write_text("later\n")
+    edge = commit(old.root, "words", "2024-06-01T00:00:00Z")
+    clone = tmp_path / "clone"
+    run(["git", "clone", "--quiet", "--depth=1", old.root.as_uri(), clone])
+    done = old.run("lock", "--as-of", "git", cwd=clone)
+    assert done.returncode == 2
+    assert f"a shallow clone: {edge[:12]} is the oldest commit here" in done.stderr
+    assert "git fetch --unshallow" in done.stderr
+
+
+def test_without_git_the_files_own_date_is_proposed(old: Project) -> None:
+    (old.root / ".git").rename(old.root / "gone")
+    for name in ("requirements.txt", "more.txt"):
+        os.utime(old.root / name, (1583020800, 1583020800))
+    assert "--as-of 2020-03-01 is when" in old.refused(code=2, as_of="git")
+
+
+def test_requirements_below_are_named(old: Project) -> None:
+    (old.root / "app" / "requirements").mkdir(parents=True)
+    for name in ("requirements.txt", "more.txt"):
+        (old.root / name).rename(old.root / "app" / "requirements" / name)
+    said = old.refused(code=2, as_of="git")
+    assert "There is app/requirements/more.txt, app/requirements/requirements.txt:" in said
+    assert 'requirements = ["app/requirements/requirements.txt"]' in said
+    assert "or work in its folder: envlock -C app/requirements lock" in said
+    (old.root / "envlock.toml").write_text('requirements = ["app/requirements/requirements.txt"]\n')
+    commit(old.root, "first", "2020-05-01T00:00:00Z")
+    assert old.run("lock", "--as-of", "git").returncode == 0
