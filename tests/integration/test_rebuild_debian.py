@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
+import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from support.tools import run
 
 pytestmark = [pytest.mark.network, pytest.mark.xdist_group("debian-sources")]
 
+SLEEP = f"sleep 611.{os.getpid()}"
 CONDITIONS = (
     'echo "as $$(id -un) $$(id -u) in $$PWD, home $$HOME, epoch $$SOURCE_DATE_EPOCH"',
     'echo "network: $$(ls /sys/class/net 2>/dev/null | tr "\\n" " ")"; cat /proc/net/dev',
@@ -66,7 +69,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         port = archive.base.rpartition(":")[2]
         made = (
             made_source(folder, "fails", *(line.replace("PORT", port) for line in CONDITIONS)),
-            made_source(folder, "hangs", "echo I sleep", "sleep 600"),
+            made_source(folder, "hangs", "echo I sleep", SLEEP),
         )
         archive.states = {k: dict(v) for k, v in real.states(signer(), made).items()}
         project = Project(root, index, {"ENVLOCK_CACHE_DIR": str(folder / "cache")})
@@ -160,9 +163,37 @@ def test_a_build_that_hangs_is_ended_with_all_it_started(world: World) -> None:
     assert "the build did not end within 4 seconds" in done.stderr
     assert "I sleep" in done.stderr
     assert not list(world.project.root.glob(".debs-rebuilt/hangs*"))
-    assert not list(Path("/tmp").glob("envlock-debian-*"))
-    running = subprocess.run(["pgrep", "-fx", "sleep 600"], capture_output=True, check=False)
-    assert running.stdout == b""
+    assert not _asleep()
+
+
+def _asleep() -> bool:
+    return subprocess.run(["pgrep", "-fx", SLEEP], capture_output=True, check=False).stdout != b""
+
+
+def test_an_interrupted_build_leaves_nothing_and_may_be_begun_again(
+    world: World, tmp_path: Path
+) -> None:
+    """By the user, and by the worst of signals; what that leaves, the next run takes away."""
+    for number in (signal.SIGKILL, signal.SIGINT):
+        running = world.project.start("rebuild", "--os-package", "hangs", TMPDIR=str(tmp_path))
+        _until(_asleep)
+        running.send_signal(number)
+        running.communicate(timeout=60)
+        assert running.returncode == (-9 if number == signal.SIGKILL else 130)
+        assert not list(world.project.root.glob(".debs-rebuilt/*hangs*"))
+        if number == signal.SIGKILL:
+            assert list(tmp_path.glob("envlock-debian-*"))
+            subprocess.run(["pkill", "-fx", SLEEP], check=True)
+            _until(lambda: not _asleep())
+    assert not _asleep()
+    assert not list(tmp_path.glob("envlock-debian-*"))
+
+
+def _until(done: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_wrong_and_missing_source_files_are_named(world: World, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ ids (``/etc/subuid``): it makes the namespaces, for root and for others.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shlex
@@ -23,12 +24,13 @@ from envlock.errors import SourceError
 from envlock.io import process
 from envlock.io.confined import last_lines, run_confined
 from envlock.io.files import disk_error
-from envlock.io.paths import cache_dir
 from envlock.io.store import stored
 from envlock.lock.os import OsSource
 from envlock.realise.debian.root import NAMESPACES, roomy
 
 _SHOWN = 20
+_PREFIX = "envlock-debian-"
+_LOCK = "lock"
 _SMALL = 4 << 20
 _ROOT_SECONDS = 1800.0
 """How long the root may take to be unpacked, and its results to be copied."""
@@ -66,12 +68,11 @@ class Order:
 
 
 @contextmanager
-def building(order: Order, name: str, log: Path, seconds: float) -> Iterator[tuple[Path, ...]]:
+def building(order: Order, log: Path, seconds: float) -> Iterator[tuple[Path, ...]]:
     """Build; the .debs and the .buildinfo are there until the context ends.
 
     Args:
         order: see there.
-        name: hex digits that the build's folder is called by.
         log: gets all that is said.
         seconds: how long it may take.
 
@@ -79,7 +80,7 @@ def building(order: Order, name: str, log: Path, seconds: float) -> Iterator[tup
         BuildFailedError: there are no packages in the end.
         SourceError: the root cannot be prepared here, or the disk cannot take it.
     """
-    with _folder(Path(tempfile.gettempdir(), f"envlock-debian-{name}")) as work:
+    with _folder() as work:
         _furnish(order, work)
         log.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -169,30 +170,35 @@ def _script(name: str) -> str:
 
 
 @contextmanager
-def _folder(path: Path) -> Iterator[Path]:
-    """The build's own folder, empty; what an earlier run left there goes. Others wait for it."""
-    locks = cache_dir() / "building"
+def _folder() -> Iterator[Path]:
+    """The build's own folder, empty; those that a killed run left go first."""
+    base = Path(tempfile.gettempdir())
     mask = os.umask(0o022)
     try:
-        locks.mkdir(parents=True, exist_ok=True)
-        with (locks / path.name).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if path.is_symlink() or (path.exists() and path.stat().st_uid != os.getuid()):
-                raise SourceError(
-                    "is in the way: packages are built there, and it belongs to somebody else",
-                    where=str(path),
-                    remedy="have it removed",
-                )
-            _remove(path)
-            path.mkdir(mode=0o755)
-            try:
+        for left in base.glob(f"{_PREFIX}*"):
+            _sweep(left)
+        path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
+        try:
+            with (path / _LOCK).open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                path.chmod(0o755)  # for mapped users
                 yield path
-            finally:
-                _remove(path)
+        finally:
+            _remove(path)
     except OSError as error:
-        raise disk_error(error, path) from None
+        raise disk_error(error, base) from None
     finally:
         os.umask(mask)
+
+
+def _sweep(path: Path) -> None:
+    """Remove a folder of this user's that nobody builds in any more."""
+    with contextlib.suppress(OSError):
+        if path.is_symlink() or path.stat().st_uid != os.getuid():
+            return
+        with (path / _LOCK).open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(path)
 
 
 def _remove(path: Path) -> None:

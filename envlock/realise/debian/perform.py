@@ -110,7 +110,7 @@ def rebuild_package(job: Job, shop: Workshop) -> Built:
         )
         shop.reporter.step(f"building {job.title}")
         try:
-            with building(order, key[:16], log, shop.seconds) as made:
+            with building(order, log, shop.seconds) as made:
                 made_files = tuple((path.name, store_made(path)) for path in made)
         except BuildFailedError as error:
             return Built(job=job, source=source, needs=needs, failure=str(error), log=log)

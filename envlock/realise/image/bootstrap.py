@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 import tarfile
 import tempfile
@@ -190,8 +191,20 @@ def _write_archive(packages: Sequence[OsPackage], folder: Path) -> None:
                 for key, value in fields.items()
             )
         )
-        (folder / f"{package.sha256}.deb").symlink_to(stored(package.sha256).absolute())
+        _place(stored(package.sha256).absolute(), folder / f"{package.sha256}.deb")
     (folder / "Packages").write_text("\n".join(paragraphs), encoding="utf-8")
+
+
+def _place(source: Path, target: Path) -> None:
+    """A .deb where apt reads it, which an ordinary user's mmdebstrap starts as another user: what
+    is in a home that is closed to others is given by another name, or copied."""
+    if os.geteuid() == 0:
+        target.symlink_to(source)
+        return
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copyfile(source, target)
 
 
 def _packed(
