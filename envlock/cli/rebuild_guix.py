@@ -34,7 +34,8 @@ def rebuild_guix(order: Order, reporter: Reporter) -> StoreReport:
     from envlock.export.guix.packages import plan
     from envlock.export.store import base32
     from envlock.io.tools import find_guix
-    from envlock.realise.guix import add_files, build_profile, check_link
+    from envlock.realise.guix import STORE, add_files, build_profile
+    from envlock.realise.links import check_link
 
     lock = order.subject.lock
     target = order.target or select_target(lock, machine_platform())
@@ -47,7 +48,7 @@ def rebuild_guix(order: Order, reporter: Reporter) -> StoreReport:
     files = GuixExporter().export(lock, target)
     wanted = plan(lock, target)
     find_guix()
-    check_link(order.folder)
+    check_link(order.folder, STORE)
     names = {d.source.digest: d.source.file for d in (*wanted.packages, *wanted.tools)}
     known = used_files(lock, (target,), os=False, sources=True).python
     fetched = {

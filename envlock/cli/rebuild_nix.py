@@ -35,12 +35,14 @@ def rebuild_nix(order: Order, reporter: Reporter) -> StoreReport:
     from envlock.export.nix.content import SYSTEMS, fetched, output_name
     from envlock.export.nix.exporter import NixExporter
     from envlock.io.tools import find_nix
-    from envlock.realise.nix import add_files, build_flake
+    from envlock.realise.links import check_link
+    from envlock.realise.nix import add_files, build_flake, store_folder
 
     lock = order.subject.lock
     target = order.target or select_target(lock, machine_platform())
     files = NixExporter().export(lock)
     find_nix()
+    check_link(order.folder, store_folder())
     [data] = [t for t in json.loads(files["env.json"])["targets"] if t["target"] == target.key]
     output = "from-source" if order.from_source else "environment"
     gathered, handed = gathered_for(order, target, fetched(data, output), reporter)

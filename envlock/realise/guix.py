@@ -19,6 +19,7 @@ from envlock.io.process import Completed, clean_environment, run
 from envlock.io.progress import Reporter
 from envlock.io.tools import find_guix
 from envlock.realise.handed import Handed, handed_over
+from envlock.realise.links import check_link
 from envlock.resolve.nixpkgs.nar import File, Folder, NarDigest, Node, Symlink
 
 STORE = Path("/gnu/store")
@@ -98,7 +99,7 @@ def build_profile(folder: Path, *, link: Path, reporter: Reporter) -> Profile:
         VerificationError: a file or commit is not what the lock says.
         SourceError: Guix is missing, or failed.
     """
-    check_link(link)
+    check_link(link, STORE)
     link.parent.mkdir(parents=True, exist_ok=True)
     fresh = not link.is_symlink()
     root = link if fresh else link.with_name(f".{link.name}.envlock-{os.getpid()}")
@@ -116,21 +117,6 @@ def build_profile(folder: Path, *, link: Path, reporter: Reporter) -> Profile:
                 root.unlink()
     path = link.resolve()
     return Profile(store_path=str(path), nar_hash=tree_digest(path))
-
-
-def check_link(link: Path) -> None:
-    """Nothing, where a link to Guix's store may be made.
-
-    Raises:
-        UsageError: something else is there.
-    """
-    own = link.is_symlink() and link.readlink().is_relative_to(STORE)
-    if os.path.lexists(link) and not own:
-        raise UsageError(
-            "there is something that is no link into Guix's store; it was left as it is",
-            where=str(link),
-            remedy="name another place: --into",
-        )
 
 
 def tree_digest(path: Path) -> str:

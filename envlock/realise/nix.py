@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -90,6 +91,11 @@ def build_flake(
         raise _failure(done, attribute)
     path = str(json.loads(done.stdout)[0]["outputs"]["out"])
     return Built(store_path=path, nar_hash=_nar_hash(nix, path))
+
+
+def store_folder() -> Path:
+    """Where Nix's store is on this machine."""
+    return Path(os.environ.get("NIX_STORE_DIR") or "/nix/store")
 
 
 def add_files(files: Iterable[Handed]) -> None:

@@ -501,6 +501,10 @@ def test_what_is_missing_for_nix_is_said(
     arguments = ("rebuild", "--backend", "nix", "--into", "made")
     done = project.run(*arguments, **nix.variables | {"PATH": str(tmp_path)})
     assert (done.returncode, "Nix is not installed" in done.stderr) == (3, True)
+    (project.root / "made").mkdir()
+    done = project.run(*arguments, **nix.variables)
+    assert (done.returncode, "left as it is" in done.stderr) == (2, True)
+    (project.root / "made").rmdir()
     done = project.run(*arguments, **nix.variables | {"NIX_REMOTE": f"unix://{tmp_path}/none"})
     assert done.returncode == 3
     assert "Nix's daemon does not answer" in done.stderr
