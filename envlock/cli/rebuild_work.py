@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from envlock.lock.provider import locked_python
 from envlock.lock.selection import select_target
 from envlock.lock.target import Target
 from envlock.realise.notes import stamps, write_notes
-from envlock.realise.place import Place, place_at_prefix
+from envlock.realise.place import Place, occupied, place_at_prefix
 from envlock.realise.rebuild.choose import Chosen, choose_files, glibc_minor
 from envlock.realise.rebuild.gather import Gathered, Places, gather
 from envlock.realise.rebuild.install import install, tidy
@@ -149,7 +150,13 @@ def rebuild(order: Order, reporter: Reporter) -> Report:
         return report
     chosen = report.chosen
     built = {one.job.key[0] for one in report.built if not one.job.deep}
-    environment = _installed(order, place, chosen, base, built, reporter)
+    fresh = not occupied(order.folder)
+    try:
+        environment = _installed(order, place, chosen, base, built, reporter)
+    except BaseException:
+        if fresh:  # what is half made looks like an environment
+            shutil.rmtree(order.folder, ignore_errors=True)
+        raise
     drift = _drift(order, place, environment, built)
     wrong = _wrong(environment, drift, chosen)
     if wrong:

@@ -20,7 +20,11 @@ from envlock.lock.target import Target
 from envlock.realise.failures import disk_error
 from envlock.resolve.python.uv_settings import environment
 
-_RECREATE = "make it anew with `envlock sync --recreate`, or remove the folder yourself"
+_RECREATE = "make it anew with --recreate, or remove the folder yourself"
+
+# What uv makes of an environment before the file that says that it is one.
+_FIRST = frozenset(("CACHEDIR.TAG", ".gitignore", "bin"))
+_FIRST_PROGRAMS = ("python", "activate", "deactivate.bat", "pydoc.bat")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +88,7 @@ def place_at_prefix(
         UsageError: the folder holds something else, its Python does not start, the lock is not
             for that Python, or envlock itself would be removed.
     """
-    there = _occupied(prefix)
+    there = occupied(prefix) and not half_made(prefix)
     if there and not is_venv(prefix):
         raise UsageError(
             "the folder is not empty and is no virtual environment; it was left as it is",
@@ -164,7 +168,26 @@ def program(python: str) -> Path:
     return Path(found).absolute()
 
 
-def _occupied(prefix: Path) -> bool:
+def half_made(prefix: Path) -> bool:
+    """Whether there is what uv had made of an environment when it was killed, and nothing else."""
+    try:
+        entries = {path.name for path in prefix.iterdir()}
+        programs = [path.name for path in (prefix / "bin").iterdir()] if "bin" in entries else []
+    except OSError:
+        return False
+    return (
+        bool(entries)
+        and entries <= _FIRST
+        and all(name.startswith(_FIRST_PROGRAMS) for name in programs)
+    )
+
+
+def occupied(prefix: Path) -> bool:
+    """Whether there is anything in the folder.
+
+    Raises:
+        UsageError: it is no folder, or cannot be read.
+    """
     try:
         return any(prefix.iterdir())
     except FileNotFoundError:
@@ -215,6 +238,8 @@ def create(place: Place, base: Path | None = None) -> Interpreter:
         str(place.prefix),
     ]
     with suppress(OSError):  # uv says why, if it matters
+        if half_made(place.prefix):
+            shutil.rmtree(place.prefix)
         place.prefix.parent.mkdir(parents=True, exist_ok=True)
     completed = process.run(argv, env=environment(), remedy="pip install uv")
     if completed.code != 0:

@@ -439,7 +439,7 @@ def test_another_python_is_named_and_recreate_makes_it_anew(
     assert refused.returncode == 2
     assert f"CPython {PYTHON}." in refused.stderr
     assert f"{HERE.platform}@3.98" in refused.stderr
-    assert "envlock sync --recreate" in refused.stderr
+    assert "make it anew with --recreate" in refused.stderr
     assert python.exists()
 
     missing = project.run("sync", "--recreate")
