@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib import resources
 from urllib.parse import unquote
 
+from envlock.errors import UsageError
 from envlock.io.progress import Reporter
 from envlock.io.store import stored
 from envlock.lock.artifacts import UsedFiles
@@ -86,12 +87,25 @@ def contents(locks: Sequence[Bundled], reporter: Reporter) -> Contents:
         root = environment_hash(bundled.lock).root
         lines += [snapshot_line(root, file, _archived(file).path) for file in bundled.archived]
     entries |= {entry.path: entry for entry in unpacked(trees, reporter)}
+    _require_distinct(entries)
     own = (_text(INDEX, index_text(dict.fromkeys(lines))), _text(README, _readme(placed)))
     entries |= {entry.path: entry for entry in (*own, *map(_program, PROGRAMS))}
     return Contents(
         entries=tuple(entries[path] for path in sorted(entries)),
         moment=max(bundled.lock.as_of for bundled in locks),
     )
+
+
+def _require_distinct(paths: Iterable[str]) -> None:
+    """On some systems names that differ only in case are one."""
+    folded: dict[str, str] = {}
+    for path in paths:
+        other = folded.setdefault(path.lower(), path)
+        if other != path:
+            raise UsageError(
+                f"two files of a bundle would be one on some systems: {other}, {path}",
+                remedy="make two bundles, or rename one of the lockfiles",
+            )
 
 
 def _newest_first(target: Target) -> tuple[str, list[int]]:

@@ -105,6 +105,7 @@ def read_manifest(bundle: Opened) -> dict[str, str]:
             remedy=f"run `envlock bundle` again to complete it, or {_AGAIN}",
         )
     found: dict[str, str] = {}
+    folded: dict[str, str] = {}
     for number, line in enumerate(read_text(bundle, MANIFEST).splitlines(), start=1):
         match = _LINE.fullmatch(line)
         if match is None:
@@ -113,6 +114,9 @@ def read_manifest(bundle: Opened) -> dict[str, str]:
         if not _inside(path) or path in found or path == MANIFEST:
             raise refused(f"{MANIFEST} names what no bundle has: {path}", bundle.place)
         found[path] = digest
+        other = folded.setdefault(path.lower(), path)
+        if other != path:
+            raise refused(f"two names that are one on some systems: {other}, {path}", bundle.place)
     return found
 
 
@@ -195,14 +199,19 @@ class ArchiveBundle:
         self._place = place
         self._sizes: dict[str, int] = {}
         self._offsets: dict[str, int] = {}
-        self._top = ""
+        self._top = self._last = ""
+        heads: dict[str, int] = {}
         try:
             with tarfile.open(place, "r:") as archive:
                 for member in archive:
                     self._add(member)
+                    heads[member.name.partition("/")[2]] = member.offset
                 end = archive.offset
+            self._check_padding(heads)
         except (tarfile.TarError, ValueError, EOFError) as error:
-            raise refused(f"no tar archive, or one that is cut off: {error}", place) from None
+            raise refused(
+                f"no tar archive, or one that is cut off{self._behind}: {error}", place
+            ) from None
         except OSError as error:
             raise DiskError(f"cannot read: {error.strerror}", where=str(place)) from None
         self._check_end(end)
@@ -229,15 +238,36 @@ class ArchiveBundle:
         if path in self.sizes:
             raise refused(f"it is there twice: {member.name}", self.place)
         self._sizes[path], self._offsets[path] = member.size, member.offset_data
+        self._last = member.name
+
+    @property
+    def _behind(self) -> str:
+        return f", in or behind {self._last}" if self._last else ""
+
+    def _check_padding(self, heads: Mapping[str, int]) -> None:
+        """What fills blocks up is zeros, behind each file and in its head (of a long name)."""
+        with self.place.open("rb", 0) as file:
+            for path, size in self.sizes.items():
+                place, data = heads[path], self._offsets[path]
+                ends = [data + size]
+                while place + tarfile.BLOCKSIZE < data:
+                    field = os.pread(file.fileno(), 12, place + 124).rstrip(b"\0 ")
+                    ends.append(place + tarfile.BLOCKSIZE + int(field, 8))
+                    place = ends[-1] + -ends[-1] % tarfile.BLOCKSIZE
+                for end in ends:
+                    if os.pread(file.fileno(), -end % tarfile.BLOCKSIZE, end).strip(b"\0"):
+                        raise refused(f"the archive was changed beside {path}", self.place)
 
     def _check_end(self, end: int) -> None:
-        """After the last member come zeros, two blocks at least, and nothing else."""
+        """After the last member come blocks of zeros, two at least, and nothing else."""
         with self.place.open("rb") as file:
             file.seek(end - end % tarfile.BLOCKSIZE if end else 0)
             rest = file.read(_PIECE)
             more = file.read(1)
-        if len(rest) < 2 * tarfile.BLOCKSIZE or rest.strip(b"\0") or more:
-            raise refused("the archive is cut off, or something follows it", self.place)
+        whole = len(rest) >= 2 * tarfile.BLOCKSIZE and not len(rest) % tarfile.BLOCKSIZE
+        if not whole or rest.strip(b"\0") or more:
+            what = f"the archive is cut off, or something follows it{self._behind}"
+            raise refused(what, self.place)
 
     def open(self, path: str) -> IO[bytes]:
         """The file, to be read and closed."""

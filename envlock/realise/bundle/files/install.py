@@ -77,6 +77,9 @@ def main() -> int:
     except Refused as problem:
         sys.stderr.write(f"{problem}\n")
         return 1 if options.probe else 3
+    except OSError as problem:
+        sys.stderr.write(f"{problem.strerror}: {problem.filename or options.work}\n")
+        return 3
     sys.stdout.write(f"{len(chosen)} packages, {place.files} files\n")
     return 0
 
