@@ -9,13 +9,13 @@ from envlock.check.compare import compare
 from envlock.check.drift import Drift
 from envlock.check.observe import observe
 from envlock.cli.rebuild_store import StoreReport, beside_wheels, gathered_for, hold_to_lock
-from envlock.cli.rebuild_work import Order
+from envlock.cli.rebuild_work import Order, target_of
 from envlock.errors import SourceError, UsageError
 from envlock.io.interpreters import query
 from envlock.io.machine import machine_platform
 from envlock.io.progress import Reporter
 from envlock.lock.artifacts import PythonFile, used_files
-from envlock.lock.selection import select_target, wanted_packages
+from envlock.lock.selection import wanted_packages
 from envlock.lock.target import Target
 
 
@@ -38,7 +38,7 @@ def rebuild_guix(order: Order, reporter: Reporter) -> StoreReport:
     from envlock.realise.links import check_link
 
     lock = order.subject.lock
-    target = order.target or select_target(lock, machine_platform())
+    target = target_of(order, machine_platform())
     if target.platform != machine_platform():
         raise UsageError(
             f"Guix builds for {machine_platform()} here, and the target is {target.key}",
@@ -62,7 +62,7 @@ def rebuild_guix(order: Order, reporter: Reporter) -> StoreReport:
             (folder / name).write_bytes(content)
         reporter.step("handing the locked files to Guix")
         add_files(folder, handed, reporter)
-        built = build_profile(folder, link=order.folder, reporter=reporter)
+        built = build_profile(folder, link=order.folder, reporter=reporter, jobs=order.jobs)
     prefix = Path(built.store_path)
     hold_to_lock(order, prefix)
     packages = wanted_packages(lock, target)

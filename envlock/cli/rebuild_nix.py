@@ -12,12 +12,11 @@ from envlock.check.drift import Code, Drift
 from envlock.check.environment import look
 from envlock.check.owned import NO_DIGEST
 from envlock.cli.rebuild_store import StoreReport, beside_wheels, gathered_for, hold_to_lock
-from envlock.cli.rebuild_work import Order
+from envlock.cli.rebuild_work import Order, target_of
 from envlock.io.interpreters import query
 from envlock.io.machine import machine_platform
 from envlock.io.progress import Reporter
 from envlock.lock.artifacts import PythonFile, used_files
-from envlock.lock.selection import select_target
 from envlock.lock.target import Target
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def rebuild_nix(order: Order, reporter: Reporter) -> StoreReport:
     from envlock.realise.nix import add_files, build_flake, store_folder
 
     lock = order.subject.lock
-    target = order.target or select_target(lock, machine_platform())
+    target = target_of(order, machine_platform())
     files = NixExporter().export(lock)
     find_nix()
     check_link(order.folder, store_folder())
@@ -57,6 +56,7 @@ def rebuild_nix(order: Order, reporter: Reporter) -> StoreReport:
             link=order.folder,
             reporter=reporter,
             offline=order.places.offline,
+            jobs=order.jobs,
         )
     prefix = Path(built.store_path)
     hold_to_lock(order, prefix)

@@ -113,7 +113,7 @@ def rebuild(order: Order, reporter: Reporter) -> Report:
     """
     lock = order.subject.lock
     platform = machine_platform()
-    target = order.target or _target(order, platform)
+    target = target_of(order, platform)
     if target.platform != platform:
         raise UsageError(
             f"an environment for {target.key} cannot be made on {platform}",
@@ -176,9 +176,13 @@ def rebuild(order: Order, reporter: Reporter) -> Report:
     return replace(report, drift=drift, realised=_realised(order, environment, chosen))
 
 
-def _target(order: Order, platform: str) -> Target:
-    """The target of the run's Python, where the lock has it; else the newest for this machine."""
+def target_of(order: Order, platform: str) -> Target:
+    """The target that is asked for, else that of the run's Python, where the lock has it; else the
+    newest for this machine.
+    """
     subject = order.subject
+    if order.target is not None:
+        return order.target
     if subject.python is not None:
         with suppress(UsageError):
             return select_target(subject.lock, platform, subject.python)

@@ -88,11 +88,13 @@ def add_files(folder: Path, files: Iterable[Handed], reporter: Reporter) -> None
             _guix(argv, folder, reporter, where="guix repl")
 
 
-def build_profile(folder: Path, *, link: Path, reporter: Reporter) -> Profile:
+def build_profile(
+    folder: Path, *, link: Path, reporter: Reporter, jobs: int | None = None
+) -> Profile:
     """Build what `envlock export guix` wrote into ``folder``; ``link`` becomes a link to it.
 
     The link is a root for Guix's collector of garbage. One that is there is replaced only when
-    everything is built.
+    everything is built. ``jobs`` is how many builds run at once, None: as the daemon is told.
 
     Raises:
         UsageError: something else is at ``link``, or this Guix has another Python.
@@ -105,6 +107,7 @@ def build_profile(folder: Path, *, link: Path, reporter: Reporter) -> Profile:
     root = link if fresh else link.with_name(f".{link.name}.envlock-{os.getpid()}")
     argv = ["time-machine", "-C", "channels.scm", "--", "shell", "-L", "modules"]
     argv += ["-m", "manifest.scm", f"--root={root}", "--search-paths"]
+    argv += [] if jobs is None else [f"--max-jobs={jobs}"]
     reporter.step("building with Guix, beginning with the Guix of the locked commit")
     try:
         _guix(argv, folder, reporter, where="guix shell")

@@ -59,6 +59,7 @@ def build_flake(
     link: Path | None,
     reporter: Reporter,
     offline: bool = False,
+    jobs: int | None = None,
 ) -> Built:
     """Build one output of the flake in a folder, as it is: its lock must need no change.
 
@@ -68,6 +69,7 @@ def build_flake(
         link: where a link to the result is made, which also keeps it from being collected.
         reporter: told what Nix is doing.
         offline: nothing but what is in its store.
+        jobs: builds at once, None: as Nix is configured.
 
     Raises:
         UsageError: nixpkgs has not what the lock asks of it.
@@ -79,6 +81,7 @@ def build_flake(
     argv = [nix, *_FEATURES, "build", f"path:.#{attribute}", "--json"]
     argv += ["--no-update-lock-file", "--no-write-lock-file"]
     argv += ["--offline"] if offline else []
+    argv += [] if jobs is None else ["--max-jobs", str(jobs)]
     argv += ["--no-link"] if link is None else ["--out-link", str(link)]
 
     def step(line: str) -> None:

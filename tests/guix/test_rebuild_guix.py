@@ -136,7 +136,7 @@ def test_the_journey(world: World, index: LoopbackIndex, tmp_path: Path) -> None
     assert world.guix.run(tmp_path, *argv).out.startswith("1.0 /gnu/store/")
 
     # Again, at the same place: the same path, and nothing else beside it.
-    code, out, said = world.rebuild()
+    code, out, said = world.rebuild("--jobs", "1")
     assert (code, out.strip()) == (0, profile), said
     assert "from the sources of pylock.toml; beside the locked wheels: 2 metadata-only" in said
     assert f"use it: . {world.link}/etc/profile" in said

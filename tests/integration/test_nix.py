@@ -484,7 +484,7 @@ def test_rebuilt_and_held_to_the_wheels(
     module.chmod(0o644)
     content = module.read_bytes()
     module.write_bytes(b"# " + content)
-    again = project.run(*arguments, "--offline", **variables)
+    again = project.run(*arguments, "--offline", "--jobs", "1", **variables)
     module.write_bytes(content)
     module.chmod(0o444)
     assert again.returncode == 4
