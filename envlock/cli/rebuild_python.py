@@ -8,7 +8,7 @@ from pathlib import Path
 
 from envlock.cli.common import current_request
 from envlock.errors import EnvlockError, SourceError
-from envlock.io.interpreters import Interpreter
+from envlock.io.interpreters import Interpreter, installed
 from envlock.io.progress import Reporter
 from envlock.lock.artifacts import UsedFiles
 from envlock.lock.model import Lock
@@ -53,7 +53,9 @@ def provided_python(
     packages = () if build is not None else python_packages(lock, target)
     if build is None and not packages:
         raise SourceError(
-            f"CPython {python} is not installed, and the lock is for it",
+            f"nothing provides CPython {python}, which the lock is for:"
+            f" this machine has {_installed()}; the lock has no archive of Python for {target.key},"
+            f" and {'no OS packages' if lock.os is None else 'none among its OS packages'}",
             remedy=f"install it (for example: uv python install {python}); with"
             ' interpreter = "standalone" in [tool.envlock], or OS packages, a lock brings its own',
         )
@@ -66,6 +68,11 @@ def provided_python(
     reporter.step(f"unpacking {build or f'Python {python} of {lock.os and lock.os.base}'}")
     found = unpacked_python(build) if build else unpacked_os_python(packages, target, reporter)
     return found, files, gathered
+
+
+def _installed() -> str:
+    """The Pythons of this machine, for a person."""
+    return ", ".join(str(version) for version in reversed(installed())) or "none"
 
 
 def with_mirrors(lock: Lock, root: Path, places: Places) -> Places:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from envlock.cli.output import say
 from envlock.cli.rebuild_work import Report
 from envlock.cli.style import style
 from envlock.cli.sync import shown_path
+from envlock.io.paths import cache_dir
 from envlock.lock.bootstrap import REASONS
 from envlock.lock.hashing import environment_hash
 from envlock.lock.provider import provider
@@ -56,6 +58,7 @@ def report_json(report: Report) -> dict[str, Any]:
             {"name": d.name, "subject": d.subject, "expected": d.expected, "found": d.found}
             for d in report.drift
         ],
+        "recorded-digest": _recorded_digest(report),
         "realised": [
             {"name": one.name, "before": one.before, "after": one.after, "state": one.state}
             for one in report.realised
@@ -137,17 +140,7 @@ def tell(context: Context, report: Report) -> None:
     counts = Counter(one["from"] for one in files if one["from"])
     told = origins_told(counts)
     if report.missing:
-        say(
-            context,
-            f"{style('error', 'bold red')}: {len(report.missing)} of {len(files)} files are"
-            f" missing, so {shown_path(context, report.order.folder)} was not made;"
-            f" the others are in the store ({told or 'none'})",
-        )
-        say(
-            context,
-            f"  {style('help', 'bold')}: give a place that has them: --from DIR, --index URL;"
-            " or run it again when their server answers",
-        )
+        _tell_missing(context, report, len(files), told)
         return
     _tell_built(context, report)
     if report.failed:
@@ -173,23 +166,89 @@ def tell(context: Context, report: Report) -> None:
             " virtual environment: envlock build image makes them",
         )
     _tell_python(context, report)
-    verdict = "the same as" if report.same else "NOT the same as"
+    _tell_record(context, report)
+    place, title = shown_path(context, report.order.folder), subject.title
+    if not report.same:
+        say(context, f"{place} is NOT the same as {title} ({hash_.short}): {_wrong(report)}")
+        return
     if report.built:
-        states = Counter(one.comparison.state for one in report.built if one.comparison)
-        told = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
-        verdict = "from the sources of" if report.same else verdict
-        count = sum(not one.job.deep for one in report.built)
-        deep = len(report.built) - count
-        what = f"{count} wheel{'s' if count > 1 else ''} built ({told or 'none published'})"
-        what += f", and {deep} to build them with" if deep else ""
+        verdict, what = "from the sources of", _wheels_told(report)
     else:
         count = len(files)
-        what = f"{count} file{'s' if count != 1 else ''} identical ({told or 'none'})"
+        verdict = "the same as"
+        what = f"{count} file{'s' if count != 1 else ''} as locked ({told or 'none'})"
+    say(context, f"{place} holds {hash_.short} ({report.target.key}), {verdict} {title}: {what}")
+
+
+def _tell_missing(context: Context, report: Report, count: int, told: str) -> None:
+    places = report.order.places
+    looked = [f"the store ({cache_dir() / 'sha256'})", *map(str, places.bundles), "the project"]
+    looked.append("folders that pip's and uv's configuration names")
+    network = (
+        "the network was not asked, as --offline says"
+        if places.offline
+        else "what the network answered is above"
+    )
     say(
         context,
-        f"{shown_path(context, report.order.folder)} holds {hash_.short} ({report.target.key}),"
-        f" {verdict} {subject.title}: {what}" + _realised(report),
+        f"{style('error', 'bold red')}: {len(report.missing)} of {count} files are"
+        f" missing, so {shown_path(context, report.order.folder)} was not made;"
+        f" the others are in the store ({told or 'none'})",
     )
+    say(context, f"  {style('looked in', 'bold')}: {', '.join(looked)}; {network}")
+    again = "leave --offline away" if places.offline else "run it again when their server answers"
+    remedy = f"give a place that has them: --from DIR, --index URL; or {again}"
+    say(context, f"  {style('help', 'bold')}: {remedy}")
+
+
+def _tell_record(context: Context, report: Report) -> None:
+    """How the environment stands to what the run's record says was installed."""
+    if not report.realised:
+        return
+    counts = Counter(row.state for row in report.realised)
+    told = ", ".join(
+        f"{number} {state}{_STATES.get(state, '')}" for state, number in sorted(counts.items())
+    )
+    digest = (_recorded_digest(report) or "")[:12]
+    same = counts.keys() <= {"identical", "content-equal"}
+    verified = f"realised digest {digest} {'verified' if same else 'is another one now'}"
+    say(context, f"  against the run's record: {told}; {verified}")
+
+
+def _recorded_digest(report: Report) -> str | None:
+    """The digest of the list of what the run had installed, as its record has it."""
+    packages = report.order.subject.packages
+    return None if packages is None else hashlib.sha256(packages).hexdigest()
+
+
+_STATES = {
+    "content-equal": " (but for the environment's path in programs)",
+    "missing": " (installed then, not now)",
+    "extra": " (not installed then)",
+    "not-a-file": " (from a repository or folder: not comparable)",
+}
+
+
+def _wrong(report: Report) -> str:
+    """What keeps it from being the same, in a line."""
+    drift = sum(one.severity == "error" for one in report.drift)
+    fine = ("identical", "content-equal", "not-a-file")
+    rows = sum(row.state not in fine for row in report.realised)
+    told = [f"{drift} difference{'s' if drift > 1 else ''} from the lock"] if drift else []
+    if rows:
+        other = f"{rows} distribution{'s are' if rows > 1 else ' is'}"
+        told.append(f"{other} not what the record says (`envlock runs show` tells what was there)")
+    return ", ".join(told)
+
+
+def _wheels_told(report: Report) -> str:
+    states = Counter(one.comparison.state for one in report.built if one.comparison)
+    told = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
+    count = sum(not one.job.deep for one in report.built)
+    deep = len(report.built) - count
+    what = f"{count} wheel{'s' if count > 1 else ''} built"
+    what += f" (beside the published ones: {told})" if told else " (none is published)"
+    return what + (f", and {deep} to build them with" if deep else "")
 
 
 def _tell_built(context: Context, report: Report) -> None:
@@ -237,18 +296,13 @@ def _tell_built(context: Context, report: Report) -> None:
 
 
 def _tell_python(context: Context, report: Report) -> None:
-    says = provider(report.order.subject.lock, report.target)
-    if context.verbose or says is not None:
+    subject = report.order.subject
+    says = provider(subject.lock, report.target)
+    then = subject.python if subject.python != report.python else None
+    if context.verbose or says is not None or then is not None:
         locked = "" if says is None else f"; the lock says {says}"
-        say(context, f"  CPython {report.python}{locked}")
-
-
-def _realised(report: Report) -> str:
-    if not report.realised:
-        return ""
-    counts = Counter(row.state for row in report.realised)
-    told = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
-    return f"; against the record: {told}"
+        had = "" if then is None else f"; the run had {then}"
+        say(context, f"  CPython {report.python}{locked}{had}")
 
 
 def origins_told(counts: Mapping[str, int]) -> str:

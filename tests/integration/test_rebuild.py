@@ -16,10 +16,12 @@ from typing import Any
 
 import pytest
 from support.index import LoopbackIndex
-from support.install import contents, locked, works, write_lock
+from support.install import HERE, contents, locked, works, write_lock
 from support.project import Project, errors_in
 from support.runs import Folder
 from support.tools import run
+
+from envlock.lock.target import Target
 
 OLDER = "2024-01-01"
 TOOL = {
@@ -127,6 +129,11 @@ def test_a_runs_environment_comes_back_when_its_index_is_gone(
     states = {one["name"]: one["state"] for one in told["realised"]}
     assert states == {"lib": "identical", "source": "identical", "tool": "content-equal"}
 
+    digest_ = record["environment"]["python"]["packages-sha256"][:12]
+    said = project.run("rebuild", "last", "--into", "then", "--offline").stderr
+    assert f"realised digest {digest_} verified" in said
+    assert "1 content-equal (but for the environment's path in programs), 2 identical" in said
+
     # At its old place it is the recorded one to the last byte.
     told = rebuilt(project, "last", "--into", ".venv", "--offline")
     assert {one["state"] for one in told["realised"]} == {"identical"}
@@ -175,6 +182,12 @@ def test_what_nobody_has_is_listed_and_everything_else_is_fetched(
     assert not list(project.root.glob(".venv*"))
     there = {p.name for p in (tmp_path / "empty" / "sha256").rglob("*") if p.is_file()}
     assert there == {digest(tool), digest(sdist)}
+
+    done = project.run("rebuild", "HEAD", "--from", str(bundle), "--offline")
+    assert done.returncode == 3
+    store = tmp_path / "empty" / "sha256"
+    assert f"looked in: the store ({store}), {bundle}, the project, " in done.stderr
+    assert "the network was not asked, as --offline says" in done.stderr
 
     # By digest, whatever it is called.
     (bundle / digest(lib)).write_bytes(lib.content)
@@ -233,6 +246,12 @@ def test_bad_input_is_refused(project: Project, index: LoopbackIndex) -> None:
     assert newer != text
     (project.root / "newer.toml").write_text(newer)
     assert "99" in refused("newer.toml")
+    write_lock(project.root, targets=(Target(platform=HERE.platform, python="3.98"),))
+    said = refused(code=3)
+    assert "nothing provides CPython 3.98, which the lock is for: this machine has 3." in said
+    assert "no archive of Python for" in said
+    assert "and no OS packages" in said
+    project.lock_path.write_text(text)
     (project.root / "other.toml").write_text("[project]\n")
     refused("other.toml")
     # A run whose lock is gone from the store and from the project.
