@@ -59,3 +59,9 @@ def find_guix() -> Path:
         remedy="https://guix.gnu.org/download has its installer; some distributions have a"
         " package guix\n`envlock export guix` works without it, for a machine that has Guix",
     )
+
+
+def system_path() -> str:
+    """``PATH`` with the folders of programs such as ``chroot``, which ordinary users may lack."""
+    own = [folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder]
+    return os.pathsep.join((*own, *(f for f in ("/usr/sbin", "/sbin") if f not in own)))

@@ -25,6 +25,7 @@ from envlock.io import process
 from envlock.io.confined import last_lines, run_confined
 from envlock.io.files import disk_error
 from envlock.io.store import stored
+from envlock.io.tools import system_path
 from envlock.lock.os import OsSource
 from envlock.realise.debian.root import NAMESPACES, roomy
 
@@ -63,8 +64,13 @@ class Order:
     @property
     def folder(self) -> str:
         """What the folder of the sources is called, as dpkg-source calls it."""
-        version = self.source.version.partition(":")[2] or self.source.version
-        return f"{self.source.name}-{version.rpartition('-')[0] or version}"
+        return source_folder(self.source.name, self.source.version)
+
+
+def source_folder(name: str, version: str) -> str:
+    """``tree-2.1.0`` of ``tree`` 2.1.0-1: without epoch and revision."""
+    plain = version.partition(":")[2] or version
+    return f"{name}-{plain.rpartition('-')[0] or plain}"
 
 
 @contextmanager
@@ -96,7 +102,7 @@ def building(order: Order, log: Path, seconds: float) -> Iterator[tuple[Path, ..
                     _place(order),
                 ],
                 cwd=work,
-                env=process.clean_environment("DEB", "DPKG", "APT"),
+                env=process.clean_environment("DEB", "DPKG", "APT", PATH=system_path()),
                 log=log,
                 seconds=seconds + _ROOT_SECONDS,
             )

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from envlock.realise.debian.elf import in_words
 from envlock.realise.difference import where_they_differ
 from envlock.realise.image.deb import Deb, read_control, unpacked_data
 
@@ -144,7 +145,7 @@ def _first(built: Path, published: Path, line: str) -> str | None:
         except (OSError, EOFError, zlib.error):
             return where_they_differ(ours, theirs)
         return where_they_differ(ours, theirs) or "how it is compressed"
-    return where_they_differ(ours, theirs)
+    return in_words(ours, theirs) or where_they_differ(ours, theirs)
 
 
 def _content(path: Path, name: str) -> bytes | None:

@@ -118,15 +118,23 @@ def binary_entry(job: Job) -> str:
     """
     for package in job.packages:
         for text in _changelogs(stored(package.sha256), package.file_name.rpartition("/")[2]):
-            match = _ENTRY.match(text)
-            if match and (match["source"], match["version"]) == (job.source, job.version):
-                return f"{match[0]}\n"
+            entry = entry_of(text, job.source, job.version)
+            if entry is not None:
+                return entry
     names = ", ".join(package.name for package in job.packages)
     raise UsageError(
         f"{job.title} is a binNMU, and none of its locked packages ({names}) has the entry of the"
         " changelog that it was built with",
         remedy="lock another package of the same source, too: one with a changelog of its own",
     )
+
+
+def entry_of(text: str, source: str, version: str) -> str | None:
+    """The first entry of a changelog and an empty line, where it is of a binNMU of that version."""
+    match = _ENTRY.match(text)
+    if match is None or (match["source"], match["version"]) != (source, version):
+        return None
+    return f"{match[0]}\n"
 
 
 def _changelogs(path: Path, name: str) -> Iterable[str]:

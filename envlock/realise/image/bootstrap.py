@@ -23,6 +23,7 @@ from envlock.errors import SourceError, UsageError, VerificationError
 from envlock.io import process
 from envlock.io.progress import Reporter
 from envlock.io.store import stored
+from envlock.io.tools import system_path
 from envlock.lock.artifacts import UsedFiles
 from envlock.lock.os import OsPackage
 from envlock.realise.image.deb import read_control
@@ -152,7 +153,9 @@ def bootstrap(
         f"deb [trusted=yes] copy://{folder / 'archive'} ./",
     ]
     variables = process.clean_environment(
-        "SOURCE_DATE_EPOCH", "DEB", "DPKG", "APT", SOURCE_DATE_EPOCH=str(epoch)
+        *("SOURCE_DATE_EPOCH", "DEB", "DPKG", "APT"),
+        SOURCE_DATE_EPOCH=str(epoch),
+        PATH=system_path(),
     )
     before = os.umask(0o022)
     try:
