@@ -83,10 +83,10 @@ class _Group(click.Group):
 )
 @click.option(
     "--without",
-    type=click.Choice(["indexes"]),
+    type=click.Choice(["images", "indexes"]),
     multiple=True,
-    help="Leave out the distribution's signed indexes, of which the OS packages were chosen: what"
-    " apt and `envlock lock` would verify again (some 10 MB a release).",
+    help="Leave out the base image, or the distribution's signed indexes, of which the OS packages"
+    " were chosen: what apt and `envlock lock` would verify again (some 10 MB a release).",
 )
 @name_option
 @script_option
@@ -131,6 +131,8 @@ def _make(
                 bring(one.lock, absent, root, project, reporter)
         if "indexes" not in without:
             bundled = _with_indexes(bundled, reporter, sources=sources)
+        if "images" not in without:
+            bundled = _with_images(bundled, reporter)
         whole = contents([one for one, _, _ in bundled], reporter)
         written = _write(context, whole, place, reporter)
     told = [one for one, _, _ in bundled]
@@ -196,6 +198,25 @@ def _with_indexes(
             )
             one = replace(one, archived=archived)
         found.append((one, project, root))
+    return found
+
+
+def _with_images(
+    bundled: list[tuple[Bundled, Project | None, Path]], reporter: Reporter
+) -> list[tuple[Bundled, Project | None, Path]]:
+    """The same, with the base images of the locks."""
+    if all(one.lock.image is None for one, _, _ in bundled):
+        return bundled
+    from envlock.io.images.registry import Registry
+    from envlock.realise.bundle.images import fetch_image
+
+    found = []
+    with Registry() as registry:
+        for one, project, root in bundled:
+            if one.lock.image is not None:
+                reporter.step(f"looking for the image {one.lock.image.reference}")
+                one = replace(one, image=fetch_image(one.lock.image, registry))
+            found.append((one, project, root))
     return found
 
 

@@ -28,7 +28,7 @@ It is on 127.0.0.1 alone, and ends with Ctrl-C."""
 
 @click.group(epilog=_EPILOG)
 def command() -> None:
-    """Serve a bundle to pip, uv, apt and Nix."""
+    """Serve a bundle to pip, uv, apt, Docker and Nix."""
 
 
 @command.command(epilog=_EPILOG)
@@ -81,10 +81,16 @@ def _until_stopped() -> Iterator[None]:
 
 
 def _addresses(base: str, mirror: Mirror) -> dict[str, object]:
+    from envlock.io.images.reference import parse_reference
+
     return {
         "apt": f"{base}/apt" if mirror.has_debs else None,
         "by-digest": f"{base}/sha256",
         "envlock-mirror": f"{base}/archive/{{archive}}/{{timestamp}}" if mirror.has_debs else None,
+        "images": [
+            f"{base.removeprefix('http://')}/{parse_reference(one.pinned).repository}@{one.digest}"
+            for one in mirror.images.images
+        ],
         "requirements": {root: f"{base}/locks/{root}/requirements.txt" for root in mirror.locks},
         "simple": f"{base}/simple/",
         "snapshots": _sources(base, mirror),
@@ -116,6 +122,9 @@ def _tell(context: Context, addresses: dict[str, object]) -> None:
     lines += [f"echo '{line}' >> /etc/apt/sources.list.d/bundle.list" for line in snapshots]
     if apt is not None and not snapshots:
         lines.append(f"echo 'deb [trusted=yes] {apt} ./' > /etc/apt/sources.list.d/bundle.list")
+    images = addresses["images"]
+    assert isinstance(images, list)  # noqa: S101 - made above
+    lines += [f"docker pull {image}" for image in images]
     lines.append(f"nix-build --option hashed-mirrors {addresses['url']} …")
     say(context, "it answers, until Ctrl-C:")
     for line in lines:

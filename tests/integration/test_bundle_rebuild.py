@@ -9,7 +9,6 @@ import os
 import platform
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tarfile
@@ -17,14 +16,12 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.apt_root import AptRoot
-from support.bundles import PROGRAMS, few_programs, judge, rebuild
+from support.bundles import PROGRAMS, few_programs, judge, rebuild, serving
 from support.image_world import World
 from support.index import LoopbackIndex
 from support.install import contents, locked, write_lock
@@ -245,22 +242,6 @@ def test_what_cannot_be_done_is_said(project: Project, bundle: Path, index: Loop
     assert "no wheel for this machine: old" in done.stderr
     rebuild(bundle, here(), "--lock", name[5:14], "--allow-missing")
     assert contents(project.root / "environment").keys() == {"new-1.0"}
-
-
-@contextmanager
-def serving(project: Project, bundle: Path) -> Iterator[dict[str, Any]]:
-    """``envlock mirror serve --json``; what it said. It is interrupted at the end."""
-    running = project.start("mirror", "serve", str(bundle), "--json")
-    assert running.stdout
-    said = ""
-    while not said.endswith("}\n") and (line := running.stdout.readline()):
-        said += line
-    try:
-        yield json.loads(said)
-    finally:
-        running.send_signal(signal.SIGINT)
-        _, error = running.communicate(timeout=20)
-    assert (running.returncode, error) == (0, "stopped\n")
 
 
 def test_package_managers_take_all_from_a_bundle(built_world: World, tmp_path: Path) -> None:

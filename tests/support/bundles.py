@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
+import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from support.project import Project
 from support.tools import run
 
 PROGRAMS = ("sha256sum", "tar", "uname", "mkdir", "rmdir", "rm", "mv", "ln", "chmod")
@@ -55,3 +60,19 @@ def rebuild(
     done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=120, cwd=place)
     assert done.returncode == code, done.stdout + done.stderr
     return done
+
+
+@contextmanager
+def serving(project: Project, bundle: Path) -> Iterator[dict[str, Any]]:
+    """``envlock mirror serve --json``; what it said. It is interrupted at the end."""
+    running = project.start("mirror", "serve", str(bundle), "--json")
+    assert running.stdout
+    said = ""
+    while not said.endswith("}\n") and (line := running.stdout.readline()):
+        said += line
+    try:
+        yield json.loads(said)
+    finally:
+        running.send_signal(signal.SIGINT)
+        _, error = running.communicate(timeout=20)
+    assert (running.returncode, error) == (0, "stopped\n")

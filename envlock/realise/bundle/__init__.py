@@ -10,6 +10,7 @@ Of a bundle that is there:
 
 - ``opened``    its files, as a folder or in an archive; nothing trusted
 - ``verify``    held to its manifest and its locks
+- ``snapshots``  states of the distribution's archives; ``images``: base images
 - ``source``     its files by digest, for rebuilds
 - ``difference`` between two
 - ``mirror``    as package managers see it; ``serve``: on loopback

@@ -19,6 +19,7 @@ from envlock.lock.model import Lock
 from envlock.lock.os import OsPackage
 from envlock.lock.provider import locked_python
 from envlock.lock.target import Target
+from envlock.realise.bundle.images import ImageFile, image_line
 from envlock.realise.bundle.layout import (
     INDEX,
     PROGRAMS,
@@ -39,7 +40,8 @@ from envlock.resolve.os.locked import ArchivedFile
 class Bundled:
     """A lock to be bundled: its file's name and bytes, and what of it goes along.
 
-    ``archived`` are the signed Releases and indexes that its OS packages were chosen from.
+    ``archived`` are the signed Releases and indexes that its OS packages were chosen from,
+    ``image`` the files of its base image.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Bundled:
     lock: Lock
     files: UsedFiles
     archived: tuple[ArchivedFile, ...] = ()
+    image: tuple[ImageFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,8 @@ def contents(locks: Sequence[Bundled], reporter: Reporter) -> Contents:
     for bundled in locks:
         entries |= {entry.path: entry for entry in _artifacts(bundled.files)}
         entries |= {entry.path: entry for entry in map(_archived, bundled.archived)}
+        of_image = (_stored(file.sha256, file.name) for file in bundled.image)
+        entries |= {entry.path: entry for entry in of_image}
     lines = [f"lock {environment_hash(b.lock).root} {entry.path}" for b, entry in placed]
     trees: dict[str, OsPackage] = {}
     for bundled, _ in placed:
@@ -86,6 +91,8 @@ def contents(locks: Sequence[Bundled], reporter: Reporter) -> Contents:
     for bundled, _ in placed:
         root = environment_hash(bundled.lock).root
         lines += [snapshot_line(root, file, _archived(file).path) for file in bundled.archived]
+        if bundled.image and bundled.lock.image is not None:
+            lines.append(image_line(root, bundled.lock.image))
     entries |= {entry.path: entry for entry in unpacked(trees, reporter)}
     _require_distinct(entries)
     own = (_text(INDEX, index_text(dict.fromkeys(lines))), _text(README, _readme(placed)))
@@ -194,6 +201,8 @@ def _described(bundled: Bundled, entry: Entry) -> str:
     if lock.os is not None:
         with_indexes = ", with the indexes that they were chosen from" if bundled.archived else ""
         lines.append(f"  - packages of {lock.os.base}: {len(files.os)}{with_indexes}")
+    if bundled.image and lock.image is not None:
+        lines.append(f"  - the container image {lock.image.reference} ({lock.image.digest})")
     if files.without:
         # As text of a lock: a name has no character that Markdown would take for its own.
         names = ", ".join(files.without)

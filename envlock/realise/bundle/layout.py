@@ -57,6 +57,16 @@ def file_path(sha256: str, name: str) -> str:
     return f"files/{sha256}/{plain_name(name)}"
 
 
+def artifacts(paths: Iterable[str]) -> dict[str, str]:
+    """Digest → path of the artifacts among these paths; of several names the first."""
+    found: dict[str, str] = {}
+    for path in sorted(paths):
+        parts = path.split("/")
+        if parts[0] == "files" and len(parts) == 3:
+            found.setdefault(parts[1], path)
+    return found
+
+
 def manifest(entries: Iterable[Entry]) -> str:
     """What ``sha256sum --check`` reads: each file's digest and path, by path."""
     return "".join(f"{e.sha256}  {e.path}\n" for e in sorted(entries, key=lambda e: e.path))

@@ -1,5 +1,5 @@
-"""What a bundle answers to package managers: an index for pip and uv, a repository for apt, and
-files by digest for Nix and envlock.
+"""What a bundle answers to package managers: an index for pip and uv, archives for apt, a registry
+for container tools, and files by digest for Nix and envlock.
 
 Only files of a bundle that was verified are given. Pages are made from its locks.
 """
@@ -18,6 +18,8 @@ from envlock.errors import EnvlockError, UsageError
 from envlock.export.requirements import FILE, RequirementsExporter
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
+from envlock.realise.bundle.images import Images, pull
+from envlock.realise.bundle.layout import artifacts
 from envlock.realise.bundle.opened import Opened, as_file
 from envlock.realise.bundle.snapshots import Snapshots, states
 from envlock.realise.image.deb import read_control
@@ -31,12 +33,16 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What is sent: ``content``, or the bundle's file at ``path``; ``location`` leads elsewhere."""
+    """What is sent: ``content``, or the bundle's file at ``path``; ``location`` leads elsewhere.
+
+    ``digest`` is what a registry says of it.
+    """
 
     kind: str = _TEXT
     content: bytes | None = None
     path: str | None = None
     location: str | None = None
+    digest: str | None = None
 
 
 class Mirror:
@@ -51,11 +57,8 @@ class Mirror:
         self.bundle = bundle
         self.locks = {environment_hash(lock).root: lock for _, lock in sorted(locks.items())}
         self.snapshots = Snapshots(states(bundle, locks.values()))
-        self._files: dict[str, str] = {}
-        for path in sorted(bundle.sizes):
-            parts = path.split("/")
-            if parts[0] == "files" and len(parts) == 3:
-                self._files.setdefault(parts[1], path)
+        self._files = artifacts(bundle.sizes)
+        self.images = Images(bundle, locks.values(), self._files)
 
     def answer(self, address: str, accept: str) -> Answer | None:
         """The answer to a request; None: there is nothing.
@@ -81,6 +84,8 @@ class Mirror:
                 return Answer(content=self._release())
             case ["archive", archive, moment, *rest]:
                 return self._of_archive(archive, moment, "/".join(rest))
+            case ["v2", *rest]:
+                return self._pulled(rest)
             case ["mr", "timestamp"]:
                 return Answer(kind="application/json", content=self.snapshots.imports())
             case ["locks", root, name] if root in self.locks and name == FILE:
@@ -91,6 +96,13 @@ class Mirror:
         lines = ["A bundle that envlock made:", ""]
         lines += [f"  {root}" for root in self.locks]
         return "\n".join([*lines, "", "/simple/  /apt/  /sha256/DIGEST  /locks/HASH/" + FILE, ""])
+
+    def _pulled(self, parts: list[str]) -> Answer | None:
+        """As a container registry."""
+        found = pull(self.images, parts)
+        if found is None:
+            return None
+        return Answer(kind=found.kind, content=found.content, path=found.path, digest=found.digest)
 
     def _file(self, sha256: str, name: str) -> Answer | None:
         path = self._files.get(sha256)

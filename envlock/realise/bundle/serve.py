@@ -55,6 +55,10 @@ class _Handler(LoopbackHandler):
         self.send_header("Content-Length", str(size))
         if found.location:
             self.send_header("Location", found.location)
+        if found.digest:
+            self.send_header("Docker-Content-Digest", found.digest)
+        if path.startswith("/v2"):
+            self.send_header("Docker-Distribution-API-Version", "registry/2.0")
         self.end_headers()
         if not with_body:
             return

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from envlock.errors import DiskError, VerificationError
 from envlock.io.store import store_content
-from envlock.realise.bundle.layout import INDEX, MANIFEST
+from envlock.realise.bundle.layout import INDEX, MANIFEST, artifacts
 from envlock.realise.bundle.opened import Opened, named, open_bundle, read_manifest, refused
 from envlock.realise.bundle.verify import out_of_place
 
@@ -23,11 +23,7 @@ class Source:
         if problems:
             raise named(problems, bundle.place)
         self._bundle = bundle
-        self._paths: dict[str, str] = {}
-        for path in sorted(listed):
-            parts = path.split("/")
-            if parts[0] == "files" and len(parts) == 3:
-                self._paths.setdefault(parts[1], path)
+        self._paths = artifacts(listed)
 
     def bring(self, sha256: str) -> bool:
         """Copy a file into the store; False: it is not in the bundle.

@@ -15,7 +15,15 @@ from envlock.io.progress import Reporter
 from envlock.lock.artifacts import used_files
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
-from envlock.realise.bundle.layout import INDEX, MANIFEST, PROGRAMS, is_index, program
+from envlock.realise.bundle.images import Images
+from envlock.realise.bundle.layout import (
+    INDEX,
+    MANIFEST,
+    PROGRAMS,
+    artifacts,
+    is_index,
+    program,
+)
 from envlock.realise.bundle.opened import (
     Opened,
     as_file,
@@ -81,6 +89,7 @@ def verify(bundle: Opened, reporter: Reporter, *, expected: str | None = None) -
         *(text for path, lock in locks.items() for text in _lacking(path, lock, listed)),
         *_plans(bundle, listed, locks),
         *wrong_states(bundle, listed, locks.values()),
+        *Images(bundle, locks.values(), artifacts(listed)).problems(),
         *_trees(bundle, listed, reporter),
     ]
     if problems:
