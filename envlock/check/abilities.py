@@ -223,7 +223,7 @@ def _tool(name: str, purpose: str, package: str, otherwise: str | None = None) -
 
 
 def _cache() -> Ability:
-    folder, purpose = cache_dir(), "files of locks, and answers that save time"
+    purpose, folder = "files of locks, and answers that save time", cache_dir()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

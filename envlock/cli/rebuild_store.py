@@ -28,6 +28,7 @@ from envlock.realise.handed import Handed
 from envlock.realise.rebuild.gather import Gathered, gather
 
 _SHOWN = 4
+_SAME = ("identical", "adapted")
 _COLOURS = {"identical": "green", "adapted": "green", "metadata-only": "green"}
 
 
@@ -54,7 +55,7 @@ class StoreReport:
     @property
     def same(self) -> bool:
         """Whether it is the locked environment, as far as can be told."""
-        changed = [a for a in self.against if a.state not in _COLOURS and a.name not in self.built]
+        changed = [a for a in self.against if a.state not in _SAME and a.name not in self.built]
         return not changed and not any(d.severity == "error" for d in self.drift)
 
 
@@ -146,7 +147,7 @@ def tell_store(context: Context, report: StoreReport) -> None:
     """The store path on stdout, and for people what it is."""
     result(report.store_path)
     for one in report.against:
-        if context.verbose or one.state not in _COLOURS or one.name in report.built:
+        if context.verbose or one.state not in _SAME or one.name in report.built:
             shown = ", ".join(one.files[:_SHOWN])
             more = f", and {len(one.files) - _SHOWN} more" if len(one.files) > _SHOWN else ""
             title = f"{one.name} {one.version}{': ' if shown else ''}{shown}{more}"
