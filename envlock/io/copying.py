@@ -8,7 +8,6 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
-from typing import IO
 
 from envlock.errors import VerificationError
 
@@ -17,6 +16,7 @@ UNFINISHED = ".envlock-part."
 
 _PIECE = 1 << 18
 _PORTION = 1 << 23
+_WORTH_SENDING = 1 << 20
 # Another file system, none that can, or an old kernel.
 _IMPOSSIBLE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
 
@@ -54,12 +54,13 @@ def copy_digested(
     """
     handle, name = tempfile.mkstemp(prefix=UNFINISHED, dir=target.parent)
     try:
-        with os.fdopen(handle, "wb") as file:
-            append(source, file, sha256)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
+        try:
+            copy_at(source, handle, 0, sha256, where=name)
+            os.fchmod(handle, mode)
             if mtime_ns is not None:
-                os.utime(file.fileno(), ns=(mtime_ns, mtime_ns))
+                os.utime(handle, ns=(mtime_ns, mtime_ns))
+        finally:
+            os.close(handle)
         Path(name).replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -67,85 +68,117 @@ def copy_digested(
         raise
 
 
-def append(source: Path | bytes, file: IO[bytes], sha256: str | None) -> None:
-    """Copy a file (or bytes) to where a file is, which is open for writing and reading.
+def copy_at(
+    source: Path | bytes,
+    handle: int,
+    place: int,
+    sha256: str,
+    *,
+    size: int | None = None,
+    where: str,
+) -> None:
+    """Copy a file (or bytes) that must have a digest to a place in an open file; any thread may.
+
+    What was written is on its way to the disk then, and nobody needs to keep it in memory.
 
     Args:
         source: what is copied.
-        file: where to.
-        sha256: the digest that it must have; None: the caller looks, with ``digest_within``.
+        handle: of the file, open for writing and reading.
+        place: where in it, in bytes.
+        sha256: the digest that it must have, in lower-case hex.
+        size: how many bytes it must have at the most; None: all that there are.
+        where: what an error names.
 
     Raises:
         OSError: it cannot be read or written.
         VerificationError: it has other bytes.
     """
-    digest = None if sha256 is None else hashlib.sha256()
+    digest = hashlib.sha256()
     if isinstance(source, bytes):
-        file.write(source)
-        if digest is not None:
-            digest.update(source)
+        _write(handle, source, place)
+        digest.update(source)
     else:
         with source.open("rb", 0) as content:
-            if not _copy_in_kernel(content, file, digest):
-                _copy(content, file, digest)
-    if digest is not None and sha256 is not None:
-        hold(digest.hexdigest(), sha256, str(file.name))
+            there = os.fstat(content.fileno()).st_size
+            left = there if size is None else min(there, size)
+            if not _copy_in_kernel(content.fileno(), handle, place, left, digest):
+                _copy(content.fileno(), handle, place, left, digest)
+    hold(digest.hexdigest(), sha256, where)
 
 
-def digest_within(file: IO[bytes], place: int, size: int) -> str:
-    """The SHA-256 (hex) of some bytes of a file that were written; any thread may ask.
+def flush(folder: Path) -> None:
+    """Wait until all that was written to the folder's file system is on its disk.
 
     Raises:
-        OSError: they cannot be read.
+        OSError: it cannot be written.
     """
-    digest = hashlib.sha256()
-    _digest(file, place, size, digest)
-    return digest.hexdigest()
+    import ctypes
+
+    try:
+        sync = ctypes.CDLL(None, use_errno=True).syncfs
+    except (AttributeError, OSError, TypeError):  # not Linux
+        os.sync()
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if sync(handle):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(folder))
+    finally:
+        os.close(handle)
 
 
-def _copy_in_kernel(content: IO[bytes], file: IO[bytes], digest: hashlib._Hash | None) -> bool:
+def _copy_in_kernel(source: int, target: int, place: int, left: int, digest: hashlib._Hash) -> bool:
     """Copy without the bytes passing through here, shared on disks that can; False: not possible.
 
     What was written is read again for its digest.
     """
     if not hasattr(os, "copy_file_range"):
         return False
-    file.flush()
-    left, place = os.fstat(content.fileno()).st_size, file.tell()
-    begun = False
+    start = 0
     while left > 0:
         try:
-            copied = os.copy_file_range(content.fileno(), file.fileno(), min(left, _PORTION))
+            copied = os.copy_file_range(source, target, min(left, _PORTION), start, place + start)
         except OSError as error:
-            if begun or error.errno not in _IMPOSSIBLE:
+            if start or error.errno not in _IMPOSSIBLE:
                 raise
             return False
         if not copied:
             break  # cut off meanwhile: the digest tells
-        begun, left = True, left - copied
-        if digest is not None:
-            _digest(file, place, copied, digest)
-        place += copied
-    file.seek(place)
+        _digest(target, place + start, copied, digest)
+        _send(target, place + start, copied)
+        start, left = start + copied, left - copied
     return True
 
 
-def _digest(file: IO[bytes], place: int, size: int, digest: hashlib._Hash) -> None:
+def _digest(handle: int, place: int, size: int, digest: hashlib._Hash) -> None:
     buffer, end = bytearray(_PIECE), place + size
     view = memoryview(buffer)
     while place < end:
-        count = os.preadv(file.fileno(), [view[: end - place]], place)
+        count = os.preadv(handle, [view[: end - place]], place)
         if not count:
-            raise OSError(errno.EIO, "what was written is gone", file.name)
+            raise OSError(errno.EIO, "what was written is gone")
         digest.update(view[:count])
         place += count
 
 
-def _copy(content: IO[bytes], file: IO[bytes], digest: hashlib._Hash | None) -> None:
-    while piece := content.read(_PIECE):
-        if digest is not None:
-            digest.update(piece)
-        file.write(piece)
+def _copy(source: int, target: int, place: int, left: int, digest: hashlib._Hash) -> None:
+    while piece := os.read(source, min(left, _PIECE)):
+        digest.update(piece)
+        _write(target, piece, place)
+        place, left = place + len(piece), left - len(piece)
+
+
+def _write(handle: int, content: bytes, place: int) -> None:
+    left = memoryview(content)
+    while left:
+        count = os.pwrite(handle, left, place)
+        place, left = place + count, left[count:]
+
+
+def _send(handle: int, place: int, size: int) -> None:
+    """Have the disk begin with what was written; it is not waited for."""
+    if size >= _WORTH_SENDING and hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(handle, place, size, os.POSIX_FADV_DONTNEED)
 
 
 def hold(found: str, sha256: str, where: str) -> None:

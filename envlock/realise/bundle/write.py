@@ -15,10 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from envlock.errors import UsageError
-from envlock.io.copying import UNFINISHED, append, copy_digested, digest_of, digest_within, hold
+from envlock.io.copying import UNFINISHED, copy_at, copy_digested, digest_of, flush
 from envlock.io.files import disk_error, make_folder, read_text, replacing, write_atomic
 from envlock.io.progress import Reporter
 from envlock.realise.bundle.contents import Contents
@@ -66,6 +65,7 @@ def write_folder(contents: Contents, folder: Path, reporter: Reporter) -> Writte
                 (folder / path).unlink()
             _copy(missing, folder, contents, progress, reporter)
             _sweep(folder)
+            flush(folder)
             write_atomic(folder / MANIFEST, text)
         os.utime(folder / MANIFEST, ns=(_time(contents), _time(contents)))
     except OSError as error:
@@ -135,10 +135,8 @@ def _copy(
 
     def put(entry: Entry) -> None:
         mode = 0o755 if entry.executable else 0o644
-        source = entry.source if entry.content is None else entry.content
-        assert source is not None  # noqa: S101 - an entry has one of the two
         copy_digested(
-            source, folder / entry.path, entry.sha256, mode=mode, mtime_ns=_time(contents)
+            _source(entry), folder / entry.path, entry.sha256, mode=mode, mtime_ns=_time(contents)
         )
         progress.add(entry.size)
 
@@ -180,33 +178,47 @@ def write_archive(contents: Contents, path: Path, reporter: Reporter) -> Written
     progress = _Progress(reporter, sum(entry.size for entry in contents.entries))
     make_folder(path.parent)
     reporter.step("writing the archive")
-    with replacing(path) as file, ThreadPoolExecutor(_THREADS) as pool:
-        looks = []
-        for entry in (*contents.entries, last):
-            # Others look at what was written while more is.
-            looks.append(pool.submit(_append(file, entry, contents)))
-            progress.add(entry.size)
-        file.write(bytes(-(file.tell() + 1024) % tarfile.RECORDSIZE + 1024))
-        for look in looks:
-            look.result()
+    with replacing(path) as file:
+        _fill(file.fileno(), (*contents.entries, last), contents, progress)
     return Written(digest=digest, kept=0)
 
 
-def _append(file: IO[bytes], entry: Entry, contents: Contents) -> Callable[[], None]:
-    """Write one member (POSIX.1-2001 pax, ustar where that does); gives what looks at it then."""
+def _fill(handle: int, entries: Sequence[Entry], contents: Contents, progress: _Progress) -> None:
+    """Write all members, each where it belongs; several at a time."""
+    places: list[tuple[Entry, bytes, int]] = []
+    end = 0
+    for entry in entries:
+        header = _header(entry, contents)
+        places.append((entry, header, end))
+        end += len(header) + entry.size + -entry.size % tarfile.BLOCKSIZE
+    end += -(end + 1024) % tarfile.RECORDSIZE + 1024
+    os.ftruncate(handle, end)
+
+    def put(member: tuple[Entry, bytes, int]) -> None:
+        entry, header, place = member
+        os.pwrite(handle, header, place)
+        source = _source(entry)
+        place += len(header)
+        copy_at(source, handle, place, entry.sha256, size=entry.size, where=entry.path)
+        progress.add(entry.size)
+
+    with _threads() as run:
+        list(run(put, sorted(places, key=lambda member: -member[0].size)))
+
+
+def _header(entry: Entry, contents: Contents) -> bytes:
+    """A member's (POSIX.1-2001 pax, ustar where that does)."""
     member = tarfile.TarInfo(f"{ARCHIVE_FOLDER}/{entry.path}")
     member.size = entry.size
     member.mode = 0o755 if entry.executable else 0o644
     member.mtime = int(contents.moment.timestamp())
-    file.write(member.tobuf(tarfile.PAX_FORMAT, "utf-8"))
+    return member.tobuf(tarfile.PAX_FORMAT, "utf-8")
+
+
+def _source(entry: Entry) -> Path | bytes:
     source = entry.source if entry.content is None else entry.content
     assert source is not None  # noqa: S101 - an entry has one of the two
-    place = file.tell()
-    append(source, file, None)
-    end = file.tell()
-    file.write(bytes(-entry.size % tarfile.BLOCKSIZE))
-    file.flush()
-    return lambda: hold(digest_within(file, place, end - place), entry.sha256, entry.path)
+    return source
 
 
 def _time(contents: Contents) -> int:
