@@ -38,6 +38,7 @@ Examples:
   envlock rebuild last --into /tmp/then      # the environment of the last run
   envlock rebuild v1.0                       # the lock at a git revision
   envlock rebuild old/pylock.toml --from /media/usb/bundle.tar --offline
+  envlock rebuild --from paper.tar           # the lock that is in it
   envlock rebuild last --backend image       # an image, with the distribution's packages
   envlock rebuild --backend guix             # from source, by the Guix of the locked commit
   envlock rebuild --from-source              # wheels from sdists, beside the published ones
@@ -46,6 +47,7 @@ Examples:
   envlock rebuild --os-package hello         # a Debian package from its sources, compared
 
 WHAT is a lockfile, a run (its id, or `last`), or a git revision; a file goes before a revision.
+Without a lock here it is the bundle's own; of several, the environment hash (env1-…) names one.
 A file that is not where the lock says is taken from whoever has the same bytes. What nobody has
 is listed with what was tried, and the exit code is 3; everything else is in the store by then."""
 
@@ -124,7 +126,7 @@ def command(
 ) -> int:
     """Bring an environment back from its lock, and verify that it is the same one."""
     places = chosen_places(context, bundles, indexes, archive, offline=offline)
-    subject = find_subject(context, what, name=name, script=script)
+    subject = find_subject(context, what, name=name, script=script, bundles=places.bundles)
     usual = (
         subject.folder if backend == "venv" else f"{backend}{subject.folder.removeprefix('.venv')}"
     )

@@ -15,7 +15,7 @@ from envlock.cli.revision import commit_of, text_at
 from envlock.errors import UsageError, VerificationError
 from envlock.io.files import read_text
 from envlock.lock import codec
-from envlock.lock.hashing import environment_hash, shorten
+from envlock.lock.hashing import PREFIX, environment_hash, shorten
 from envlock.lock.model import Lock
 
 _RUN = re.compile(r"last(~[0-9]+)?|[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4,12}")
@@ -45,36 +45,87 @@ class Subject:
 
 
 def find_subject(
-    context: Context, what: str | None, *, name: str | None, script: Path | None
+    context: Context,
+    what: str | None,
+    *,
+    name: str | None,
+    script: Path | None,
+    bundles: tuple[Path, ...] = (),
 ) -> Subject:
     """What a user means by ``what``: a file, else a run, else a git revision; None: the lock here.
+
+    Args:
+        context: see there.
+        what: may also be the environment hash of a lock in one of the bundles, or its beginning.
+        name: of the environment.
+        script: in place of a project.
+        bundles: places, some of which may be bundles; where there is no lock here, theirs counts.
 
     Raises:
         UsageError: it is none of these, or its lock is gone.
         VerificationError: the lock was edited or damaged.
     """
     if what is None:
-        project = locate_project(context, name=name, script=script)
-        read_lock(project)
-        return _file(project.lock_path, project.lock_path.name)
+        return _here(context, name, script, bundles)
     path = context.directory / what
     if path.is_file():
-        return _file(path.absolute(), what)
+        return _file(path.absolute(), what, root=_outside_bundles(path.absolute(), context))
+    if what.startswith(PREFIX) and bundles:
+        from envlock.cli.rebuild_bundled import bundled_subject
+
+        return bundled_subject(context, bundles, what)
     if _RUN.fullmatch(what):
         return _run(context, what)
     project = locate_project(context, name=name, script=script)
     return _revision(project.root, project.lock_path.name, what)
 
 
-def _file(path: Path, title: str) -> Subject:
-    text = read_text(path)
-    stem = path.name.removeprefix("pylock").removesuffix(".toml").strip(".")
+def _here(
+    context: Context, name: str | None, script: Path | None, bundles: tuple[Path, ...]
+) -> Subject:
+    try:
+        project = locate_project(context, name=name, script=script)
+    except UsageError:
+        if not bundles or name is not None or script is not None:
+            raise
+        project = None
+    if project is None or (bundles and not project.lock_path.exists()):
+        from envlock.cli.rebuild_bundled import bundled_subject
+
+        return bundled_subject(context, bundles, None)
+    read_lock(project)
+    return _file(project.lock_path, project.lock_path.name, root=project.lock_path.parent)
+
+
+def _outside_bundles(path: Path, context: Context) -> Path:
+    """The lockfile's folder; of one inside a bundle, in which nothing is to be made, this one."""
+    from envlock.realise.bundle.layout import INDEX, MANIFEST
+
+    for folder in path.parents:
+        if (folder / INDEX).is_file() and (folder / MANIFEST).is_file():
+            here = context.directory.absolute()
+            return folder.parent if here.is_relative_to(folder) else here
+    return path.parent
+
+
+def _file(path: Path, title: str, *, root: Path) -> Subject:
+    return subject_of_text(read_text(path), path.name, title, root=root, where=str(path))
+
+
+def subject_of_text(text: str, lock_name: str, title: str, *, root: Path, where: str) -> Subject:
+    """A lockfile.
+
+    Raises:
+        UsageError: it is no lock that this envlock reads.
+        VerificationError: it was edited or damaged.
+    """
+    stem = lock_name.removeprefix("pylock").removesuffix(".toml").strip(".")
     return Subject(
         title=title,
-        root=path.parent.absolute(),
-        lock_name=path.name,
+        root=root.absolute(),
+        lock_name=lock_name,
         text=text,
-        lock=codec.load(text, where=str(path)),
+        lock=codec.load(text, where=where),
         folder=f".venv-{stem}-rebuilt" if stem else ".venv-rebuilt",
     )
 

@@ -173,6 +173,40 @@ def test_it_gives_what_envlock_rebuild_gives(project: Project, index: LoopbackIn
     assert theirs["made-1.0.dist-info/envlock.json"].startswith(b"made-1.0.tar.gz ")
 
 
+def test_a_bundle_is_all_that_envlock_rebuild_needs(
+    project: Project, index: LoopbackIndex, tmp_path: Path
+) -> None:
+    """Elsewhere, with nothing but the bundle: its own lock counts."""
+    (project.root / "other").mkdir()
+    write_lock(project.root / "other", locked(index, index.add("new", "1.0", OLDER)))
+    for arguments in (("-o", "one.tar"), ("pylock.toml", "other", "-o", "two")):
+        assert project.run("bundle", *arguments).returncode == 0
+    one, two, empty = project.root / "one.tar", project.root / "two", tmp_path / "empty"
+    empty.mkdir()
+    project.variables["ENVLOCK_CACHE_DIR"] = str(tmp_path / "cold")
+
+    def rebuilt(*arguments: str | Path, code: int = 0) -> str:
+        done = project.run("rebuild", "--offline", *map(str, arguments), cwd=empty)
+        assert done.returncode == code, done.stderr
+        return done.stderr
+
+    assert "the same as pylock.toml in one.tar" in rebuilt("--from", one)
+    assert contents(empty / ".venv-rebuilt").keys() == {"tool-1.0", "native-2"}
+    said = rebuilt("--from", two, code=2)
+    assert "there are 2 locks in it" in said
+    root = project.run("hash").stdout.strip()
+    assert root[:17] in said
+    rebuilt(root[:17], "--from", two, "--into", "chosen")
+    assert contents(empty / "chosen").keys() == {"tool-1.0", "native-2"}
+    assert "no lock env1-f00" in rebuilt("env1-f00", "--from", two, code=2)
+    assert "none in what --from names" in rebuilt("--from", project.root / "other", code=2)
+    # Nothing is made inside the bundle, whose lockfile that is.
+    shutil.rmtree(empty / ".venv-rebuilt")
+    rebuilt(next(two.glob(f"locks/{root}/*.toml")), "--from", two)
+    assert (empty / ".venv-rebuilt").is_dir()
+    judge(two)
+
+
 @pytest.mark.parametrize("shell", ["dash", "bash"])
 def test_a_bundle_that_is_not_whole_is_refused_by_name(bundle: Path, shell: str) -> None:
     environment = few_programs(bundle.parent / "programs")

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from envlock.errors import DiskError, VerificationError
 from envlock.io.store import store_content
 from envlock.realise.bundle.layout import INDEX, MANIFEST, artifacts
-from envlock.realise.bundle.opened import Opened, named, open_bundle, read_manifest, refused
+from envlock.realise.bundle.opened import (
+    Opened,
+    named,
+    open_bundle,
+    read_manifest,
+    read_text,
+    refused,
+)
 from envlock.realise.bundle.verify import out_of_place
 
 
@@ -22,7 +31,7 @@ class Source:
         problems = sorted(out_of_place(bundle, listed))
         if problems:
             raise named(problems, bundle.place)
-        self._bundle = bundle
+        self._bundle, self._listed = bundle, listed
         self._paths = artifacts(listed)
 
     def bring(self, sha256: str) -> bool:
@@ -43,6 +52,19 @@ class Source:
         except OSError as error:
             raise DiskError(f"cannot read: {error.strerror}", where=self.shown(sha256)) from None
         return True
+
+    def locks(self) -> Iterator[tuple[str, str]]:
+        """The lockfiles, by their paths in the bundle, as text.
+
+        Raises:
+            VerificationError: one is not what the manifest says.
+        """
+        for path, sha256 in self._listed.items():
+            if path.startswith("locks/") and path.endswith(".toml"):
+                text = read_text(self._bundle, path)
+                if hashlib.sha256(text.encode()).hexdigest() != sha256:
+                    raise refused(f"changed: {path}", self._bundle.place)
+                yield path, text
 
     def shown(self, sha256: str) -> str:
         """Where a file is, for people."""
