@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from envlock.lock.bootstrap import Seed
 from envlock.lock.builds import LEGACY_BACKEND, Build, BuildPin
 from envlock.lock.hashing import (
     canonical_json,
@@ -212,6 +213,34 @@ TOOLCHAINS: tuple[tuple[str, dict[str, Any]], ...] = (
             ),
         },
     ),
+    (
+        "builds that need one another, and the wheel that breaks it",
+        {
+            "builds": tuple(
+                Build(
+                    package=name,
+                    version="1.0",
+                    sdist="a" * 64,
+                    backend=LEGACY_BACKEND,
+                    pins=(BuildPin(name=other, version="1.0"),),
+                )
+                for name, other in (("left", "right"), ("right", "left"))
+            ),
+            "build_packages": (
+                wheel_and_sdist("left", "1.0"),
+                wheel_and_sdist("right", "1.0"),
+            ),
+            "bootstrap": (
+                Seed(
+                    package="left",
+                    version="1.0",
+                    reason="cycle",
+                    cycle=("left==1.0", "right==1.0"),
+                ),
+                Seed(package="numpy", version="2.0", reason="no-sdist"),
+            ),
+        },
+    ),
     ("a base image for two platforms", {"image": IMAGE}),
     (
         "a base image that is one manifest",
@@ -281,6 +310,16 @@ LAYERS: tuple[tuple[str, tuple[Target, ...], dict[str, Any]], ...] = (
                 deb("libc6", "2.36-9", "1", "arm64"),
                 deb("zlib1g", "1:1.2.13.dfsg-1", "2"),
                 deb("libc6", "2.36-9", "3"),
+            )
+        },
+    ),
+    (
+        "OS packages that are only needed to build",
+        (LINUX,),
+        {
+            "os": replace(
+                layer(deb("libc6", "2.36-9", "1")),
+                build_packages=(deb("make", "4.3-4.1", "5"), deb("gcc", "4:12.2.0-3", "4")),
             )
         },
     ),

@@ -336,6 +336,7 @@ def _report(
                 "environment-hash": hashed.root,
                 "packages": len(lock.packages),
                 "os-packages": len(lock.os.packages) if lock.os else 0,
+                "os-build-packages": len(lock.os.build_packages) if lock.os else 0,
                 "os-sources": len(lock.os.sources) if lock.os else 0,
                 "missing-libraries": [
                     library_json(entry) for entry in (lock.os.missing if lock.os else ())
@@ -406,6 +407,8 @@ def _count(lock: Lock) -> str:
     if lock.os is None:
         return count
     count += f" and {len(lock.os.packages)} of {lock.os.base}"
+    if lock.os.build_packages:
+        count += f" (and {len(lock.os.build_packages)} to build with)"
     if lock.request.sources:
         count += f" (from {len(lock.os.sources)} source packages)"
     return count

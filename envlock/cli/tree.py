@@ -79,21 +79,31 @@ def _os_lines(layer: OsLayer, depth: int | None) -> Iterator[str]:
         own = [p for p in layer.packages if p.architecture == architecture]
         base = sum(p.base for p in own)
         yield f"{layer.base} {architecture} ({len(own)} packages, {base} of them its base)"
-        below = os_needs(layer, architecture)
-        shown: set[str] = set()
-        # (package, lasts as in Row); the next line is at the end.
-        roots = [p for p in own if p.requested or p.via_wheels]
-        waiting: list[tuple[OsPackage, tuple[bool, ...]]]
-        waiting = [(p, (p is roots[-1],)) for p in reversed(roots)]
-        while waiting:
-            package, lasts = waiting.pop()
-            inner = below[package.name]
-            repeated = package.name in shown and inner
-            shown.add(package.name)
-            mark = " (*)" if repeated else ""
-            yield f"{_branch(lasts)}{package.name} {package.version}{mark}"
-            if not repeated and (depth is None or len(lasts) < depth):
-                waiting += [(child, (*lasts, child is inner[-1])) for child in reversed(inner)]
+        yield from _os_part(own, os_needs(layer, architecture), depth)
+        extra = [p for p in layer.build_packages if p.architecture == architecture]
+        if extra:
+            yield f"{layer.base} {architecture}, only to build ({len(extra)} packages)"
+            yield from _os_part(extra, os_needs(layer, architecture, build=True), depth)
+
+
+def _os_part(
+    own: list[OsPackage], below: dict[str, tuple[OsPackage, ...]], depth: int | None
+) -> Iterator[str]:
+    """Those that were asked for, and below them what came with them."""
+    shown: set[str] = set()
+    # (package, lasts as in Row); the next line is at the end.
+    roots = [p for p in own if p.requested or p.via_wheels]
+    waiting: list[tuple[OsPackage, tuple[bool, ...]]]
+    waiting = [(p, (p is roots[-1],)) for p in reversed(roots)]
+    while waiting:
+        package, lasts = waiting.pop()
+        inner = below[package.name]
+        repeated = package.name in shown and inner
+        shown.add(package.name)
+        mark = " (*)" if repeated else ""
+        yield f"{_branch(lasts)}{package.name} {package.version}{mark}"
+        if not repeated and (depth is None or len(lasts) < depth):
+            waiting += [(child, (*lasts, child is inner[-1])) for child in reversed(inner)]
 
 
 def rows(lock: Lock, depth: int | None) -> list[Row]:

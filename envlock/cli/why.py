@@ -51,7 +51,7 @@ def command(
     if lock.image is not None and not own and _names_image(lock.image, package):
         _image_why(lock.image, as_json)
         return
-    if lock.os is not None and (lock.os.package(package) or _libraries(lock.os, package)):
+    if lock.os is not None and (_os_entries(lock.os, package) or _libraries(lock.os, package)):
         if not own:
             _os_why(lock.os, package, as_json)
             return
@@ -91,13 +91,17 @@ def _image_why(image: BaseImage, as_json: bool) -> None:
         result(f"  {entry.platform}: {entry.digest}")
 
 
+def _os_entries(layer: OsLayer, name: str) -> tuple[OsPackage, ...]:
+    return layer.package(name) or layer.build_package(name)
+
+
 def _libraries(layer: OsLayer, name: str) -> tuple[OsLibrary, ...]:
     """Those that the package has, or the one of that soname, for each architecture."""
     return tuple(entry for entry in layer.libraries if name in (entry.package, entry.soname))
 
 
 def _os_why(layer: OsLayer, name: str, as_json: bool) -> None:
-    chains = [os_chain(layer, entry) for entry in layer.package(name)]
+    chains = [os_chain(layer, entry) for entry in _os_entries(layer, name)]
     libraries = _libraries(layer, name)
     if as_json:
         result_json(
@@ -109,6 +113,7 @@ def _os_why(layer: OsLayer, name: str, as_json: bool) -> None:
                     {
                         "architecture": chain[0].architecture,
                         "requested": chain[0].requested,
+                        "build": chain[0] in layer.build_packages,
                         "wheels": list(chain[0].via_wheels),
                         "packages": [{"name": p.name, "version": p.version} for p in chain],
                     }
@@ -131,6 +136,12 @@ def _os_why(layer: OsLayer, name: str, as_json: bool) -> None:
 
 
 def _origin(layer: OsLayer, package: OsPackage) -> str:
+    if package in layer.build_packages:
+        return (
+            f"to build {', '.join(package.via_wheels)}"
+            if package.via_wheels
+            else "os.build-packages"
+        )
     if package.requested:
         return "os.packages"
     if package.via_wheels:
@@ -144,7 +155,7 @@ def _entries(lock: Lock, package: str) -> tuple[PythonPackage, ...]:
     if entries:
         return entries
     names = {p.name for p in lock.packages} | {
-        p.name for p in (lock.os.packages if lock.os else ())
+        p.name for p in ((*lock.os.packages, *lock.os.build_packages) if lock.os else ())
     }
     near = difflib.get_close_matches(wanted, names, n=3)
     raise UsageError(

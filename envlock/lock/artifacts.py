@@ -69,15 +69,17 @@ def used_files(
         python: with Python packages, and archives of Python.
         os: with OS packages.
         sources: with what building the same from source needs: every sdist, the packages that
-            they are built with (and those's sdists), and the source packages of the OS packages.
+            they are built with (and those's sdists), the OS packages that are only needed to build,
+            and the source packages of the others.
     """
     targets = tuple(targets)
     found, without = _python_files(lock, targets, sources=sources) if python else ((), ())
-    debs = _os_packages(lock, targets) if os else ()
+    debs = _os_packages(targets, lock.os.packages) if os and lock.os else ()
+    more = _os_packages(targets, lock.os.build_packages) if os and lock.os and sources else ()
     return UsedFiles(
         interpreters=tuple(b for b in sorted(lock.standalone) if python and b.target in targets),
         python=found,
-        os=debs,
+        os=(*debs, *more),
         os_sources=_os_sources(lock, debs) if sources else (),
         without=without,
     )
@@ -153,12 +155,10 @@ def _wheel_tags(name: str) -> frozenset[Tag]:
     return parse_wheel_filename(name)[3]
 
 
-def _os_packages(lock: Lock, targets: Iterable[Target]) -> tuple[OsPackage, ...]:
-    if lock.os is None:
-        return ()
+def _os_packages(targets: Iterable[Target], packages: Iterable[OsPackage]) -> tuple[OsPackage, ...]:
     platforms = {target.platform for target in targets}
     found: dict[str, OsPackage] = {}
-    for package in sorted(lock.os.packages):
+    for package in sorted(packages):
         if f"linux/{package.architecture}" in platforms:
             found.setdefault(package.sha256, package)
     return tuple(found.values())

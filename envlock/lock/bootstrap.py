@@ -265,7 +265,7 @@ def seeds_of(
         for key in sorted(chosen & group)
     ]
     for key, package in by_key.items():
-        if key not in needs and _has_wheel(package):
+        if key not in needs and has_wheel(package):
             declared = wheels_stay(package.name, request)
             reason = DECLARED if declared else PROGRAM if package.name in programs else NO_SDIST
             if reason == PROGRAM and package.sdist is None:
@@ -274,7 +274,8 @@ def seeds_of(
     return tuple(sorted(found, key=lambda seed: seed.key))
 
 
-def _has_wheel(package: PythonPackage) -> bool:
+def has_wheel(package: PythonPackage) -> bool:
+    """Whether there is any, for whatever target."""
     place = package.archive and (package.archive.path or (package.archive.url or ""))
     return bool(package.wheels) or bool(place and place.partition("#")[0].endswith(".whl"))
 

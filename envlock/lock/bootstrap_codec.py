@@ -13,6 +13,7 @@ from envlock.lock.bootstrap import (
     Seed,
     build_needs,
     cycles,
+    has_wheel,
     spelled,
     unbroken,
 )
@@ -76,7 +77,7 @@ def check_bootstrap(reader: Reader, lock: Lock) -> None:
     taken = {seed.key for seed in lock.bootstrap}
     for package in lock.build_packages:
         key = (package.name, package.version or "")
-        if key not in needs and key not in taken:
+        if key not in needs and key not in taken and has_wheel(package):
             raise reader.wrong(_PATH, f"an entry for {' '.join(key)}, which has no build")
     for group in unbroken(needs, taken):
         listed = ", ".join(" ".join(key) for key in sorted(group))

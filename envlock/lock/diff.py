@@ -221,7 +221,10 @@ def _libraries(lock: Lock) -> dict[str, str]:
 
 
 def _os_packages(lock: Lock) -> dict[str, OsPackage]:
-    return {f"{p.name}:{p.architecture}": p for p in (lock.os.packages if lock.os else ())}
+    if lock.os is None:
+        return {}
+    own = {f"{p.name}:{p.architecture}": p for p in lock.os.packages}
+    return own | {f"build:{p.name}:{p.architecture}": p for p in lock.os.build_packages}
 
 
 def _yes(flag: object) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from envlock.lock.builds import Build, BuildPin
     from envlock.lock.model import Lock, PythonPackage
-    from envlock.lock.os import OsLayer
+    from envlock.lock.os import OsLayer, OsPackage
     from envlock.lock.request import Request
     from envlock.lock.target import Target
 
@@ -74,17 +74,22 @@ def environment_hash(lock: Lock) -> EnvironmentHash:
 
 def os_content(layer: OsLayer) -> dict[str, Any]:
     """The OS branch's content, as JSON values."""
-    return {
-        "packages": [
-            {
-                "architecture": p.architecture,
-                "name": p.name,
-                "sha256": p.sha256,
-                "version": p.version,
-            }
-            for p in sorted(layer.packages, key=lambda p: (p.architecture, p.name, p.version))
-        ]
-    }
+    content = {"packages": _os_packages(layer.packages)}
+    if layer.build_packages:
+        content["build-packages"] = _os_packages(layer.build_packages)
+    return content
+
+
+def _os_packages(packages: Iterable[OsPackage]) -> list[dict[str, str]]:
+    return [
+        {
+            "architecture": p.architecture,
+            "name": p.name,
+            "sha256": p.sha256,
+            "version": p.version,
+        }
+        for p in sorted(packages, key=lambda p: (p.architecture, p.name, p.version))
+    ]
 
 
 def toolchain_content(lock: Lock) -> dict[str, Any]:

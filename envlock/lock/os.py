@@ -97,6 +97,8 @@ class OsSource:
 class OsLayer:
     """``base`` is the distribution (``debian:bookworm``); entries are sorted.
 
+    ``build_packages`` are those that building needs beside ``packages``, which are what runs; of
+    them ``via_wheels`` are the Python packages whose builds are known to need them.
     ``sources`` are those of all ``packages``, or empty where the request does not ask for them.
     ``libraries`` is what the locked wheels need of the system; ``unread`` the files of wheels
     that were too large to look into (``torch: torch/lib/libtorch_cuda.so``).
@@ -105,6 +107,7 @@ class OsLayer:
     base: str
     archives: tuple[OsArchive, ...]
     packages: tuple[OsPackage, ...]
+    build_packages: tuple[OsPackage, ...] = ()
     sources: tuple[OsSource, ...] = ()
     libraries: tuple[OsLibrary, ...] = ()
     unread: tuple[str, ...] = ()
@@ -112,6 +115,10 @@ class OsLayer:
     def package(self, name: str) -> tuple[OsPackage, ...]:
         """Entries called ``name``; one per architecture."""
         return tuple(p for p in self.packages if p.name == name)
+
+    def build_package(self, name: str) -> tuple[OsPackage, ...]:
+        """The same among what is only needed to build."""
+        return tuple(p for p in self.build_packages if p.name == name)
 
     @property
     def missing(self) -> tuple[OsLibrary, ...]:

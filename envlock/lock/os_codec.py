@@ -20,6 +20,8 @@ def os_table(layer: OsLayer) -> dict[str, Any]:
         "archives": [_archive_table(a) for a in sorted(layer.archives, key=_archive_key)],
         "packages": [_package_table(p) for p in sorted(layer.packages)],
     }
+    if layer.build_packages:
+        table["build-packages"] = [_package_table(p) for p in sorted(layer.build_packages)]
     if layer.sources:
         table["sources"] = [_source_table(s) for s in sorted(layer.sources)]
     if layer.libraries:
@@ -108,13 +110,19 @@ def read_os(reader: Reader, tool: Mapping[str, Any], *, sources: bool) -> OsLaye
     layer = OsLayer(
         base=reader.text(table, "base", _PATH),
         archives=tuple(_archive(reader, p, t) for p, t in reader.tables(table, "archives", _PATH)),
-        packages=_packages(reader, table),
+        packages=_packages(reader, table, "packages"),
+        build_packages=_packages(reader, table, "build-packages"),
         sources=tuple(
             sorted(_source(reader, p, t) for p, t in reader.tables(table, "sources", _PATH))
         ),
         libraries=_libraries(reader, table),
         unread=reader.texts(table, "unread", _PATH),
     )
+    both = {(p.architecture, p.name) for p in layer.packages}
+    for package in layer.build_packages:
+        if (package.architecture, package.name) in both:
+            expected = f"no {package.name}, which is among packages"
+            raise reader.wrong(f"{_PATH}.build-packages", expected)
     _check_sources(reader, layer, asked=sources)
     return layer
 
@@ -131,10 +139,10 @@ def _check_sources(reader: Reader, layer: OsLayer, *, asked: bool) -> None:
         raise reader.wrong(f"{_PATH}.sources", "each source package once")
 
 
-def _packages(reader: Reader, table: Mapping[str, Any]) -> tuple[OsPackage, ...]:
+def _packages(reader: Reader, table: Mapping[str, Any], key: str) -> tuple[OsPackage, ...]:
     """Every entry, sorted; none of them twice for one architecture."""
     found: dict[tuple[str, str], OsPackage] = {}
-    for path, entry in reader.tables(table, "packages", _PATH):
+    for path, entry in reader.tables(table, key, _PATH):
         package = _package(reader, path, entry)
         if found.setdefault((package.architecture, package.name), package) is not package:
             expected = f"one entry only for {package.name} of {package.architecture}"

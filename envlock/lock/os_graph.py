@@ -9,11 +9,12 @@ from envlock.lock.os import OsLayer, OsPackage
 
 def os_chain(layer: OsLayer, package: OsPackage) -> tuple[OsPackage, ...]:
     """The shortest way from a package that the project names, or that is of the base or there for
-    wheels, down to this one.
+    wheels or their builds, down to this one.
 
     It ends with ``package``, and is that alone when it was named itself or is of the base.
     """
-    by_name = _by_name(layer, package.architecture)
+    build = package in layer.build_packages
+    by_name = _by_name(layer, package.architecture, build=build)
     queue: deque[tuple[OsPackage, ...]] = deque([(package,)])
     seen = {package.name}
     while queue:
@@ -27,9 +28,14 @@ def os_chain(layer: OsLayer, package: OsPackage) -> tuple[OsPackage, ...]:
     return (package,)
 
 
-def os_needs(layer: OsLayer, architecture: str) -> dict[str, tuple[OsPackage, ...]]:
-    """Package name → the packages that are there because of it, beyond the base; sorted."""
-    by_name = _by_name(layer, architecture)
+def os_needs(
+    layer: OsLayer, architecture: str, *, build: bool = False
+) -> dict[str, tuple[OsPackage, ...]]:
+    """Package name → the packages that are there because of it, beyond the base; sorted.
+
+    ``build``: of those alone that are only needed to build.
+    """
+    by_name = _by_name(layer, architecture, build=build)
     found: dict[str, list[OsPackage]] = {name: [] for name in by_name}
     for package in by_name.values():
         if package.base:
@@ -40,5 +46,6 @@ def os_needs(layer: OsLayer, architecture: str) -> dict[str, tuple[OsPackage, ..
     return {name: tuple(sorted(packages)) for name, packages in found.items()}
 
 
-def _by_name(layer: OsLayer, architecture: str) -> dict[str, OsPackage]:
-    return {p.name: p for p in layer.packages if p.architecture == architecture}
+def _by_name(layer: OsLayer, architecture: str, *, build: bool) -> dict[str, OsPackage]:
+    packages = layer.build_packages if build else layer.packages
+    return {p.name: p for p in packages if p.architecture == architecture}

@@ -232,6 +232,7 @@ class Reader:
             allow_undated=self.texts(table, "allow-undated", _REQUEST),
             os_base=self.optional_text(table, "os-base", _REQUEST),
             os_packages=self.texts(table, "os-packages", _REQUEST),
+            os_build_packages=self.texts(table, "os-build-packages", _REQUEST),
             os_components=self.texts(table, "os-components", _REQUEST),
             os_recommends=self.flag(table, "os-recommends", _REQUEST),
             sources=self.flag(table, "sources", _REQUEST),

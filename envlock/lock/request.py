@@ -40,7 +40,8 @@ class Request:
     configuration), without credentials, first one preferred; ``default_index`` replaces the
     machine's. ``allow_undated`` names find-links and local paths that may be used under a date.
     ``only_binary``/``no_binary`` hold normalized names or ``:all:``. ``os_base`` is a distribution
-    (``debian:bookworm``) or None for no OS layer; ``os_packages`` its packages by name.
+    (``debian:bookworm``) or None for no OS layer; ``os_packages`` its packages by name,
+    ``os_build_packages`` those that are needed to build, and not to run.
     ``os_libraries`` is whether it is found out which system libraries wheels need (but those in
     ``os_ignore_libraries``, by soname); ``os_auto``, whether their packages are locked, too. Where
     they come from (``os_mirrors``, URLs) and whose keys are trusted (``os_keyring``, a path)
@@ -70,6 +71,7 @@ class Request:
     os_base: str | None = None
     os_packages: tuple[str, ...] = ()
     os_components: tuple[str, ...] = ()
+    os_build_packages: tuple[str, ...] = ()
     os_recommends: bool = False
     sources: bool = False
     os_libraries: bool = True
@@ -107,6 +109,7 @@ class Request:
             "allow-undated": sorted(set(self.allow_undated)),
             "os-base": self.os_base,
             "os-packages": sorted(set(self.os_packages)),
+            "os-build-packages": sorted(set(self.os_build_packages)),
             "os-components": sorted(set(self.os_components)),
             "os-recommends": self.os_recommends,
             "sources": self.sources,

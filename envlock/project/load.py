@@ -112,6 +112,7 @@ def assemble(
     return Request(
         os_base=os.base if os else None,
         os_packages=os.packages if os else (),
+        os_build_packages=os.build_packages if os else (),
         os_components=os.components if os else (),
         os_recommends=os.recommends if os else False,
         os_libraries=os.libraries if os else True,

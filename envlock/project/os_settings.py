@@ -12,6 +12,7 @@ from envlock.project.document import Document, KeyPath, dotted, nearest
 _KEYS = (
     "auto",
     "base",
+    "build-packages",
     "components",
     "ignore-libraries",
     "keyring",
@@ -29,15 +30,17 @@ _BASE = re.compile(r"[a-z][a-z0-9-]*(:[a-z0-9][a-z0-9.-]*)?")
 class OsWishes:
     """The table's values.
 
-    ``base`` is ``debian:bookworm``, or ``debian`` for the release of the date; ``packages`` are
-    sorted, ``name`` or ``name=version``; ``components`` are the distribution's defaults when empty;
-    ``mirrors`` are URLs, tried in order; ``keyring`` is a path from the project's folder.
+    ``base`` is ``debian:bookworm``, or ``debian`` for the release of the date; ``packages``, and
+    ``build_packages``, which are only needed to build, are sorted, ``name`` or ``name=version``;
+    ``components`` are the distribution's defaults when empty; ``mirrors`` are URLs, tried in order;
+    ``keyring`` is a path from the project's folder.
     ``libraries``: find out what wheels need of the system, but not the sonames in
     ``ignore_libraries``; ``auto``: lock it, too.
     """
 
     base: str
     packages: tuple[str, ...] = ()
+    build_packages: tuple[str, ...] = ()
     components: tuple[str, ...] = ()
     recommends: bool = False
     libraries: bool = True
@@ -84,6 +87,9 @@ def read_os(document: Document, path: KeyPath, value: Any) -> OsWishes | None:
     return OsWishes(
         base=base,
         packages=_packages(document, (*path, "packages"), value.get("packages", [])),
+        build_packages=_packages(
+            document, (*path, "build-packages"), value.get("build-packages", [])
+        ),
         components=_texts(document, (*path, "components"), value.get("components", []), "main"),
         mirrors=_texts(
             document,

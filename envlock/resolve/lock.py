@@ -200,24 +200,30 @@ def _os_layer(
     request = lock.request
     if request.os_base is None:
         return None
+    kept = plan.os_layer
+    if kept is not None:
+        from envlock.resolve.os.for_builds import renewed_for_builds
+
+        kept = renewed_for_builds(kept, request, lock.builds)
     if not request.os_libraries or not lock.packages:
-        if plan.os_layer is not None:
-            return replace(plan.os_layer, libraries=(), unread=())
-        return _new_os_layer(request, request.os_base, plan, None, http, reporter)
+        if kept is not None:
+            return replace(kept, libraries=(), unread=())
+        return _new_os_layer(lock, request.os_base, plan, None, http, reporter)
     from envlock.resolve.os.libraries.advice import notes, renewed
     from envlock.resolve.os.libraries.needs import finder
     from envlock.resolve.os.libraries.wheels import WheelReader
 
     needs = finder(lock, WheelReader(http, sources.login, reporter), plan.root)
-    layer = None if plan.os_layer is None else renewed(plan.os_layer, needs)
+    layer = None if kept is None else renewed(kept, needs)
     if layer is None:
         try:
-            layer = _new_os_layer(request, request.os_base, plan, needs, http, reporter)
+            layer = _new_os_layer(lock, request.os_base, plan, needs, http, reporter)
         except SourceError as error:
             if plan.os_layer is None:
                 raise
             raise SourceError(
-                f"wheels need other libraries than before, and {error.what}",
+                f"wheels need other libraries than before, or other programs to be built, and"
+                f" {error.what}",
                 where=error.where,
                 remedy=f"{error.remedy or 'give a mirror'}; to keep the OS packages as they are,"
                 " set libraries = false in [tool.envlock.os]",
@@ -228,7 +234,7 @@ def _os_layer(
 
 
 def _new_os_layer(
-    request: Request,
+    lock: Lock,
     base: str,
     plan: Plan,
     needs: Finder | None,
@@ -238,7 +244,7 @@ def _new_os_layer(
     from envlock.resolve.os.lock import make_os_layer
 
     return make_os_layer(
-        request,
+        lock.request,
         base,
         plan.root,
         plan.as_of,
@@ -246,6 +252,7 @@ def _new_os_layer(
         floors=plan.os_floors,
         needs=needs,
         seen=plan.os_seen,
+        builds=lock.builds,
         http=http,
         reporter=reporter,
     )

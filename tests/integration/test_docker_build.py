@@ -32,6 +32,7 @@ pytestmark = [pytest.mark.network, pytest.mark.xdist_group("docker")]
 
 OLD, NEW = "2024-02-01", "2024-06-02"
 WANTED = ("openssl", "python3.11-venv", "xz-utils")
+TO_BUILD = "bzip2"
 HOOK_BYTECODE = "__pycache__/beta_hook.cpython-311.pyc"
 NEEDLESS = (
     "/usr/lib/x86_64-linux-gnu/gconv/*",
@@ -66,7 +67,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("docker")
-    debs = real_debs(folder, ("apt", *WANTED))
+    debs = real_debs(folder, ("apt", *WANTED, TO_BUILD))
     with (
         SnapshotServer(debs.states(signer())) as archive,
         LoopbackIndex() as index,
@@ -81,7 +82,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         index.add("helper", "1.0", "2024-01-01")
         index.add("toyback", "1.0", "2024-01-01", files=toy_backend("helper"))
         index.add("toyback", "2.0", "2024-08-01", files={"toyback/__init__.py": "1 // 0"})
-        told = "import os; text = f'place = {os.getcwd()!r}'"
+        told = f"import os, shutil; place, tool = os.getcwd(), shutil.which('{TO_BUILD}')\n"
+        told += "text = f'place, tool = {place!r}, {tool!r}'"
         built = toy_sdist("gamma", "1.0", code=told)
         index.add("gamma", "1.0", "2024-01-01", sdist=True, files=built)
         base = base_image(folder, archive, address)
@@ -129,6 +131,7 @@ def locks(
     os = {
         "base": "debian:bookworm",
         "packages": list(WANTED),
+        "build-packages": [TO_BUILD],
         "keyring": "archive.pgp",
         "mirrors": [archive.template],
         "libraries": False,
@@ -261,14 +264,15 @@ def test_it_runs_and_holds_what_is_locked(new: Built, world: World) -> None:
     assert new.run("python", "-m", "own") == "own 2.0\n"
     assert new.run("own-tool") == "own 2.0\n"
     assert new.run("near-tool") == "near\n"
-    code = "import delta, gamma, importlib.metadata as m; print(gamma.place, m.version('own'))"
-    assert (
-        new.run("python", "-c", code)
-        == "/tmp/envlock-build/sources/gamma/envlock-build/gamma-1.0 3\n"
-    )
+    code = "import delta, gamma, importlib.metadata as m;"
+    code += "print(gamma.place, gamma.tool, m.version('own'))"
+    place = "/tmp/envlock-build/sources/gamma/envlock-build/gamma-1.0"
+    # It was built with a program that the image itself does not have.
+    assert new.run("python", "-c", code) == f"{place} /usr/bin/{TO_BUILD} 3\n"
     assert new.run("id", "-u") == "65532\n"
     there = installed(new)
     assert {name: there[name] for name in locked(world.new)} == locked(world.new)
+    assert TO_BUILD not in there
     assert new.run("python", VERIFY) == "everything is as locked\n"
     assert sorted(new.run("find", "/app", "-printf", "%P %m %u\n").splitlines()) == [
         " 755 app",

@@ -10,9 +10,18 @@ from typing import Any
 
 import pytest
 from support.index import LoopbackIndex
+from support.packages import BACKEND
 from support.project import Project, errors_in
 from support.snapshot import SnapshotServer, flip
-from support.tiny_archive import bookworm_suites, signer, two_instants
+from support.tiny_archive import (
+    Deb,
+    TinySuite,
+    base_debs,
+    bookworm_suites,
+    signer,
+    sources_of,
+    two_instants,
+)
 
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
@@ -105,6 +114,68 @@ def test_another_wish_makes_the_lock_stale(asking: Project, archive: SnapshotSer
     assert done.returncode == 1
     assert "os-packages: data was added" in done.stderr
     assert "data" in versions(asking.lock(as_of=OLD))
+
+
+def test_what_builds_need_is_locked_apart_and_not_asked_of_what_runs(
+    project: Project, index: LoopbackIndex, archive: SnapshotServer
+) -> None:
+    debs = (
+        *base_debs("1.0-1"),
+        Deb(name="cmake", version="3.25", fields={"Depends": "cmake-data, lib"}),
+        Deb(name="cmake-data", version="3.25", architecture="all"),
+    )
+    date = datetime(2024, 1, 1, tzinfo=UTC)
+    suite = TinySuite(name="bookworm", debs=debs, sources=sources_of(debs), date=date)
+    archive.states["debian"]["20240101T120000Z"] = {
+        **archive.states["debian"]["20240101T120000Z"],
+        **suite.files(signer()),
+    }
+    (project.root / "archive.pgp").write_bytes(signer().public)
+    system = '[build-system]\nrequires = ["cmake"]\nbuild-backend = "tiny_backend"\n'
+    files = {
+        "pyproject.toml": system + 'backend-path = ["_backend"]\n',
+        "_backend/tiny_backend.py": BACKEND,
+    }
+    for name in ("cmake", "thing"):
+        index.add(name, "1.0", "2023-12-01")
+    index.add("thing", "1.0", "2023-12-01", sdist=True, files=files)
+
+    def lock(**more: Any) -> Lock:
+        table = {"base": "debian:bookworm", "keyring": "archive.pgp", "packages": ["app"]}
+        table |= {"mirrors": [archive.template], **more}
+        settings = {"sources": True, "interpreter": "base-image", "os": table}
+        project.write("thing", settings=settings)
+        return project.lock(as_of=OLD)
+
+    found = lock()
+    assert found.os is not None
+    assert set(versions(found)) == {"libc6", "app", "lib", "smtp"}
+    extra = {p.name: p for p in found.os.build_packages}
+    assert {name: (p.requested, p.via, p.via_wheels) for name, p in extra.items()} == {
+        "cmake": (True, (), ("thing",)),
+        "cmake-data": (False, ("cmake",), ()),
+    }
+    first = project.lock_path.read_bytes()
+    archive.forget_requests()
+    project.run("lock", "--as-of", OLD)
+    assert archive.count() == 0
+    project.lock_path.unlink()
+    assert lock() == found
+    assert project.lock_path.read_bytes() == first
+
+    assert (
+        "to build thing → cmake 3.25 → cmake-data 3.25" in project.run("why", "cmake-data").stdout
+    )
+    assert "only to build (2 packages)\n└── cmake 3.25\n" in project.run("tree").stdout
+    before = project.root / "before.toml"
+    before.write_bytes(first)
+    more = lock(**{"build-packages": ["data"]})
+    assert environment_hash(more).os != environment_hash(found).os
+    changes = project.json("diff", str(before), "pylock.toml")["changes"]
+    assert [(one["name"], one["kind"]) for one in changes] == [("build:data:amd64", "added")]
+    assert "os.build-packages → data 1.0-1" in project.run("why", "data").stdout
+    # What is needed to run is there once only.
+    assert "cmake" in versions(lock(packages=["app", "cmake"]))
 
 
 def test_a_whole_layer_is_one_change(asking: Project, archive: SnapshotServer) -> None:

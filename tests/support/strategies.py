@@ -247,6 +247,7 @@ def requests() -> st.SearchStrategy[Request]:
         guix=st.none() | guix_requests(),
         os_base=st.none() | hostile_texts,
         os_packages=_sorted_texts(hostile_texts),
+        os_build_packages=_sorted_texts(hostile_texts),
         os_components=_sorted_texts(hostile_texts),
         os_recommends=st.booleans(),
         interpreter=st.none() | st.sampled_from(sorted(PROVIDERS)),
@@ -405,12 +406,15 @@ def os_layers(draw: st.DrawFn, *, sources: bool = False) -> OsLayer:
     libraries = draw(
         st.lists(_libraries, max_size=2, unique_by=lambda one: (one.architecture, one.soname))
     )
+    extra = draw(st.lists(os_packages(), max_size=2, unique_by=lambda p: (p.architecture, p.name)))
+    there = {(p.architecture, p.name) for p in debs}
     built_from = {(p.source, p.source_version) for p in debs} if sources else set()
     files = st.lists(_source_files, min_size=1, max_size=2, unique=True)
     return OsLayer(
         base=draw(hostile_texts),
         archives=tuple(sorted(archives, key=lambda a: (a.archive, a.suite))),
         packages=tuple(sorted(debs)),
+        build_packages=tuple(sorted(p for p in extra if (p.architecture, p.name) not in there)),
         sources=tuple(
             OsSource(
                 name=name,
@@ -541,6 +545,7 @@ def shuffled(draw: st.DrawFn, lock: Lock) -> Lock:
             layer,
             archives=mixed(layer.archives),
             packages=tuple(replace(p, via=mixed(p.via)) for p in mixed(layer.packages)),
+            build_packages=mixed(layer.build_packages),
             sources=mixed(layer.sources),
             libraries=mixed(layer.libraries),
             unread=mixed(layer.unread),
@@ -560,6 +565,7 @@ def shuffled(draw: st.DrawFn, lock: Lock) -> Lock:
         repairs=mixed(lock.repairs),
         builds=mixed(lock.builds),
         build_packages=mixed(lock.build_packages),
+        bootstrap=mixed(lock.bootstrap),
         os=layer,
         standalone=mixed(lock.standalone),
         image=lock.image and replace(lock.image, platforms=mixed(lock.image.platforms)),
@@ -597,7 +603,8 @@ def relocated(draw: st.DrawFn, lock: Lock) -> Lock:
     layer = lock.os
     if layer is not None:
         debs = tuple(other_deb(package) for package in layer.packages)
-        layer = replace(draw(os_layers()), packages=debs)
+        more = tuple(other_deb(package) for package in layer.build_packages)
+        layer = replace(draw(os_layers()), packages=debs, build_packages=more)
     return replace(
         lock,
         os=layer,

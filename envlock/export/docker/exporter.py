@@ -36,7 +36,7 @@ _TEXTS = {
 }
 _SCRIPTS = ("build.py", "os-packages.sh", "standalone.sh", "verify.py")
 _SHARED = ("build_wheel.py", "own_project.py")
-_LISTS = ("os-packages.txt", "standalone.txt")
+_LISTS = ("os-build-packages.txt", "os-packages.txt", "standalone.txt")
 _FILTERS = {
     "dockerfile": dockerfile_string,
     "image": image,

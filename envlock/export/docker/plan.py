@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from envlock.export.docker.packages import Packages, choose_packages
 from envlock.export.docker.text import word
 from envlock.lock.interpreter import StandalonePython
 from envlock.lock.model import Lock
-from envlock.lock.os import OsArchive, OsLayer
+from envlock.lock.os import OsArchive, OsLayer, OsPackage
 from envlock.lock.provider import provider, standalone
 from envlock.lock.selection import wanted_packages
 from envlock.lock.target import PLATFORMS, Target
@@ -58,7 +59,8 @@ class Plan:
     """All of the image.
 
     ``python`` is the interpreter's command; ``os`` the distribution or None where the lock has no
-    OS packages, ``snapshots`` its service's address. ``indexes`` are those that listed the wheels.
+    OS packages, ``snapshots`` its service's address. ``build_debs`` are there while packages are
+    built, where some are, and are not in the image. ``indexes`` are those that listed the wheels.
     """
 
     machines: tuple[Machine, ...]
@@ -66,6 +68,7 @@ class Plan:
     os: str | None
     snapshots: str
     debs: tuple[Deb, ...]
+    build_debs: tuple[Deb, ...]
     indexes: tuple[str, ...]
 
     @property
@@ -94,12 +97,16 @@ def plan(lock: Lock, target: Target | None) -> Plan:
     targets = _targets(lock, target)
     machines = tuple(_machine(lock, one) for one in targets)
     layer = lock.os
+    architectures = {m.architecture for m in machines}
+    # What has wheels is not built in an image, and needs no compiler there.
+    building = {m.architecture for m in machines if m.packages.sources}
     return Plan(
         machines=machines,
         python=_python(lock, targets),
         os=None if layer is None else layer.base,
         snapshots="" if layer is None else _snapshots(layer),
-        debs=() if layer is None else _debs(lock, layer, {m.architecture for m in machines}),
+        debs=() if layer is None else _debs(lock, layer, layer.packages, architectures),
+        build_debs=(() if layer is None else _debs(lock, layer, layer.build_packages, building)),
         indexes=_indexes(lock, machines),
     )
 
@@ -192,7 +199,9 @@ def _snapshots(layer: OsLayer) -> str:
     return service.url + service.path.partition("/{archive}")[0]
 
 
-def _debs(lock: Lock, layer: OsLayer, architectures: set[str]) -> tuple[Deb, ...]:
+def _debs(
+    lock: Lock, layer: OsLayer, packages: Iterable[OsPackage], architectures: set[str]
+) -> tuple[Deb, ...]:
     rest = parse_base(layer.base).distribution.snapshots.path
     place = "{archive}" + rest.partition("{archive}")[2] + "/"
     folders = {
@@ -200,7 +209,7 @@ def _debs(lock: Lock, layer: OsLayer, architectures: set[str]) -> tuple[Deb, ...
         for archive in layer.archives
     }
     found = []
-    for package in layer.packages:
+    for package in packages:
         if package.architecture in architectures:
             match = _ARCHITECTURE.search(package.file_name)
             path = folders[package.suite] + package.file_name

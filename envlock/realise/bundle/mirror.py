@@ -217,7 +217,8 @@ class Mirror:
         found: dict[str, str] = {}
         for lock in self.locks.values():
             if lock.os is not None:
-                found |= {deb.file_name: deb.sha256 for deb in lock.os.packages}
+                debs = (*lock.os.packages, *lock.os.build_packages)
+                found |= {deb.file_name: deb.sha256 for deb in debs}
                 found |= {
                     f"{source.directory}/{file.name}": file.sha256
                     for source in lock.os.sources

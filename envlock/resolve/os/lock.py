@@ -12,6 +12,7 @@ from envlock.errors import NoSolutionError, UsageError
 from envlock.io.apt_config import apt_sources
 from envlock.io.http.client import Http
 from envlock.io.progress import Reporter
+from envlock.lock.builds import Build
 from envlock.lock.os import OsArchive, OsLayer, OsLibrary, OsPackage
 from envlock.lock.request import Request
 from envlock.lock.target import Target
@@ -19,6 +20,7 @@ from envlock.resolve.os.archive import Opening, VerifiedSuite, default_keyring, 
 from envlock.resolve.os.closure import Solution, close
 from envlock.resolve.os.distribution import Base, parse_base
 from envlock.resolve.os.failure import NoSuchPackageError
+from envlock.resolve.os.for_builds import wanted_for_builds
 from envlock.resolve.os.index import PackageIndex
 from envlock.resolve.os.mirrors import choose_mirrors
 from envlock.resolve.os.python import own_pythons
@@ -39,6 +41,7 @@ def make_os_layer(
     floors: Mapping[str, datetime],
     needs: Finder | None,
     seen: Mapping[str, str],
+    builds: tuple[Build, ...] = (),
     http: Http,
     reporter: Reporter,
 ) -> OsLayer:
@@ -54,6 +57,7 @@ def make_os_layer(
             instant; an older one is a replay.
         needs: finds the libraries that wheels need of the system; None: nobody asks.
         seen: suite → digest of the Release that a lock made "now" saw at ``as_of``.
+        builds: how sdists are built, for the programs that this needs.
         http: for all transfers.
         reporter: told the phases, and what an archive lacks.
 
@@ -80,7 +84,8 @@ def make_os_layer(
     for architecture in architectures:
         reporter.step(f"resolving {base} packages for {architecture}")
         try:
-            part = _resolved(request, suites, architecture, needs, http, reporter)
+            wanted = wanted_for_builds(request, builds, architecture)
+            part = _resolved(request, suites, architecture, needs, wanted, http, reporter)
         except NoSuchPackageError as error:
             from envlock.resolve.os.absent import explained
 
@@ -88,6 +93,7 @@ def make_os_layer(
         layer = replace(
             layer,
             packages=tuple(sorted((*layer.packages, *part.packages))),
+            build_packages=tuple(sorted((*layer.build_packages, *part.build_packages))),
             libraries=(*layer.libraries, *part.libraries),
             unread=tuple(sorted({*layer.unread, *part.unread})),
         )
@@ -138,6 +144,7 @@ class _Part:
     """One architecture's part of a layer."""
 
     packages: tuple[OsPackage, ...]
+    build_packages: tuple[OsPackage, ...]
     libraries: tuple[OsLibrary, ...] = ()
     unread: tuple[str, ...] = ()
 
@@ -147,6 +154,7 @@ def _resolved(
     suites: Sequence[VerifiedSuite],
     architecture: str,
     needs: Finder | None,
+    for_builds: Mapping[str, tuple[str, ...]],
     http: Http,
     reporter: Reporter,
 ) -> _Part:
@@ -156,7 +164,8 @@ def _resolved(
         solution = close(index, wanted, recommends=request.os_recommends)
         packages = tuple(locked_packages(solution, index, architecture, {}))
         if needs is None:
-            return _Part(packages=packages)
+            extra = _extra(index, packages, for_builds, architecture)
+            return _Part(packages=packages, build_packages=extra)
         # Imported here: most of the time nobody asks, or all is known.
         from envlock.resolve.os.libraries.advice import additions, provided
         from envlock.resolve.os.libraries.contents import read_contents
@@ -173,7 +182,36 @@ def _resolved(
         if added:
             solution = _extended(index, wanted, added, recommends=request.os_recommends)
             packages = tuple(locked_packages(solution, index, architecture, added))
-        return _Part(packages=packages, libraries=libraries, unread=found.unread)
+        return _Part(
+            packages=packages,
+            build_packages=_extra(index, packages, for_builds, architecture),
+            libraries=libraries,
+            unread=found.unread,
+        )
+
+
+def _extra(
+    index: PackageIndex,
+    packages: Iterable[OsPackage],
+    wanted: Mapping[str, tuple[str, ...]],
+    architecture: str,
+) -> tuple[OsPackage, ...]:
+    """What is needed to build beside ``packages``, which stay as they are.
+
+    Raises:
+        UsageError: an unknown package.
+        NoSolutionError: they cannot be there together.
+    """
+    if not wanted:
+        return ()
+    there = [f"{package.name}={package.version}" for package in packages]
+    users = {name.partition("=")[0]: by for name, by in wanted.items()}
+    solution = close(index, wanted, base=there)
+    return tuple(
+        replace(package, via_wheels=users.get(package.name, ()))
+        for package in locked_packages(solution, index, architecture, {})
+        if not package.base
+    )
 
 
 def _extended(

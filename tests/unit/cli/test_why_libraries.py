@@ -88,6 +88,7 @@ def test_as_json(envlock: Any) -> None:
         "chains": [
             {
                 "architecture": "amd64",
+                "build": False,
                 "requested": False,
                 "wheels": ["opencv-python"],
                 "packages": [{"name": "libgl1", "version": "1.6"}],

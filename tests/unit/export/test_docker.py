@@ -246,6 +246,30 @@ def test_what_has_no_wheel_is_built_with_its_locked_requirements() -> None:
         ast.parse(files[f"docker/lock/{script}.py"], feature_version=(3, 8))
 
 
+def test_what_builds_need_is_in_the_stage_that_builds_and_no_other() -> None:
+    layer = replace(venv_layer(), build_packages=(os_package("gcc"), os_package("libc6-dev")))
+    listed = exported(with_build(os=layer))["docker/lock/os-build-packages.txt"].splitlines()
+    rows = [line.split() for line in listed if not line.startswith("#")]
+    assert [(row[0], row[1], row[4]) for row in rows] == [
+        ("amd64", one.name, one.sha256) for one in layer.build_packages
+    ]
+    files = exported(with_build(os=layer))
+    assert "gcc" not in files["docker/lock/os-packages.txt"]
+    stages = re.split(r"^FROM (\S+) AS (\S+)$", files["Dockerfile"], flags=re.M)
+    parents = dict(zip(stages[2::3], stages[1::3], strict=True))
+    [tools] = [
+        name
+        for name, text in zip(stages[2::3], stages[3::3], strict=True)
+        if "os-build-packages.txt" in text
+    ]
+    assert parents["python"] == tools
+    assert parents["runtime"] == "environment"
+    assert parents["environment"] == parents[tools] == "system"
+    # Where everything has a wheel, nothing is built, and nothing of it is fetched.
+    without = exported(with_image(package("aa"), os=layer))["docker/lock/os-build-packages.txt"]
+    assert all(line.startswith("#") for line in without.splitlines())
+
+
 def test_what_is_declined_or_cannot_be_built_with_wheels_is_refused() -> None:
     lock = with_build()
     request = replace(lock.request, sources=True, build_exceptions=("aa",))

@@ -64,6 +64,7 @@ def test_the_vectors_cover_each_kind_and_differ() -> None:
     assert {"artifact" in python for python in pythons} == {True, False}
     debs = [vector["os-content"]["packages"] for vector in VECTORS if "os" in vector]
     assert {len(packages) for packages in debs} == {0, 1, 2, 3}
+    assert any("build-packages" in vector["os-content"] for vector in VECTORS if "os" in vector)
     assert any(len({deb["architecture"] for deb in packages}) == 2 for packages in debs)
     assert any(not vector["canonical"].isascii() for vector in VECTORS)
     chains = [vector["toolchain-content"] for vector in VECTORS if "toolchain" in vector]
@@ -72,6 +73,7 @@ def test_the_vectors_cover_each_kind_and_differ() -> None:
         frozenset({"guix"}),
         frozenset({"guix", "nixpkgs"}),
         frozenset({"builds", "build-packages"}),
+        frozenset({"builds", "build-packages", "bootstrap"}),
         frozenset({"image"}),
     }
     images = [chain["image"]["platforms"] for chain in chains if "image" in chain]
@@ -127,8 +129,12 @@ def by_the_specification(text: str) -> str:
 
 def os_of(layer: dict[str, Any]) -> dict[str, Any]:
     keys = ("architecture", "name", "version", "sha256")
-    packages = sorted([deb[key] for key in keys] for deb in layer["packages"])
-    return {"packages": [dict(zip(keys, deb, strict=True)) for deb in packages]}
+    found = {}
+    for kind in ("packages", "build-packages"):
+        if kind in layer:
+            packages = sorted([deb[key] for key in keys] for deb in layer[kind])
+            found[kind] = [dict(zip(keys, deb, strict=True)) for deb in packages]
+    return found
 
 
 def builds_of(tool: dict[str, Any]) -> dict[str, Any]:
@@ -175,6 +181,9 @@ def toolchain_of(tool: dict[str, Any]) -> str | None:
         content["guix"] = {"commit": pin["commit"], "names": sorted(pin.get("names", []))}
     if "builds" in tool:
         content |= builds_of(tool)
+    seeds = [(s["package"], s["version"]) for s in tool.get("bootstrap", []) if "cycle" in s]
+    if seeds:
+        content["bootstrap"] = [{"package": n, "version": v} for n, v in sorted(seeds)]
     return sha256_of(content) if content else None
 
 

@@ -136,7 +136,7 @@ def backend(python: Path, build: dict[str, Any], wheels: Path) -> None:
     fail(
         f"{build['name']} {build['version']} was not built by {build['backend']}, see above"
         + (
-            f"; it is known to need {programs}: add to packages in [tool.envlock.os]"
+            f"; it is known to need {programs}: add to build-packages in [tool.envlock.os]"
             * bool(programs)
         )
     )

@@ -1,16 +1,17 @@
 #!/bin/sh
 # Made by envlock. Brings a system of Debian or Ubuntu to the versions in os-packages.txt:
 #
-#   sh os-packages.sh SNAPSHOT CACHE
+#   sh os-packages.sh SNAPSHOT CACHE [LIST]
 #
-# SNAPSHOT is the address of a snapshot service, CACHE a folder for downloads. Every package is held
-# to the SHA-256 of the lock, whose chain of signatures was verified when the lock was made: neither
-# the service, nor the cache, nor the age of a key decides what is installed.
+# SNAPSHOT is the address of a snapshot service, CACHE a folder for downloads, LIST another file
+# like os-packages.txt, beside it. Every package is held to the SHA-256 of the lock, whose chain of
+# signatures was verified when the lock was made: neither the service, nor the cache, nor the age of
+# a key decides what is installed.
 set -eu
 umask 022
 
 snapshot=${1%/} cache=$2
-list=$(dirname "$0")/os-packages.txt
+list=$(dirname "$0")/${3-os-packages.txt}
 grep -q '^[^#]' "$list" || exit 0 # the lock has no OS packages
 architecture=$(dpkg --print-architecture)
 work=$(mktemp -d)
