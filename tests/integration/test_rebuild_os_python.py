@@ -7,11 +7,13 @@ import os
 from pathlib import Path
 
 import pytest
-from support.bundles import few_programs, rebuild
+from support.apt_root import AptRoot
+from support.bundles import few_programs, rebuild, serving
 from support.index import LoopbackIndex
 from support.project import Project
 from support.tools import run
 
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 ASK = "import os, ssl, sqlite3, lzma, sys; print(os.confstr('CS_GNU_LIBC_VERSION'), sys.prefix)"
 
 
@@ -51,7 +53,8 @@ def test_the_python_of_bullseye(index: LoopbackIndex, project: Project, tmp_path
     assert done.returncode == 0, done.stderr + done.stdout
 
     # From a bundle it needs no other C library than its own.
-    assert project.run("bundle", "--without", "indexes").returncode == 0
+    done = project.run("bundle")
+    assert done.returncode == 0, done.stderr
     into, few = tmp_path / "unpacked", few_programs(tmp_path / "programs")
     rebuild(project.root / "bundle", few, "--into", into)
     for code in (ASK, start):
@@ -60,3 +63,13 @@ def test_the_python_of_bullseye(index: LoopbackIndex, project: Project, tmp_path
     assert run([into / "bin" / "hello"], env=few).stdout == "hello from (3, 9)\n"
     done = project.run("check", "--prefix", str(into), "--python-only", "--paranoid")
     assert done.returncode == 0, done.stderr + done.stdout
+    # And the archive's own keys hold for what apt takes from it.
+    with serving(project, project.root / "bundle") as told:
+        apt = AptRoot(tmp_path / "apt")
+        signed = f"deb [signed-by={KEYRING} "
+        lines = [line.replace("deb [", signed) + "\n" for line in told["snapshots"]]
+        (apt.root / "etc/sources.list").write_text("".join(lines))
+        apt.update()
+        for name in ("python3.9", "libc6"):
+            done = apt.run("apt-get", "download", "-q", f"{name}={versions[name]}", cwd=tmp_path)
+            assert done.returncode == 0, done.stderr
