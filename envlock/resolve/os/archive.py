@@ -121,11 +121,21 @@ def _open_suite(
         release=release,
         mirrors=opening.mirrors,
     )
+    return with_parts(suite, opening.architectures, http)
+
+
+def with_parts(suite: VerifiedSuite, architectures: Sequence[str], http: Http) -> VerifiedSuite:
+    """The suite with its package indexes, one per component and architecture that it has.
+
+    Raises:
+        SourceError: its Release lists one of them nowhere, or it has to be fetched and cannot be.
+        VerificationError: an index is not what the Release says.
+    """
     parts = (
         _part(suite, component, architecture, http)
-        for component in asked
-        for architecture in opening.architectures
-        if architecture in release.architectures
+        for component in suite.components
+        for architecture in architectures
+        if architecture in suite.release.architectures
     )
     return replace(suite, parts=tuple(parts))
 

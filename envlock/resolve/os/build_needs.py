@@ -13,23 +13,23 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, cast
 
-from envlock.errors import SourceError, UsageError
+from envlock.errors import DiskError, SourceError, UsageError
 from envlock.io.cache import DiskCache
 from envlock.io.http.client import Http
-from envlock.io.progress import Reporter, SilentReporter
+from envlock.io.progress import Reporter
 from envlock.lock.hashing import digest
 from envlock.lock.os import OsLayer, OsPackage, OsSource, OsSourceFile
-from envlock.resolve.os.archive import Opening, VerifiedSuite, open_archive
 from envlock.resolve.os.build_relations import build_relations
 from envlock.resolve.os.closure import close_needs
 from envlock.resolve.os.control import read_fields
-from envlock.resolve.os.distribution import parse_base
 from envlock.resolve.os.index import PackageIndex
 from envlock.resolve.os.locate import lock_mirrors
 from envlock.resolve.os.lock import locked_packages
+from envlock.resolve.os.locked import locked_suites
 from envlock.resolve.os.sources import find_sources
+from envlock.resolve.os.suite import VerifiedSuite
 from envlock.resolve.os.trust import read_keyring
 
 _KIND = "debian-build-needs-1"
@@ -38,6 +38,7 @@ _KIND = "debian-build-needs-1"
 ALWAYS = ("build-essential", "fakeroot")
 """What Debian's own builders install for every package (sbuild's core dependencies)."""
 
+_ONLINE = "run it once without --offline"
 _BEGIN = "-----BEGIN PGP SIGNED MESSAGE-----"
 _END = "-----BEGIN PGP SIGNATURE-----"
 
@@ -102,7 +103,7 @@ class LockedArchive:
         kept = self._cache.get(key)
         if kept is not None:
             return _source(json.loads(kept))
-        [found] = find_sources([package], self._suites(package.source), self._client())
+        [found] = find_sources([package], self._suites, self._client())
         self._cache.put(key, json.dumps(asdict(found)).encode())
         return found
 
@@ -131,7 +132,7 @@ class LockedArchive:
         where = next(file.name for file in source.files if file.name.endswith(".dsc"))
         fields = dsc_fields(dsc, where)
         depends, conflicts = build_relations(fields, kind, architecture, where)
-        suites = self._suites(source.name)
+        suites = self._suites
         parts = [part for s in suites for part in s.parts if part.architecture == architecture]
         self._reporter.step(f"resolving what {source.name} is built with")
         with PackageIndex(parts, architecture=architecture) as index:
@@ -161,51 +162,38 @@ class LockedArchive:
         return digest([archives, components, list(ALWAYS), list(words)])
 
     def _client(self) -> Http:
+        if self._offline:
+            return cast("Http", _Offline())
         if self._http is None:
             self._http = Http()
         return self._http
 
-    def _suites(self, wanted: str) -> tuple[VerifiedSuite, ...]:
-        if self._offline:
-            raise SourceError(
-                f"what {wanted} is built with has not been resolved on this machine",
-                where=self._layer.base,
-                remedy="run it once without --offline: the archive's signed indexes are needed",
-            )
-        return self._opened
-
     @cached_property
-    def _opened(self) -> tuple[VerifiedSuite, ...]:
+    def _suites(self) -> tuple[VerifiedSuite, ...]:
         layer = self._layer
-        components = {name for archive in layer.archives for name in archive.components}
-        own = None if self._keyring is None else read_keyring(self._root / self._keyring)
         self._reporter.step(f"verifying {layer.base}")
-        suites = open_archive(
-            Opening(
-                base=parse_base(layer.base),
-                as_of=self._as_of,
-                architectures=(self._architecture,),
-                components=tuple(sorted(components)),
-                mirrors=lock_mirrors(layer, self._root, given=self._mirrors, keyring=self._keyring),
-                keyring=own,
-                # Those that came from a mirror as it was then; the others are snapshots.
-                seen={a.suite: a.release_sha256 for a in layer.archives if a.snapshot is None},
-            ),
-            self._client(),
-            reporter=SilentReporter(),
+        own = None if self._keyring is None else read_keyring(self._root / self._keyring)
+        mirrors = lock_mirrors(layer, self._root, given=self._mirrors, keyring=self._keyring)
+        try:
+            return locked_suites(
+                layer, self._as_of, self._architecture, mirrors, own, self._client()
+            )
+        except DiskError:
+            raise
+        except SourceError as error:
+            mirror = "check the network, or name a snapshot mirror in [tool.envlock.os]"
+            remedy = _ONLINE if self._offline else mirror
+            raise SourceError(error.what, where=error.where, remedy=remedy) from None
+
+
+class _Offline:
+    """In the place of a client: all that would be asked is not at hand."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise SourceError(
+            "the archive's signed indexes are not on this machine",
+            remedy=_ONLINE,
         )
-        opened = {suite.suite.name: suite for suite in suites}
-        for archive in layer.archives:
-            suite = opened.get(archive.suite)
-            if suite is None or suite.sha256 != archive.release_sha256:
-                raise SourceError(
-                    f"the Release of {archive.suite} that was locked"
-                    f" (sha256 {archive.release_sha256[:12]}…) is not to be had any more",
-                    where=suite.folder if suite else archive.archive,
-                    remedy="name a snapshot mirror that has that state, or lock with --as-of",
-                )
-        locked = {archive.suite for archive in layer.archives}
-        return tuple(suite for suite in suites if suite.suite.name in locked)
 
 
 def dsc_fields(content: bytes, where: str) -> dict[str, str]:

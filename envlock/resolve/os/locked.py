@@ -15,7 +15,7 @@ from envlock.errors import DiskError, SourceError, UsageError, VerificationError
 from envlock.io.http.client import Http
 from envlock.io.http.fetch import fetch
 from envlock.lock.os import OsArchive, OsLayer
-from envlock.resolve.os.archive import Opening, verify_signed
+from envlock.resolve.os.archive import Opening, verify_signed, with_parts
 from envlock.resolve.os.distribution import Suite, parse_base
 from envlock.resolve.os.mirrors import Mirrors
 from envlock.resolve.os.release import Release
@@ -75,18 +75,50 @@ def archived_files(
         SourceError: nobody has them.
         VerificationError: a file is not what it must be.
     """
-    base = parse_base(layer.base)
     architectures = tuple(sorted({package.architecture for package in layer.packages}))
+    found: list[ArchivedFile] = []
+    for archive, signed, suite in _opened(layer, as_of, architectures, mirrors, keyring, http):
+        found += _release_files(archive, signed)
+        found += _indexes(suite, archive, architectures, http, sources=sources)
+    return tuple(found)
+
+
+def locked_suites(
+    layer: OsLayer,
+    as_of: datetime,
+    architecture: str,
+    mirrors: Mirrors,
+    keyring: Keyring | None,
+    http: Http,
+) -> tuple[VerifiedSuite, ...]:
+    """The layer's archives as they were locked, in the distribution's order, with their package
+    indexes for one architecture; a Release that this machine ever saw is not asked for.
+
+    Args and errors as for `archived_files`.
+    """
+    order = [suite.name for suite in parse_base(layer.base).suites]
+    opened = _opened(layer, as_of, (architecture,), mirrors, keyring, http)
+    suites = (with_parts(suite, (architecture,), http) for _, _, suite in opened)
+    return tuple(sorted(suites, key=lambda suite: order.index(suite.suite.name)))
+
+
+def _opened(
+    layer: OsLayer,
+    as_of: datetime,
+    architectures: tuple[str, ...],
+    mirrors: Mirrors,
+    keyring: Keyring | None,
+    http: Http,
+) -> Iterator[tuple[OsArchive, Signed, VerifiedSuite]]:
+    base = parse_base(layer.base)
     opening = Opening(
         base=base, as_of=as_of, architectures=architectures, mirrors=mirrors, keyring=keyring
     )
     now = datetime.now(UTC)
     client = SignedReleases(http, mirrors, base.distribution, now)
-    found: list[ArchivedFile] = []
     for archive in layer.archives:
         suite = Suite(archive=archive.archive, name=archive.suite)
         signed, release = _locked_release(archive, suite, opening, client, now)
-        found += _release_files(archive, signed)
         verified = VerifiedSuite(
             suite=suite,
             components=archive.components,
@@ -95,8 +127,7 @@ def archived_files(
             release=release,
             mirrors=mirrors,
         )
-        found += _indexes(verified, archive, architectures, http, sources=sources)
-    return tuple(found)
+        yield archive, signed, verified
 
 
 def _locked_release(
