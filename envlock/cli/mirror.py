@@ -91,6 +91,7 @@ def _addresses(base: str, mirror: Mirror) -> dict[str, object]:
             f"{base.removeprefix('http://')}/{parse_reference(one.pinned).repository}@{one.digest}"
             for one in mirror.images.images
         ],
+        "locked-indexes": {root: f"{base}/locks/{root}/simple/" for root in mirror.locks},
         "requirements": {root: f"{base}/locks/{root}/requirements.txt" for root in mirror.locks},
         "simple": f"{base}/simple/",
         "snapshots": _sources(base, mirror),

@@ -26,7 +26,7 @@ from support.image_world import World
 from support.index import LoopbackIndex
 from support.install import contents, locked, write_lock
 from support.packages import toy_backend, toy_sdist
-from support.project import Project
+from support.project import AS_OF, Project
 from support.tiny_archive import signer
 from support.tools import PIP, UV, run
 
@@ -147,12 +147,23 @@ def test_it_gives_what_envlock_rebuild_gives(project: Project, index: LoopbackIn
     code = "import os; text = 'when = ' + repr([os.environ['SOURCE_DATE_EPOCH'],"
     code += " os.environ['TZ'], os.stat('toy.txt').st_mtime, os.stat('.').st_mtime])"
     index.add("made", "1.0", OLDER, sdist=True, files=toy_sdist("made", "1.0", code=code))
+    index.add("tool", "1.0", OLDER, sdist=True)  # not in the bundle
     project.write("made", "tool", settings={"sources": True})
     project.lock()
     assert project.run("bundle").returncode == 0
     done = project.run("rebuild", "--into", "theirs", "--offline", "--json")
     assert done.returncode == 0, done.stdout
     rebuild(project.root / "bundle", here(), "--into", project.root / "ours")
+    assert len(list((project.root / "bundle").glob("files/*/tool-1.0*"))) == 1
+    with serving(project, project.root / "bundle") as told:
+        [(root, address)] = told["locked-indexes"].items()
+        again = project.root / "again"
+        again.mkdir()
+        shutil.copy(project.root / "pyproject.toml", again)
+        cold = {"UV_DEFAULT_INDEX": address, "ENVLOCK_CACHE_DIR": str(again / "cache")}
+        done = project.run("lock", "--as-of", AS_OF, cwd=again, **cold)
+        assert done.returncode == 0, done.stderr
+        assert project.run("hash", cwd=again).stdout == f"{root}\n"
     tables = []
     for prefix in ("theirs", "ours"):
         nothing_to_say(project, project.root / prefix)
@@ -349,7 +360,7 @@ def test_package_managers_take_all_from_a_bundle(built_world: World, tmp_path: P
                 *("lock", "--as-of", date),
                 cwd=tmp_path / "fresh",
                 ENVLOCK_CACHE_DIR=str(tmp_path / "relock"),
-                UV_DEFAULT_INDEX=told["simple"],
+                UV_DEFAULT_INDEX=told["locked-indexes"][root],
             )
             assert relocked.returncode == code, relocked.stderr
         again = (tmp_path / "fresh" / "pylock.toml").read_text()

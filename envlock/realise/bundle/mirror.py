@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from urllib.parse import unquote
 
 from envlock.errors import EnvlockError, UsageError
@@ -29,6 +29,7 @@ from envlock.resolve.python.view_pages import SIMPLE_JSON, html_page, json_page,
 _TEXT = "text/plain; charset=utf-8"
 _BYTES = "application/octet-stream"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_Index = Mapping[str, Sequence[PageFile]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +73,11 @@ class Mirror:
         match parts:
             case [""]:
                 return Answer(content=self._page().encode())
-            case ["simple"]:
-                return self._projects(accept)
-            case ["simple", name]:
-                return self._project(name, accept, slash=address.endswith("/"))
+            case ["simple", *names]:
+                return self._simple(self._index, "/simple", names, address, accept)
+            case ["locks", root, "simple", *names] if root in self.locks:
+                place = f"/locks/{root}/simple"
+                return self._simple(self._index_of(root), place, names, address, accept)
             case ["files" | "apt" | "sha256", sha256, *_] if _DIGEST.fullmatch(sha256):
                 return self._file(sha256, parts[-1])
             case ["apt", "Packages"]:
@@ -137,14 +139,22 @@ class Mirror:
     # --- pip and uv ---
 
     @cached_property
-    def _index(self) -> dict[str, list[PageFile]]:
-        """Normalized name → its files that are in the bundle."""
+    def _index(self) -> _Index:
+        """Of what is in the bundle."""
+        return self._listed(self.locks.values(), everything=False)
+
+    @cache  # noqa: B019 - there is one mirror, until the program ends
+    def _index_of(self, root: str) -> _Index:
+        """As a lock saw it: of all its files, those too that are not in the bundle."""
+        return self._listed([self.locks[root]], everything=True)
+
+    def _listed(self, locks: Iterable[Lock], *, everything: bool) -> _Index:
         found: dict[str, dict[str, PageFile]] = {}
-        for lock in self.locks.values():
+        for lock in locks:
             for package in (*lock.packages, *lock.build_packages):
                 for file in package.files:
                     path = self._files.get(file.sha256)
-                    if path is None:
+                    if path is None and not everything:
                         continue
                     found.setdefault(package.name, {})[file.sha256] = PageFile(
                         filename=file.name,
@@ -152,31 +162,39 @@ class Mirror:
                         sha256=file.sha256,
                         upload_time=file.upload_time,
                         requires_python=package.requires_python,
-                        size=self.bundle.sizes[path],
+                        size=file.size if path is None else self.bundle.sizes[path],
                     )
         return {
             name: sorted(files.values(), key=lambda file: (file.filename, file.sha256 or ""))
             for name, files in sorted(found.items())
         }
 
-    def _projects(self, accept: str) -> Answer:
-        """PEP 503 and 691."""
+    def _simple(
+        self, index: _Index, place: str, names: list[str], address: str, accept: str
+    ) -> Answer | None:
+        """A simple index at ``place``: PEP 503 and 691."""
+        if len(names) > 1:
+            return None
+        if names:
+            return self._project(index, place, names[0], accept, slash=address.endswith("/"))
         kind = preferred_type(accept)
         if kind == SIMPLE_JSON:
-            names = ",".join(f'{{"name":"{name}"}}' for name in self._index)
-            text = f'{{"meta":{{"api-version":"1.0"}},"projects":[{names}]}}'
+            listed = ",".join(f'{{"name":"{name}"}}' for name in index)
+            text = f'{{"meta":{{"api-version":"1.0"}},"projects":[{listed}]}}'
         else:
-            links = "".join(f'<a href="{name}/">{name}</a><br>\n' for name in self._index)
+            links = "".join(f'<a href="{name}/">{name}</a><br>\n' for name in index)
             text = f"<!DOCTYPE html>\n<html><body>\n{links}</body></html>\n"
         return Answer(kind=kind, content=text.encode())
 
-    def _project(self, name: str, accept: str, *, slash: bool) -> Answer | None:
+    def _project(
+        self, index: _Index, place: str, name: str, accept: str, *, slash: bool
+    ) -> Answer | None:
         normal = normalize(name)
-        files = self._index.get(normal)
+        files = index.get(normal)
         if files is None:
             return None
         if normal != name or not slash:
-            return Answer(location=f"/simple/{normal}/", content=b"")
+            return Answer(location=f"{place}/{normal}/", content=b"")
         kind = preferred_type(accept)
         write = json_page if kind == SIMPLE_JSON else html_page
         return Answer(kind=kind, content=write(normal, files, "/files/"))
