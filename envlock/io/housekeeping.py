@@ -39,9 +39,6 @@ GROUPS = {
 }
 """What can be told apart, for people."""
 
-NEVER = "building"
-"""Files that builds lock: empty, and somebody may hold one."""
-
 # By the name of a folder (or file) in the cache: its group, and how many levels below it the
 # entries lie that come and go as a whole. 0: it is one itself.
 _KINDS: dict[str, tuple[str, int]] = {

@@ -55,7 +55,7 @@ def kinds() -> set[str]:
 def test_everything_that_is_put_there_is_known() -> None:
     found = kinds()
     assert len(found) > 25
-    known = set(housekeeping._KINDS) | {housekeeping.NEVER}
+    known = set(housekeeping._KINDS)
     # `git/` gets its name where no cache folder is in sight; the layouts of indexes by their table.
     assert found - known == set()
     assert known - found == {"git"}
