@@ -34,10 +34,11 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from envlock.realise.source.perform import Built
-    from envlock.realise.source.plan import Key, Requirement
+    from envlock.realise.source.plan import Job, Key, Requirement
 
 
 BUILT, WHEELS = "built", "wheels"
+_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +232,7 @@ def _from_source(
     )
     if report.missing:
         return report
+    _note_programs(plan.jobs, lock, reporter)
     workshop = Workshop(python=python, seconds=build_seconds())
     built = build_all(plan, workshop, jobs=order.jobs, reporter=reporter)
     made = {one.job.key: one.wheel for one in built}
@@ -239,6 +241,23 @@ def _from_source(
         wheel = made.get((entry.package.name, entry.package.version or ""))
         files.append(entry if wheel is None else PythonFile(package=entry.package, file=wheel))
     return replace(report, chosen=replace(report.chosen, files=tuple(files)), built=built)
+
+
+def _note_programs(jobs: tuple[Job, ...], lock: Lock, reporter: Reporter) -> None:
+    """Say what this machine lacks before a build fails of it."""
+    from envlock.realise.source.programs import missing_programs
+
+    found = missing_programs(jobs)
+    for package, titles in found.items():
+        more = f" and {len(titles) - _SHOWN} more" if len(titles) > _SHOWN else ""
+        locked = () if lock.os is None else lock.os.build_package(package)
+        version = f" (the lock has {locked[0].version})" if locked else ""
+        reporter.note(
+            f"{package}{version} is not on this machine, and known to be needed to build"
+            f" {', '.join(titles[:_SHOWN])}{more}"
+        )
+    if found:
+        reporter.note(f"to have them: apt-get install {' '.join(found)}, or the like")
 
 
 def _base(

@@ -20,6 +20,8 @@ from envlock.cli.common import (
 from envlock.cli.context import Context
 from envlock.cli.output import result, result_json, say
 from envlock.errors import UsageError
+from envlock.lock.bootstrap import REASONS
+from envlock.lock.builds_graph import BuildUse, build_uses
 from envlock.lock.graph import Chain, chains_to
 from envlock.lock.image import BaseImage
 from envlock.lock.model import Lock, PythonPackage
@@ -31,6 +33,7 @@ Examples:
   envlock why numpy
   envlock why numpy --json
   envlock why libgl1         # a package of the distribution, or libGL.so.1
+  envlock why hatchling      # what is built with it, and whether it is a published wheel
   envlock why image          # the base image
 
 Each line is one of the project's requirements and the shortest way from it to the package."""
@@ -56,6 +59,10 @@ def command(
             _os_why(lock.os, package, as_json)
             return
         say(context, f"(also a package of {lock.os.base}, not shown here)")
+    builds = build_uses(lock, canonicalize_name(package))
+    if builds and not own:
+        _builds_why(canonicalize_name(package), builds, as_json)
+        return
     entries = _entries(lock, package)
     chains = chains_to(lock, entries[0].name)
     if as_json:
@@ -64,6 +71,7 @@ def command(
                 "package": entries[0].name,
                 "versions": [entry.version for entry in entries],
                 "chains": [_chain_json(chain) for chain in chains],
+                "builds": [_use_json(use) for use in builds],
             }
         )
         return
@@ -73,6 +81,37 @@ def command(
         result("  " + " → ".join([chain.wish.text, *(_shown(link) for link in chain.links)]))
     if not chains:
         result("  (no requirement of the project leads to it)")
+    for use in builds:
+        _tell_use(use)
+
+
+def _builds_why(name: str, builds: tuple[BuildUse, ...], as_json: bool) -> None:
+    """Of a package that others are only built with."""
+    if as_json:
+        versions = [use.version for use in builds]
+        told = [_use_json(use) for use in builds]
+        result_json({"package": name, "versions": versions, "chains": [], "builds": told})
+        return
+    for use in builds:
+        result(f"{name} {use.version}")
+        _tell_use(use)
+
+
+def _tell_use(use: BuildUse) -> None:
+    if use.needed_by:
+        result(f"  {use.version} to build {', '.join(use.needed_by)}")
+    if use.seed is not None:
+        circle = f": {', '.join(use.seed.cycle)}" if use.seed.cycle else ""
+        result(f"  {use.version} taken as a wheel: {REASONS[use.seed.reason]}{circle}")
+
+
+def _use_json(use: BuildUse) -> dict[str, object]:
+    return {
+        "version": use.version,
+        "needed-by": list(use.needed_by),
+        "reason": None if use.seed is None else use.seed.reason,
+        "cycle": [] if use.seed is None else list(use.seed.cycle),
+    }
 
 
 def _names_image(image: BaseImage, text: str) -> bool:
@@ -154,7 +193,7 @@ def _entries(lock: Lock, package: str) -> tuple[PythonPackage, ...]:
     entries = tuple(sorted(lock.package(wanted), key=lambda p: p.sort_key))
     if entries:
         return entries
-    names = {p.name for p in lock.packages} | {
+    names = {p.name for p in (*lock.packages, *lock.build_packages)} | {
         p.name for p in ((*lock.os.packages, *lock.os.build_packages) if lock.os else ())
     }
     near = difflib.get_close_matches(wanted, names, n=3)

@@ -282,6 +282,30 @@ def test_a_lock_without_builds_cannot_be_built(project: Project, index: Loopback
 
 
 @pytest.mark.network
+@pytest.mark.parametrize(
+    ("date", "name", "seeds", "backends"),
+    [
+        ("2021-06-01", "six", ["wheel"], {"setuptools", "wheel"}),
+        ("2025-10-01", "hatchling", [], {"flit-core", "hatchling", "setuptools", "setuptools-scm"}),
+    ],
+)
+def test_real_backends_are_built_from_the_bottom(
+    project: Project, date: str, name: str, seeds: list[str], backends: set[str]
+) -> None:
+    project.write(name, settings={"sources": True})
+    project.variables["UV_DEFAULT_INDEX"] = ""
+    lock = project.lock(as_of=date)
+    # Then setuptools was built with wheel, and wheel with setuptools; later ones build themselves.
+    assert [seed.package for seed in lock.bootstrap] == seeds
+    assert {p.name for p in lock.build_packages} <= {build.package for build in lock.builds}
+    told = from_source(project)
+    built = {one["name"] for one in told["built"]}
+    assert built == {build.package for build in lock.builds} >= backends
+    assert [one["name"] for one in told["taken-as-wheels"]] == seeds
+    run([project.root / ".venv-rebuilt" / "bin" / "python", "-c", f"import {name}"])
+
+
+@pytest.mark.network
 def test_real_pure_packages_come_out_as_published(project: Project) -> None:
     names = ["attrs", "click", "idna", "packaging", "six"]
     project.write(*names, settings={"sources": True})

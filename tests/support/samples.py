@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from envlock.lock.bootstrap import seeds_of
 from envlock.lock.builds import LEGACY_BACKEND, Build, BuildPin
 from envlock.lock.image import BaseImage, PlatformImage
 from envlock.lock.interpreter import StandalonePython
@@ -310,3 +311,30 @@ def full_builds() -> tuple[Build, ...]:
         lib,
         Build(package="old", version="1.0", sdist=digest("4"), backend=LEGACY_BACKEND, pins=pins),
     )
+
+
+def _source(name: str, letter: str) -> PythonPackage:
+    return replace(package(name), sdist=sdist(name, "1.0", letter))
+
+
+def _build(name: str, letter: str, *needs: str) -> Build:
+    pins = tuple(BuildPin(name=need, version="1.0") for need in needs)
+    return Build(package=name, version="1.0", sdist=digest(letter), backend="b", pins=pins)
+
+
+def ring_lock(*, exceptions: tuple[str, ...] = ()) -> Lock:
+    """thing is built with one, one with two and extra, two with one."""
+    lock = small_lock(package("nvidia-x"), _source("thing", "1"), wishes=["thing"])
+    request = replace(lock.request, sources=True, build_exceptions=exceptions)
+    lock = replace(
+        lock,
+        request=request,
+        builds=(
+            _build("one", "2", "extra", "two"),
+            _build("thing", "1", "one"),
+            _build("two", "3", "one"),
+        ),
+        build_packages=(package("extra"), _source("one", "2"), _source("two", "3")),
+    )
+    packages = (*lock.packages, *lock.build_packages)
+    return replace(lock, bootstrap=seeds_of(request, lock.builds, packages, programs=frozenset()))

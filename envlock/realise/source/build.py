@@ -39,7 +39,8 @@ EPOCH = 1580601600
 which it published come out with the same bytes."""
 
 BUILD_SECONDS = 3600.0
-_PATH = "/usr/local/bin:/usr/bin:/bin"
+PROGRAMS = "/usr/local/bin:/usr/bin:/bin"
+"""Where programs of the system are looked for, as ``PATH`` has it."""
 _SHOWN = 20
 _LATER = "+400d"
 
@@ -137,7 +138,7 @@ def input_digest(job: Job, wheels: list[tuple[str, str]], python: Interpreter) -
         wheels: name and digest of each of its requirements.
         python: the interpreter that builds.
     """
-    programs = [(name, _stamp(shutil.which(name, path=_PATH))) for name in job.build.programs]
+    programs = [(name, _stamp(shutil.which(name, path=PROGRAMS))) for name in job.build.programs]
     return digest(
         [
             "1",
@@ -295,7 +296,7 @@ def _uv(*arguments: str) -> None:
 def _variables(folder: Path, program: Path, where: Conditions) -> dict[str, str]:
     """The build's whole environment."""
     variables = {
-        "PATH": f"{program.parent}:{_PATH}",
+        "PATH": f"{program.parent}:{PROGRAMS}",
         "LANG": where.locale,
         "LC_ALL": where.locale,
         "TZ": where.zone,

@@ -32,6 +32,7 @@ def test_as_json(envlock: Any) -> None:
     assert envlock("why", "lib", "--json", lock=LOCK).json == {
         "package": "lib",
         "versions": ["2.0"],
+        "builds": [],
         "chains": [
             {
                 "requirement": "app>=1",

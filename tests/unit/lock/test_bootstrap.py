@@ -9,44 +9,14 @@ from typing import Any
 import pytest
 import tomli
 import tomli_w
-from support.samples import digest, package, sdist, small_lock
+from support.samples import ring_lock
 
 from envlock.errors import UsageError
 from envlock.lock import codec
-from envlock.lock.bootstrap import Seed, locked_seeds, seeds_of
-from envlock.lock.builds import Build, BuildPin
+from envlock.lock.bootstrap import Seed, locked_seeds
 from envlock.lock.hashing import environment_hash
-from envlock.lock.model import Lock, PythonPackage
 
-
-def source(name: str, letter: str) -> PythonPackage:
-    return replace(package(name), sdist=sdist(name, "1.0", letter))
-
-
-def build(name: str, letter: str, *needs: str) -> Build:
-    pins = tuple(BuildPin(name=need, version="1.0") for need in needs)
-    return Build(package=name, version="1.0", sdist=digest(letter), backend="b", pins=pins)
-
-
-def whole(*, exceptions: tuple[str, ...] = ()) -> Lock:
-    """thing is built with one, one with two and extra, two with one."""
-    lock = small_lock(package("nvidia-x"), source("thing", "1"), wishes=["thing"])
-    request = replace(lock.request, sources=True, build_exceptions=exceptions)
-    lock = replace(
-        lock,
-        request=request,
-        builds=(
-            build("one", "2", "extra", "two"),
-            build("thing", "1", "one"),
-            build("two", "3", "one"),
-        ),
-        build_packages=(package("extra"), source("one", "2"), source("two", "3")),
-    )
-    packages = (*lock.packages, *lock.build_packages)
-    return replace(lock, bootstrap=seeds_of(request, lock.builds, packages, programs=frozenset()))
-
-
-LOCK = whole()
+LOCK = ring_lock()
 
 
 def test_everything_has_a_build_or_an_entry() -> None:
@@ -64,7 +34,7 @@ def test_everything_has_a_build_or_an_entry() -> None:
         "cycle": list(cycle),
     }
     assert codec.load(codec.dump(LOCK), where="x") == LOCK
-    declared = {seed.package: seed.reason for seed in whole(exceptions=("nvidia-*",)).bootstrap}
+    declared = {seed.package: seed.reason for seed in ring_lock(exceptions=("nvidia-*",)).bootstrap}
     assert declared["nvidia-x"] == "declared"
 
 
