@@ -164,6 +164,15 @@ def _as_json(verdict: Verdict) -> dict[str, Any]:
     }
 
 
+def _tell_differences(context: Context, lines: list[str]) -> None:
+    """diffoscope's report; of a long one the beginning."""
+    shown = lines if context.verbose else lines[:_SHOWN]
+    say(context, "\n".join(f"      {line}" for line in shown))
+    if len(shown) < len(lines):
+        say(context, f"      … {len(lines) - len(shown)} more lines of diffoscope: --verbose")
+
+
+_SHOWN = 24
 _NEEDS = {
     "user": "user namespaces",
     "number of processors": "more than one",
@@ -184,7 +193,7 @@ def _report(context: Context, verdicts: tuple[Verdict, ...], left_out: tuple[str
             say(context, f"  {style('differs', 'red')}  {title}: {verdict.difference}")
             say(context, f"      it depends on: {', '.join(verdict.causes)}")
             if verdict.report:
-                say(context, "\n".join(f"      {line}" for line in verdict.report.splitlines()))
+                _tell_differences(context, verdict.report.splitlines())
     if left_out:
         told = "; ".join(f"{word} (needs {_NEEDS[word]})" for word in left_out)
         say(context, f"{style('note', 'bold cyan')}: not tried here: {told}")

@@ -30,6 +30,10 @@ def _shown(line: bytes) -> str:
     return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
 
 
+# Of programs it would write their whole disassembly.
+_LIMITS = ("--max-text-report-size", "65536", "--max-diff-block-lines", "32")
+
+
 def diffoscope(
     first: Path, second: Path, name: str, sides: tuple[str, str] = ("first", "second")
 ) -> str | None:
@@ -43,4 +47,4 @@ def diffoscope(
             place = Path(folder, side)
             place.mkdir()
             paths.append(str(shutil.copyfile(path, place / name)))
-        return process.run([program, "--text-color", "never", *paths]).stdout
+        return process.run([program, "--text-color", "never", *_LIMITS, *paths]).stdout
