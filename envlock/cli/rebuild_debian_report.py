@@ -43,12 +43,7 @@ def packages_json(order: Order, done: tuple[Delivered, ...]) -> dict[str, Any]:
     """For ``--json``: docs/json.md."""
     subject = order.subject
     return {
-        "subject": {
-            "lock": subject.lock_name,
-            "commit": subject.commit,
-            "run": subject.run,
-            "title": subject.title,
-        },
+        "subject": subject.as_json(),
         "environment-hash": environment_hash(subject.lock).root,
         "builds": [_build(one) for one in done],
     }

@@ -35,12 +35,7 @@ def report_json(report: Report) -> dict[str, Any]:
     """For ``--json``: docs/json.md."""
     subject = report.order.subject
     return {
-        "subject": {
-            "lock": subject.lock_name,
-            "commit": subject.commit,
-            "run": subject.run,
-            "title": subject.title,
-        },
+        "subject": subject.as_json(),
         "prefix": str(report.order.folder),
         "target": report.target.key,
         "python": report.python,

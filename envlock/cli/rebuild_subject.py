@@ -43,6 +43,15 @@ class Subject:
     prefix: str | None = None
     python: str | None = None
 
+    def as_json(self) -> dict[str, str | None]:
+        """For ``--json``."""
+        return {
+            "lock": self.lock_name,
+            "commit": self.commit,
+            "run": self.run,
+            "title": self.title,
+        }
+
 
 def find_subject(
     context: Context,

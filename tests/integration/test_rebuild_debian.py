@@ -24,6 +24,7 @@ import pytest
 from support.debian_sources import REAL, Sources, made_source, real_sources
 from support.index import LoopbackIndex
 from support.project import Project, errors_in
+from support.small_disk import small_disk
 from support.snapshot import SnapshotServer, flip
 from support.tiny_archive import signer
 from support.tools import run
@@ -235,3 +236,16 @@ def test_what_cannot_be_asked_for(world: World) -> None:
     done = world.project.run("rebuild", "--os-package", "mp3rename", "--offline", **other)
     assert done.returncode == 3
     assert "without --offline" in done.stderr
+
+
+def test_a_full_disk_is_said_to_be_full(world: World, tmp_path: Path) -> None:
+    with small_disk(tmp_path, 8192) as disk:
+        done = world.project.run(
+            *("rebuild", "--os-package", "fails", "--recreate"),
+            through=disk.prefix,
+            TMPDIR=str(disk.folder),
+        )
+        assert done.returncode == 3, done.stderr
+        assert disk.message in done.stderr
+        assert errors_in(done.stderr) == 1
+        assert disk.left() == []
