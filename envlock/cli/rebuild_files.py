@@ -32,8 +32,12 @@ def refuse_missing(files: UsedFiles, found: Mapping[str, Gathered]) -> None:
         lines += [f"      tried {one.place}: {one.why}" for one in found[sha256].tried]
     if len(missing) > _LISTED:
         lines.append(f"  and {len(missing) - _LISTED} more")
+    places = [
+        *(["--index URL"] if files.python else []),
+        *(["a mirror in [tool.envlock.os]"] if files.os or files.os_sources else []),
+    ]
     are = "file is" if len(missing) == 1 else "files are"
     raise SourceError(
         f"{len(missing)} {are} missing; everything else is in the store:\n" + "\n".join(lines),
-        remedy="give a place that has them: --from DIR, --index URL",
+        remedy=f"give a place that has them: {', '.join(('--from DIR', *places))}",
     )
