@@ -187,8 +187,8 @@ def _tell_missing(context: Context, report: Report, count: int, told: str) -> No
     say(
         context,
         f"{style('error', 'bold red')}: {len(report.missing)} of {count} files are"
-        f" missing, so {shown_path(context, report.order.folder)} was not made;"
-        f" the others are in the store ({told or 'none'})",
+        f" missing, so {shown_path(context, report.order.folder)} was not made"
+        + (told and f"; the others are in the store ({told})"),
     )
     say(context, f"  {style('looked in', 'bold')}: {', '.join(looked)}; {network}")
     again = "leave --offline away" if places.offline else "run it again when their server answers"

@@ -197,12 +197,18 @@ def _files(report: Report) -> Iterator[Missing]:
     """Files that nobody has, with the places that were asked."""
     for one in artifacts(report):
         if one["state"] == "missing":
-            tried = [f"{place['place']}: {place['why']}" for place in one["tried"]]
+            tried = [f"the store, {cache_dir() / 'sha256'}"]
+            tried += [f"{place['place']}: {place['why']}" for place in one["tried"]]
+            tried += [
+                f"{bundle}: no file of that digest or name"
+                for bundle in map(str, report.order.places.bundles)
+                if not any(told.startswith(bundle) for told in tried)
+            ]
             if report.order.places.offline:
                 tried.append("no network, as --offline says")
             yield Missing(
                 what=f"{one['file']} (sha256 {one['sha256']})",
-                tried=tuple(tried) or ("the store",),
+                tried=tuple(tried),
                 remedy="name a place that has it: --from DIR, --index URL",
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import groupby
 from typing import Any
 
 from envlock.cli.context import Context
@@ -12,6 +13,7 @@ from envlock.cli.style import style
 from envlock.runs.facts import fact_value
 from envlock.runs.judge.findings import Verdict
 from envlock.runs.judge.findings import shown as short
+from envlock.runs.repeat_code import Missing
 from envlock.runs.repeat_host import HostDifference
 from envlock.runs.repeat_verdict import Judged
 
@@ -27,12 +29,7 @@ _MOST = 8
 def report(context: Context, steps: Repeat, *, dry: bool) -> None:
     """For people: what was used, each result, the verdict, and what may be the cause."""
     _tell_parts(context, steps)
-    for gone in steps.missing:
-        result(f"{style('gone', 'bold red')}: {gone.what}")
-        for tried in gone.tried:
-            result(f"  looked at: {tried}")
-        if gone.remedy is not None:
-            result(f"  {style('help', 'bold')}: {gone.remedy}")
+    _tell_missing(steps.missing)
     if steps.verdict is None:
         if steps.missing and not dry:
             say(context, "nothing was run; --anyway runs it without what is gone")
@@ -43,6 +40,17 @@ def report(context: Context, steps: Repeat, *, dry: bool) -> None:
     if steps.kept is not None:
         say(context, f"kept         {steps.kept}")
     result(f"{style(steps.verdict.value, f'bold {_COLOURS[steps.verdict]}')}{_cause(steps)}")
+
+
+def _tell_missing(missing: tuple[Missing, ...]) -> None:
+    """What is gone; of several that were looked for at the same places, those once."""
+    for (tried, remedy), some in groupby(missing, key=lambda one: (one.tried, one.remedy)):
+        for gone in some:
+            result(f"{style('gone', 'bold red')}: {gone.what}")
+        for place in tried:
+            result(f"  looked at: {place}")
+        if remedy is not None:
+            result(f"  {style('help', 'bold')}: {remedy}")
 
 
 def _tell_parts(context: Context, steps: Repeat) -> None:

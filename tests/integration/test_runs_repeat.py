@@ -71,7 +71,8 @@ def test_a_run_is_made_again_from_lock_commit_and_data(
 ) -> None:
     """The whole way: the environment is gone, the code has moved on, the data is where it was."""
     project.write("alpha")
-    write_lock(project.root, locked(index, index.add("alpha", "1.2", OLDER)), wishes=("alpha",))
+    alpha = index.add("alpha", "1.2", OLDER)
+    write_lock(project.root, locked(index, alpha), wishes=("alpha",))
     assert project.run("sync").returncode == 0
     folder = Folder(project.root, project.environment())
     for name, text in (
@@ -136,6 +137,26 @@ def test_a_run_is_made_again_from_lock_commit_and_data(
     [site] = Path(os.environ["XDG_CACHE_HOME"]).glob("envlock/environments/*/lib/*/site-packages")
     (site / "alpha" / "__init__.py").write_text("__version__ = '1.2'\nprint('not me')\n")
     assert verdicts(repeat(folder, first, code=0))["stdout"] == "identical"
+
+    # Its index is gone, and so is the cache: what would be needed is named; a stick has it.
+    index.fail("*", "not-found")
+    elsewhere = {
+        "ENVLOCK_CACHE_DIR": str(project.root.parent / "cache"),
+        "UV_CACHE_DIR": str(project.root.parent / "uv"),
+        "ENVLOCK_HTTP_RETRIES": "0",
+    }
+    gone = repeat(folder, first, code=3, variables=elsewhere)
+    [wheel] = gone["missing"]
+    assert wheel["what"].startswith(f"{alpha.name} (sha256 ")
+    assert any(place.startswith(f"{index.file_url(alpha)}: ") for place in wheel["tried"])
+    assert wheel["remedy"] == "name a place that has it: --from DIR, --index URL"
+    stick = project.root.parent / "stick"
+    stick.mkdir()
+    (stick / alpha.name).write_bytes(alpha.content)
+    ways = ("--from", str(stick), "--offline")
+    found = repeat(folder, first, *ways, code=0, variables=elsewhere)
+    assert found["verdict"] == "identical"
+    assert found["environment"].endswith("rebuilt: 1 from a bundle")
 
     # Without what the record keeps: the lock comes from git, the commit from nowhere.
     shutil.rmtree(project.root / ".envlock" / "blobs")
