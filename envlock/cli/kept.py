@@ -85,7 +85,7 @@ def builds(
 
     ``moving`` are packages whose pins may move; no build with one of them stays.
     """
-    from envlock.lock.builds import Builds
+    from envlock.lock.builds import Builds, declared_requires
 
     if previous is None or not previous.builds or anew:
         return Builds()
@@ -95,7 +95,9 @@ def builds(
     stay = tuple(
         build
         for build in previous.builds
-        if moving.isdisjoint({build.package, *(pin.name for pin in build.pins)})
+        if declared_requires(build.package, previous.request)
+        == declared_requires(build.package, request)
+        and moving.isdisjoint({build.package, *(pin.name for pin in build.pins)})
     )
     return Builds(builds=stay, packages=previous.build_packages, repairs=previous.repairs)
 

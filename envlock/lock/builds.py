@@ -114,6 +114,16 @@ def wanted_builds(packages: Iterable[PythonPackage], request: Request) -> tuple[
     return tuple(p for p in packages if source_of(p) and not wheels_stay(p.name, request))
 
 
+def declared_requires(name: str, request: Request) -> tuple[str, ...] | None:
+    """What the project says that a build needs beyond ``[build-system]``; None: it says nothing.
+
+    ``Request.build_requires`` has a line ``NAME: REQUIREMENT`` for each, or ``NAME:`` for nothing.
+    """
+    found = [line.partition(":") for line in request.build_requires]
+    mine = [text.strip() for package, _, text in found if package == name]
+    return tuple(sorted(text for text in mine if text)) if mine else None
+
+
 def wheels_stay(name: str, request: Request) -> bool:
     """Whether the request excepts the package from being built: by name, or by a pattern."""
     return any(fnmatchcase(name, pattern) for pattern in request.build_exceptions)

@@ -78,6 +78,7 @@ class Request:
     os_auto: bool = False
     os_ignore_libraries: tuple[str, ...] = ()
     build_exceptions: tuple[str, ...] = ()
+    build_requires: tuple[str, ...] = ()
     os_mirrors: tuple[str, ...] = field(default=(), compare=False)
     os_keyring: str | None = field(default=None, compare=False)
     nix: NixRequest | None = None
@@ -118,6 +119,7 @@ class Request:
             # What is true is left out where it is the default, so that older digests stay.
             "os-no-libraries": not self.os_libraries,
             "build-exceptions": sorted(set(self.build_exceptions)),
+            "build-requires": sorted(set(self.build_requires)),
             "interpreter": self.interpreter,
             "image-base": self.image_base,
         }

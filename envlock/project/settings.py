@@ -14,6 +14,7 @@ from envlock.errors import UsageError
 from envlock.lock.interpreter import PROVIDERS
 from envlock.lock.target import PLATFORMS, Target
 from envlock.lock.toolchain import GuixRequest, NixRequest
+from envlock.project.build_settings import read_build_requires
 from envlock.project.check_settings import CheckSettings, read_check
 from envlock.project.dates import check_range, parse_absolute
 from envlock.project.document import Document, KeyPath, dotted, nearest
@@ -35,9 +36,10 @@ _TEXTS = {
     "targets",
 }
 _FLAGS = {"prereleases", "sources"}
-_Part = OsWishes | NixRequest | GuixRequest | CheckSettings | str | None
+_Part = OsWishes | NixRequest | GuixRequest | CheckSettings | tuple[str, ...] | str | None
 _LAYERS: dict[str, Callable[[Document, KeyPath, Any], _Part]]
 _LAYERS = {
+    "build-requires": read_build_requires,
     "check": read_check,
     "guix": read_guix,
     "image": read_image,
@@ -57,7 +59,8 @@ class Settings:
     ``python`` are Pythons (``3.11``), ``targets`` platforms with or without their own Python;
     ``interpreter`` is a key of ``lock.interpreter.PROVIDERS``;
     ``requirements`` is None when the key is absent. ``extras``, ``groups``, ``conda_ignore`` and
-    ``build_exceptions`` are normalized names, or patterns of them (``nvidia-*``), sorted.
+    ``build_exceptions`` are normalized names, or patterns of them (``nvidia-*``), sorted;
+    ``build_requires`` as in ``Request``.
     """
 
     document: Document
@@ -79,6 +82,7 @@ class Settings:
     prereleases: bool = False
     sources: bool = False
     build_exceptions: tuple[str, ...] = ()
+    build_requires: tuple[str, ...] = ()
     os: OsWishes | None = None
     nix: NixRequest | None = None
     guix: GuixRequest | None = None
@@ -210,7 +214,9 @@ class _Reader:
             if key not in _KEYS:
                 raise self._unknown(key, environments)
             if key in _LAYERS:
-                values[key] = _LAYERS[key](self.document, (*self.base, key), value)
+                values[key.replace("-", "_")] = _LAYERS[key](
+                    self.document, (*self.base, key), value
+                )
             elif key in _FLAGS:
                 if not isinstance(value, bool):
                     raise self.wrong(key, "true or false")

@@ -254,6 +254,28 @@ def test_backends_that_fail_are_all_named_with_their_last_words(
     assert 'build-exceptions = ["broken", "other", "thing"]' in said
 
 
+def test_a_backend_that_gives_no_answer_need_not_be_asked(
+    project: Project, index: LoopbackIndex
+) -> None:
+    add_backend(index, "1.0", "sys.exit('pg_config is missing')")
+    index.add("helper", "1.0", OLD)
+    index.add("helper", "2.0", OLD)
+    add_package(index, "thing")
+    project.write("thing", settings=SOURCES)
+    said = project.refused(code=3)
+    assert "[tool.envlock.build-requires]\n        thing = []" in said
+    project.write("thing", settings=SOURCES | {"build-requires": {"thing": []}})
+    build = only_build(project.lock())
+    assert (build.dynamic, build.asked_on) == ((), ())
+    assert pins(build) == ["toyback==1.0"]
+    project.write("thing", settings=SOURCES | {"build-requires": {"thing": ["helper<2"]}})
+    build = only_build(project.lock())
+    assert (build.dynamic, build.asked_on) == (("helper<2",), ())
+    assert pins(build) == ["helper==1.0", "toyback==1.0"]
+    project.write("thing", settings=SOURCES)
+    assert "pg_config is missing" in project.refused(code=3)
+
+
 def test_a_hook_that_hangs_is_cut_off_with_all_it_started(
     project: Project, index: LoopbackIndex
 ) -> None:

@@ -266,6 +266,7 @@ def _full_lock() -> Lock:
         nix=NixRequest(branch="nixos-26.05", source=Found.TABLE, names=("libgl1=libGL",)),
         guix=full_lock().request.guix,
         build_exceptions=("torch",),
+        build_requires=("psycopg2:",),
         interpreter="standalone",
     )
     return Lock(

@@ -26,7 +26,7 @@ from envlock.io.machine import machine_platform
 from envlock.io.progress import Reporter
 from envlock.io.unpack import OddArchiveError
 from envlock.lock.bootstrap import Key, wheel_rank
-from envlock.lock.builds import Build, Builds
+from envlock.lock.builds import Build, Builds, declared_requires
 from envlock.lock.hashing import digest
 from envlock.lock.model import PythonPackage, Repair
 from envlock.lock.request import Request
@@ -76,7 +76,7 @@ def lock_builds(
     packages = tuple(packages)
     bottom = Bottom(request, packages)
     stay = {build.key: build for build in kept.builds}
-    work = _Work(world, Graphs(world), http)
+    work = _Work(request, world, Graphs(world), http)
     files: tuple[PythonPackage, ...] = ()
     repairs: set[Repair] = set()
     while sdists := bottom.missing(files):
@@ -119,7 +119,8 @@ class _FailedError(Exception):
 class _Work:
     """Makes builds, several at once."""
 
-    def __init__(self, world: World, graphs: Graphs, http: Http) -> None:
+    def __init__(self, request: Request, world: World, graphs: Graphs, http: Http) -> None:
+        self._request = request
         self._world = world
         self._graphs = graphs
         self._http = http
@@ -188,12 +189,15 @@ class _Work:
         prefer: tuple[Preference, ...],
     ) -> tuple[Sdist, Build, BuildGraph]:
         graph = self._graphs.resolve(facts.requires, sdist.targets, prefer)
-        answers = {
-            python: self._answer(sdist, tree, facts, python, graph, prefer)
-            for python in sorted({target.python for target in sdist.targets})
-        }
-        asked = {python: answer for python, answer in answers.items() if answer is not None}
-        dynamic = _joined(asked, len(answers))
+        dynamic = declared_requires(sdist.key[0], self._request)
+        asked: dict[str, tuple[str, ...]] = {}
+        if dynamic is None:
+            answers = {
+                python: self._answer(sdist, tree, facts, python, graph, prefer)
+                for python in sorted({target.python for target in sdist.targets})
+            }
+            asked = {python: answer for python, answer in answers.items() if answer is not None}
+            dynamic = _joined(asked, len(answers))
         if set(dynamic) - set(facts.requires):
             stay = [(p.name, p.version, p.index) for p in graph.packages if p.version is not None]
             wishes = {name: (name, version, index) for name, version, index in (*prefer, *stay)}
@@ -334,6 +338,13 @@ def _all_failed(failures: list[_FailedError]) -> EnvlockError:
     """One error for all of them; says the line that declines to build these packages."""
     failures = sorted(failures, key=lambda failure: failure.sdist.key)
     names = ", ".join(f'"{name}"' for name in sorted({f.sdist.key[0] for f in failures}))
+    silent = sorted({f.sdist.key[0] for f in failures if isinstance(f.cause, HookFailedError)})
+    asked = "".join(f"\n{name} = []" for name in silent)
+    if silent:
+        asked = (
+            "\nor, where you know what a build needs beyond its [build-system], say that:"
+            f"\n[tool.envlock.build-requires]{asked}"
+        )
     unsolvable = all(isinstance(f.cause, NoSolutionError) for f in failures)
     kind = NoSolutionError if unsolvable else SourceError
     return kind(
@@ -341,5 +352,5 @@ def _all_failed(failures: list[_FailedError]) -> EnvlockError:
         f" {', '.join(failure.sdist.title for failure in failures)}\n"
         + "\n".join(failure.text for failure in failures),
         remedy="if these packages need not be built from source, say so in [tool.envlock]:\n"
-        f"build-exceptions = [{names}]",
+        f"build-exceptions = [{names}]{asked}",
     )

@@ -428,6 +428,40 @@ def test_sources_of_os_packages_are_asked_for(tmp_path: Path) -> None:
     assert load(tmp_path, name="built") == asked
 
 
+def test_what_builds_need_is_said_by_package(tmp_path: Path) -> None:
+    file = tmp_path / "pyproject.toml"
+    body = '[project]\ndependencies = ["x"]\n[tool.envlock]\nsources = true\n'
+    table = "[tool.envlock.build-requires]\n"
+    file.write_text(body + table + 'Psy_copg2 = []\nold = ["Cython >=1, <3", "a"]\n')
+    asked = load(tmp_path)
+    assert asked.build_requires == ("old: a", "old: cython<3,>=1", "psy-copg2:")
+    assert request_digest(asked) != request_digest(replace(asked, build_requires=()))
+    file.write_text(body.replace("true", "false") + table + "psycopg2 = []\n")
+    assert load(tmp_path).build_requires == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('psycopg2 = "cython"', "a list of requirements"),
+        ("psycopg2 = [1]", "a list of requirements"),
+        ('psycopg2 = ["a @ https://example.org/a.whl"]', "no requirement by name and version"),
+        ('psycopg2 = ["not a requirement"]', "no requirement by name and version"),
+        ('"no name!" = []', "cannot be the name of a package"),
+    ],
+)
+def test_what_builds_cannot_need(tmp_path: Path, line: str, said: str) -> None:
+    file = tmp_path / "pyproject.toml"
+    file.write_text(
+        '[project]\ndependencies = ["x"]\n[tool.envlock]\nsources = true\n'
+        f"[tool.envlock.build-requires]\n{line}\n"
+    )
+    with pytest.raises(UsageError, match=said) as caught:
+        load(tmp_path)
+    assert caught.value.where is not None
+    assert caught.value.where.endswith("pyproject.toml:6")
+
+
 def test_sources_need_no_os_packages_and_have_exceptions(tmp_path: Path) -> None:
     file = tmp_path / "pyproject.toml"
     body = '[project]\ndependencies = ["x"]\n[tool.envlock]\n'
