@@ -15,6 +15,7 @@ from envlock.io.progress import Reporter
 from envlock.lock.bootstrap import (
     NO_SDIST,
     PROGRAM,
+    UNSOLVABLE,
     Key,
     Seed,
     UnbreakableError,
@@ -41,11 +42,22 @@ class Bottom:
         self._top = {sdist.key: sdist for sdist in sdists_of(request, packages)}
         self._builds: dict[Key, Build] = {}
         self._made_on: dict[Key, set[Target]] = {}
+        self.unsolvable: set[Key] = set()
 
     def add(self, sdist: Sdist, build: Build) -> None:
         """A build of the sdist, on its targets."""
         self._builds[sdist.key] = build
         self._made_on[sdist.key] = set(sdist.targets)
+
+    def give_up(self, sdist: Sdist) -> bool:
+        """Take it as a wheel: no releases satisfy what its build needs. Whether that is possible.
+
+        What is installed is never given up: there, the project says what it wants.
+        """
+        if not sdist.deep or wheel_rank(sdist.package, sdist.targets) is None:
+            return False
+        self.unsolvable.add(sdist.key)
+        return True
 
     def missing(self, files: Iterable[PythonPackage]) -> list[Sdist]:
         """The next ones; none: the bottom is reached.
@@ -65,7 +77,11 @@ class Bottom:
                 found[key] = replace(found[key], targets=tuple(sorted(targets)))
             elif targets and (sdist := sdist_of(package, targets, deep=True)) is not None:
                 found[key] = sdist
-        return [s for key, s in found.items() if not self._made_on.get(key, set()) >= {*s.targets}]
+        return [
+            s
+            for key, s in found.items()
+            if key not in self.unsolvable and not self._made_on.get(key, set()) >= {*s.targets}
+        ]
 
     @property
     def builds(self) -> tuple[Build, ...]:
@@ -107,6 +123,7 @@ def bootstrap(
     builds: Iterable[Build],
     packages: Iterable[PythonPackage],
     files: Iterable[PythonPackage],
+    unsolvable: Iterable[Key],
     reporter: Reporter,
 ) -> tuple[Seed, ...]:
     """What is taken as wheels; noted where nobody has declared it.
@@ -116,6 +133,7 @@ def bootstrap(
         builds: of the lock, to the bottom.
         packages: the lock's.
         files: those of the builds' pins.
+        unsolvable: what was given up.
         reporter: told.
 
     Raises:
@@ -123,7 +141,13 @@ def bootstrap(
     """
     own = {(p.name, p.version or ""): p for p in packages}
     try:
-        seeds = seeds_of(request, builds, [*own.values(), *files], programs=PACKED)
+        seeds = seeds_of(
+            request,
+            builds,
+            [*own.values(), *files],
+            programs=PACKED,
+            unsolvable=frozenset(unsolvable),
+        )
     except UnbreakableError as error:
         names = ", ".join(f'"{name}"' for name, _ in sorted(error.group))
         raise NoSolutionError(
@@ -132,11 +156,13 @@ def bootstrap(
             remedy="take releases that have wheels, or say in [tool.envlock] which stay as they are"
             f" published: some of {names} in build-exceptions",
         ) from None
-    without = list(titles(seeds, NO_SDIST, PROGRAM))
-    if without:
-        more = f" and {len(without) - _NAMED} more" if len(without) > _NAMED else ""
-        reporter.note(
-            "there is no source to build it from, so its wheel is taken:"
-            f" {', '.join(without[:_NAMED])}{more}"
-        )
+    told = {
+        "there is no source to build it from, so its wheel is taken": (NO_SDIST, PROGRAM),
+        "as of the date it cannot be built, so its wheel is taken to build others": (UNSOLVABLE,),
+    }
+    for text, reasons in told.items():
+        wheels = list(titles(seeds, *reasons))
+        more = f" and {len(wheels) - _NAMED} more" if len(wheels) > _NAMED else ""
+        if wheels:
+            reporter.note(f"{text}: {', '.join(wheels[:_NAMED])}{more}")
     return seeds

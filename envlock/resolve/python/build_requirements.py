@@ -84,7 +84,10 @@ def lock_builds(
         for sdist in same:
             bottom.add(sdist, stay[sdist.key])
         left = [s for s in sdists if s not in same]
-        made = work.run(left, reporter) if left else []
+        made, failures = work.run(left, reporter) if left else ([], [])
+        failures = [f for f in failures if not (f.unsolvable and bottom.give_up(f.sdist))]
+        if failures:
+            raise _all_failed(failures)
         for sdist, build, _ in made:
             bottom.add(sdist, build)
         files = all_files([*files, *kept.packages, *(p for *_, g in made for p in g.packages)])
@@ -97,7 +100,7 @@ def lock_builds(
     return Builds(
         builds=builds,
         packages=files,
-        bootstrap=bootstrap(request, builds, packages, files, reporter),
+        bootstrap=bootstrap(request, builds, packages, files, bottom.unsolvable, reporter),
         repairs=tuple(repair for repair in repairs if repair.subject in names),
     )
 
@@ -109,6 +112,11 @@ class _FailedError(Exception):
         super().__init__(str(cause))
         self.sdist = sdist
         self.cause = cause
+
+    @property
+    def unsolvable(self) -> bool:
+        """Whether it follows from what the index had at the date, on any machine."""
+        return isinstance(self.cause, NoSolutionError)
 
     @property
     def text(self) -> str:
@@ -133,7 +141,9 @@ class _Work:
         )
         self._python = cache(build_hook.find_python)
 
-    def run(self, sdists: list[Sdist], reporter: Reporter) -> list[tuple[Sdist, Build, BuildGraph]]:
+    def run(
+        self, sdists: list[Sdist], reporter: Reporter
+    ) -> tuple[list[tuple[Sdist, Build, BuildGraph]], list[_FailedError]]:
         reporter.step("fetching sdists")
         new = [s for s in sdists if self._facts.get(_facts_key(s)) is None]
         self._shelf.fetch(new, reporter)
@@ -153,9 +163,7 @@ class _Work:
                 self._stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-        if failures:
-            raise _all_failed(failures)
-        return made
+        return made, failures
 
     def tell(self, reporter: Reporter) -> None:
         """What the engine had to say."""
@@ -345,8 +353,7 @@ def _all_failed(failures: list[_FailedError]) -> EnvlockError:
             "\nor, where you know what a build needs beyond its [build-system], say that:"
             f"\n[tool.envlock.build-requires]{asked}"
         )
-    unsolvable = all(isinstance(f.cause, NoSolutionError) for f in failures)
-    kind = NoSolutionError if unsolvable else SourceError
+    kind = NoSolutionError if all(f.unsolvable for f in failures) else SourceError
     return kind(
         "build requirements cannot be locked for"
         f" {', '.join(failure.sdist.title for failure in failures)}\n"
