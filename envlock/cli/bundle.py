@@ -194,7 +194,12 @@ def _with_indexes(
             reporter.step(f"looking for indexes of {one.lock.os.base}")
             mirrors, keyring = archives_of(one.lock, project)
             archived = fetch_indexes(
-                one.lock, root, mirrors=mirrors, keyring=keyring, sources=sources
+                one.lock,
+                root,
+                mirrors=mirrors,
+                keyring=keyring,
+                reporter=reporter,
+                sources=sources,
             )
             one = replace(one, archived=archived)
         found.append((one, project, root))

@@ -81,6 +81,7 @@ def fetch_indexes(
     *,
     mirrors: Sequence[str] = (),
     keyring: str | None = None,
+    reporter: Reporter,
     sources: bool = False,
 ) -> tuple[ArchivedFile, ...]:
     """The signed Releases and indexes that a lock's OS packages were chosen from, into the store.
@@ -90,6 +91,7 @@ def fetch_indexes(
         root: the lockfile's folder.
         mirrors: the project's own mirrors of the distribution's archives.
         keyring: the project's own archive keys.
+        reporter: told of an index that is had in another form alone.
         sources: with the indexes of source packages.
 
     Raises:
@@ -107,7 +109,7 @@ def fetch_indexes(
     places = lock_mirrors(lock.os, root, given=mirrors, keyring=keyring)
     keys = None if keyring is None else read_keyring(root / keyring)
     with Http() as http:
-        return archived_files(lock.os, lock.as_of, places, keys, http, sources=sources)
+        return archived_files(lock.os, lock.as_of, places, keys, http, reporter, sources=sources)
 
 
 def interpreters(files: UsedFiles, root: Path) -> tuple[Wanted, ...]:

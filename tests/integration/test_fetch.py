@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -498,3 +499,41 @@ def test_two_at_once_do_not_disturb_each_other(both: Project, archive: SnapshotS
         assert process.returncode == 0, said
         judge(json.loads(out))
     assert on_its_way(both) == []
+
+
+def test_a_bundle_has_the_signed_indexes_or_says_what_is_gone(
+    both: Project, archive: SnapshotServer
+) -> None:
+    first, cache = both.run("bundle", "-o", "first"), Path(both.variables["ENVLOCK_CACHE_DIR"])
+    assert first.returncode == 0, first.stderr
+    listed = sorted(path.name for path in (both.root / "first").glob("files/*/*"))
+    assert (listed.count("InRelease"), "Packages.xz" in listed) == (3, True)
+    # All of it was kept: without any network it is the same.
+    archive.fail("*", "not-found")
+    again = both.run("bundle", "-o", "again")
+    assert (again.returncode, again.stdout) == (0, first.stdout)
+
+    def forget() -> None:
+        for path in cache.glob("os-release*"):
+            shutil.rmtree(path)
+        for path in (both.root / "first").glob("files/*/Packages.xz"):
+            (cache / "sha256" / path.parent.name[:2] / path.parent.name).unlink(missing_ok=True)
+
+    forget()
+    gone = both.run("bundle", "-o", "gone")
+    assert gone.returncode == 3
+    assert "nobody has the signed Release of bookworm" in gone.stderr
+    assert "--without indexes" in gone.stderr
+    assert not (both.root / "gone").exists()
+    assert both.run("bundle", "-o", "gone", "--without", "indexes").returncode == 0
+    archive.heal()
+    archive.tamper("*/InRelease", flip(200))
+    assert both.run("bundle", "-o", "tampered").returncode == 3
+    archive.heal()
+    for pattern in ("*.xz", "*/by-hash/*"):
+        archive.fail(pattern, "not-found")
+    other = both.run("bundle", "-o", "other")
+    assert other.returncode == 0, other.stderr
+    assert "nobody has bookworm/main/binary-amd64/Packages.xz any more" in other.stderr
+    assert list((both.root / "other").glob("files/*/Packages.gz"))
+    assert both.run("bundle", "verify", "other").returncode == 0

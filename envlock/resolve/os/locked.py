@@ -6,7 +6,7 @@ For those who are to verify the chain again, from the archive's keys to each .de
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from envlock.errors import DiskError, SourceError, UsageError, VerificationError
 from envlock.io.http.client import Http
 from envlock.io.http.fetch import fetch
+from envlock.io.progress import Reporter
 from envlock.lock.os import OsArchive, OsLayer
 from envlock.resolve.os.archive import Opening, verify_signed, with_parts
 from envlock.resolve.os.distribution import Suite, parse_base
@@ -55,6 +56,7 @@ def archived_files(
     mirrors: Mirrors,
     keyring: Keyring | None,
     http: Http,
+    reporter: Reporter,
     *,
     sources: bool,
 ) -> tuple[ArchivedFile, ...]:
@@ -69,6 +71,7 @@ def archived_files(
         mirrors: where to ask.
         keyring: the keys to trust instead of the shipped ones and this machine's.
         http: for all transfers.
+        reporter: told of an index that nobody has any more in that form.
         sources: with the indexes of source packages.
 
     Raises:
@@ -79,7 +82,8 @@ def archived_files(
     found: list[ArchivedFile] = []
     for archive, signed, suite in _opened(layer, as_of, architectures, mirrors, keyring, http):
         found += _release_files(archive, signed)
-        found += _indexes(suite, archive, architectures, http, sources=sources)
+        paths = _paths(archive, architectures, sources=sources)
+        found += _indexes(suite, archive, paths, http, reporter)
     return tuple(found)
 
 
@@ -143,6 +147,7 @@ def _locked_release(
         with suppress(VerificationError):  # another state, or other keys
             release = verify_signed(signed, question, opening, now)
             if release.verified.sha256 == archive.release_sha256:
+                client.remember(release.verified.sha256, signed)
                 return signed, release
     because = f": {failure}" if failure is not None else ""
     raise SourceError(
@@ -184,27 +189,37 @@ def _release_files(archive: OsArchive, signed: Signed) -> Iterator[ArchivedFile]
         )
 
 
+def _paths(archive: OsArchive, architectures: Sequence[str], *, sources: bool) -> Iterator[str]:
+    for component in archive.components:
+        for architecture in architectures:
+            yield f"{component}/binary-{architecture}/Packages"
+        if sources:
+            yield f"{component}/source/Sources"
+
+
 def _indexes(
     suite: VerifiedSuite,
     archive: OsArchive,
-    architectures: Sequence[str],
+    paths: Iterable[str],
     http: Http,
-    *,
-    sources: bool,
+    reporter: Reporter,
 ) -> Iterator[ArchivedFile]:
-    for component in archive.components:
-        paths = [f"{component}/binary-{name}/Packages" for name in architectures]
-        for path in [*paths, *([f"{component}/source/Sources"] if sources else [])]:
-            variants = sorted(suite.variants(path), key=lambda v: SUFFIXES.index(v.suffix))
-            if not variants:
-                continue  # the suite has none for it, as the lock did not need it
-            chosen = _brought(variants, http)
-            yield ArchivedFile(
-                archive=archive.archive,
-                moment=moment_of(archive),
-                path=f"dists/{archive.suite}/{path}{chosen.suffix}",
-                sha256=chosen.wanted.sha256,
+    for path in paths:
+        variants = sorted(suite.variants(path), key=lambda v: SUFFIXES.index(v.suffix))
+        if not variants:
+            continue  # the suite has none for it, as the lock did not need it
+        chosen = _brought(variants, http)
+        if chosen is not variants[0]:
+            reporter.note(
+                f"nobody has {variants[0].wanted.name} any more: {chosen.wanted.name} is taken, and"
+                " the bundle is another one than with it"
             )
+        yield ArchivedFile(
+            archive=archive.archive,
+            moment=moment_of(archive),
+            path=f"dists/{archive.suite}/{path}{chosen.suffix}",
+            sha256=chosen.wanted.sha256,
+        )
 
 
 def _brought(variants: Sequence[Variant], http: Http) -> Variant:
