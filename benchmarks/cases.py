@@ -12,31 +12,23 @@ from benchmarks.content import content
 from benchmarks.images import images
 from benchmarks.jobs import pandas_job, trackers
 from benchmarks.measure import (
+    BIN,
     Contender,
     Timing,
     cold_caches,
+    peak_of,
     race_cold,
     race_warm,
     run_once,
+    with_peak,
 )
 from benchmarks.os_packages import os_packages
+from benchmarks.rebuilds import from_source, rebuilds
 from benchmarks.report import Row
 from benchmarks.runs import many, overhead
 from benchmarks.sets import AS_OF
 
 HERE = Path(__file__).parent
-BIN = Path(sys.executable).parent
-MEGABYTE = 1_000_000
-
-_PEAK = """
-import sys
-from envlock.cli.app import run
-code = run(sys.argv[2:])
-status = open("/proc/self/status").read()
-peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-open(sys.argv[1], "w").write(peak.split()[1])
-sys.exit(code)
-"""
 
 
 def envlock_lock(folder: Path, *options: str) -> Contender:
@@ -157,14 +149,9 @@ def peak_memory(bench: Bench) -> Iterator[Row]:
     peaks = []
     for engine in ("uv", "pip-tools"):
         with cold_caches(bench.scratch) as environment:
-            plain = envlock_lock(folder, "--engine", engine)
-            target = folder / "peak"
-            argv = (sys.executable, "-c", _PEAK, str(target), *plain.argv[1:])
-            run_once(
-                Contender(name="envlock", argv=argv, folder=folder, before=plain.before),
-                environment,
-            )
-        peaks.append((engine, int(target.read_text()) * 1024 / MEGABYTE))
+            measured = with_peak(envlock_lock(folder, "--engine", engine))
+            run_once(measured, environment)
+        peaks.append((engine, peak_of(measured)))
     for engine, peak in peaks:
         yield Row(
             work=f"peak memory of envlock itself, engine {engine}, {size} packages",
@@ -189,6 +176,8 @@ CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "runs": many,
     "trackers": trackers,
     "bundle": bundles,
+    "rebuild": rebuilds,
+    "source": from_source,
 }
 """Every case by name, quick ones first."""
 ON_REQUEST = ("trackers",)

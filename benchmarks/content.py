@@ -13,29 +13,29 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import Contender, cold_caches, race_warm, run_once
+from benchmarks.measure import (
+    BIN,
+    MEGABYTE,
+    Contender,
+    cold_caches,
+    envlock,
+    peak_of,
+    race_warm,
+    run_once,
+    with_peak,
+)
 from benchmarks.report import Row
 
 if TYPE_CHECKING:
     from benchmarks.bench import Bench
 
-BIN = Path(sys.executable).parent
 EXAMPLE = Path(__file__).parents[1] / "examples" / "data-science"
-MEGABYTE = 1_000_000
 LARGE = 5_000_000_000
 FEW, MANY = 20_000, 200_000
-_PEAK = """
-import sys
-from envlock.cli.app import run
-code = run(sys.argv[2:])
-status = open("/proc/self/status").read()
-peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-open(sys.argv[1], "w").write(peak.split()[1])
-sys.exit(code)
-"""
 
 
 def content(bench: Bench) -> Iterator[Row]:
@@ -86,19 +86,10 @@ def _made_up(bench: Bench, folder: Path) -> Iterator[Row]:
     for _ in range(LARGE // MEGABYTE):
         digest.update(bytes(MEGABYTE))
     _record(large, [("many-1.dist-info/large", digest.digest(), LARGE)])
-    argv: tuple[str, ...] = (
-        sys.executable,
-        "-c",
-        _PEAK,
-        "peak",
-        "check",
-        "--prefix",
-        "large",
-        "--paranoid",
-    )
+    measured = with_peak(envlock(folder, "check", "--prefix", "large", "--paranoid"))
     with cold_caches(bench.scratch) as caches:
-        run_once(Contender(name="envlock", argv=argv, folder=folder, codes=(1,)), caches)
-    peak = int((folder / "peak").read_text()) * 1024 / MEGABYTE
+        run_once(replace(measured, codes=(1,)), caches)
+    peak = peak_of(measured)
     yield Row(work="peak memory of check, one file of 5 GB", ours=peak, limit=100, unit="MB")
     bench.say(f"check, {FEW} and {MANY} files")
     times = {}

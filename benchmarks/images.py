@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,14 +18,12 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.measure import Contender, caches, run_once
+from benchmarks.measure import BIN, Contender, caches, envlock, peak_of, run_once, with_peak
 from benchmarks.report import Row
 
 if TYPE_CHECKING:
     from benchmarks.bench import Bench
 
-BIN = Path(sys.executable).parent
-MEGABYTE = 1_000_000
 _PROJECT = """
 [project]
 name = "bench"
@@ -41,15 +38,6 @@ targets = ["linux/amd64"]
 [tool.envlock.os]
 base = "debian:bookworm"
 packages = ["usr-is-merged", "libstdc++6"]
-"""
-_PEAK = """
-import sys
-from envlock.cli.app import run
-code = run(sys.argv[2:])
-status = open("/proc/self/status").read()
-peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-open(sys.argv[1], "w").write(peak.split()[1])
-sys.exit(code)
 """
 _PEER = """
 set -e
@@ -75,7 +63,7 @@ def images(bench: Bench) -> Iterator[Row]:
     (folder / "pyproject.toml").write_text(_PROJECT)
     bench.say("images: locking and fetching")
     for command in ("lock", "fetch"):
-        run_once(_envlock(folder, command), environment)
+        run_once(envlock(folder, command), environment)
     names = _lay_out(folder, environment)
     cache = Path(environment["ENVLOCK_CACHE_DIR"])
 
@@ -85,7 +73,7 @@ def images(bench: Bench) -> Iterator[Row]:
         shutil.rmtree(folder / "image", ignore_errors=True)
 
     build = ("build", "image", "--no-project", "--output", "image")
-    first = _envlock(folder, *build)
+    first = envlock(folder, *build)
     peer = Contender(
         name="mmdebstrap + buildah",
         argv=("sh", "-c", _PEER, "sh", ",".join(names), str(BIN / "uv")),
@@ -100,7 +88,7 @@ def images(bench: Bench) -> Iterator[Row]:
     yield Row(work=work, ours=median(ours), peer=peer.name, theirs=median(theirs), limit=0.5)
     # 2 s for 50 packages; these are more.
     yield Row(work=work, ours=median(ours), limit=2.0 * max(1.0, len(names) / 50))
-    packed = _envlock(folder, *build, "--compression", "zstd")
+    packed = envlock(folder, *build, "--compression", "zstd")
     packed = replace(packed, before=forget)
     times = [run_once(packed, environment) for _ in range(bench.repeat)]
     yield Row(work=f"{work}, zstd", ours=median(times), limit=2.0 * max(1.0, len(names) / 50))
@@ -108,17 +96,9 @@ def images(bench: Bench) -> Iterator[Row]:
     times = [run_once(again, environment) for _ in range(2 * bench.repeat)]
     yield Row(work="build image, nothing changed", ours=median(times), limit=0.5)
     forget()
-    target = folder / "peak"
-    argv = (sys.executable, "-c", _PEAK, str(target), "--quiet", *build)
-    run_once(Contender(name="envlock", argv=argv, folder=folder), environment)
-    peak = int(target.read_text()) * 1024 / MEGABYTE
-    yield Row(work="build image: peak memory", ours=peak, limit=300, unit="MB")
-
-
-def _envlock(folder: Path, *arguments: str) -> Contender:
-    return Contender(
-        name="envlock", argv=(str(BIN / "envlock"), "--quiet", *arguments), folder=folder
-    )
+    measured = with_peak(envlock(folder, *build))
+    run_once(measured, environment)
+    yield Row(work="build image: peak memory", ours=peak_of(measured), limit=300, unit="MB")
 
 
 def _lay_out(folder: Path, environment: dict[str, str]) -> list[str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 _CACHES = {
@@ -19,6 +20,18 @@ _CACHES = {
     "PIP_TOOLS_CACHE_DIR": "pip-tools",
     "XDG_CACHE_HOME": "xdg",
 }
+# (Not getrusage: that starts from the parent's size.)
+_PEAK = """
+import sys
+from envlock.cli.app import run
+code = run(sys.argv[2:])
+status = open("/proc/self/status").read()
+peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+open(sys.argv[1], "w").write(peak.split()[1])
+sys.exit(code)
+"""
+MEGABYTE = 1_000_000
+BIN = Path(sys.executable).parent
 
 
 class ContenderFailedError(Exception):
@@ -39,6 +52,23 @@ class Contender:
     before: Callable[[], None] = lambda: None
     first: tuple[Contender, ...] = ()
     codes: tuple[int, ...] = (0,)
+
+
+def envlock(folder: Path, *arguments: str) -> Contender:
+    """envlock in a folder, with no word but its result."""
+    argv = (str(BIN / "envlock"), "--quiet", *arguments)
+    return Contender(name="envlock", argv=argv, folder=folder)
+
+
+def with_peak(contender: Contender) -> Contender:
+    """A command of envlock that leaves its own process's largest resident size for ``peak_of``."""
+    argv = (sys.executable, "-c", _PEAK, "peak", *contender.argv[1:])
+    return replace(contender, argv=argv)
+
+
+def peak_of(contender: Contender) -> float:
+    """What that was, in megabytes."""
+    return int((contender.folder / "peak").read_text()) * 1024 / MEGABYTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

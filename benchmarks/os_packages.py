@@ -17,16 +17,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import Contender, Timing, race_cold, race_warm
+from benchmarks.measure import BIN, Contender, Timing, peak_of, race_cold, race_warm, with_peak
 from benchmarks.os_ground import AS_OF, Ground, prepare, run_apt, serving, simulation
 from benchmarks.report import Row
 
 if TYPE_CHECKING:
     from benchmarks.bench import Bench
 
-BIN = Path(sys.executable).parent
-MEGABYTE = 1_000_000
-# (Not getrusage: that starts from the parent's size.)
 _CLOSE = """
 import json, sys
 from pathlib import Path
@@ -41,15 +38,6 @@ parts = [
 with PackageIndex(parts, architecture="amd64") as index:
     solution = close(index, sys.argv[2:])
 print(" ".join(chosen.package.name for chosen in solution.packages if not chosen.base))
-"""
-_PEAK = """
-import sys
-from envlock.cli.app import run
-code = run(sys.argv[2:])
-status = open("/proc/self/status").read()
-peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-open(sys.argv[1], "w").write(peak.split()[1])
-sys.exit(code)
 """
 # Some 200 packages on top of the base, and a thousand; and a lock of 200, the base included.
 USUAL = ("ffmpeg",)
@@ -153,12 +141,9 @@ def _locked(folder: Path) -> int:
 
 def _peak(bench: Bench, folder: Path) -> float:
     """The largest resident size of the command's process, with everything cached."""
-    target = folder / "peak"
-    plain = _lock(folder, "envlock")
-    argv = (sys.executable, "-c", _PEAK, str(target), *plain.argv[1:])
-    measured = Contender(name="envlock", argv=argv, folder=folder, before=plain.before)
+    measured = with_peak(_lock(folder, "envlock"))
     race_warm((measured,), repeat=1, scratch=bench.scratch)
-    return int(target.read_text()) * 1024 / MEGABYTE
+    return peak_of(measured)
 
 
 def _answer(bench: Bench, ground: Ground, packages: tuple[str, ...]) -> list[str]:

@@ -29,3 +29,10 @@ SETS: dict[int, tuple[str, ...]] = {
     ),
 }
 """Rough number of resolved packages → what is asked for."""
+
+PURE = (
+    *("attrs", "beautifulsoup4", "boltons", "docutils", "filelock", "httpx", "itsdangerous"),
+    *("more-itertools", "networkx", "platformdirs", "pyparsing", "pytest", "python-dateutil"),
+    *("rich", "sympy", "tabulate", "tomlkit", "toolz", "urllib3", "wcwidth"),
+)
+"""Packages without compiled parts, whose closure has a good thirty."""

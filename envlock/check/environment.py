@@ -67,26 +67,49 @@ def _without_collecting() -> Iterator[None]:
             gc.enable()
 
 
+class Walk:
+    """The scan of folders, which a process beside this one makes."""
+
+    def __init__(self, *roots: str) -> None:
+        self.since = time.time_ns()
+        self.roots = roots
+        self._work = Beside(lambda: scan(roots).packed())
+
+    def scan(self, others: tuple[str, ...]) -> Scan:
+        """What was found, and single paths; to be asked for once."""
+        found = Scan.unpacked(self._work.result())
+        for path in others:
+            found.add(path)
+        return found
+
+    def forget(self) -> None:
+        """Nobody needs it."""
+        self._work.forget()
+
+
 @_without_collecting()
-def look(interpreter: Interpreter, *, virtual: bool, paranoid: bool = False) -> Environment:
+def look(
+    interpreter: Interpreter, *, virtual: bool, paranoid: bool = False, walk: Walk | None = None
+) -> Environment:
     """Read the environment of an interpreter; of files that did not move, what is known of them.
 
     Args:
         interpreter: just asked.
         virtual: whether it is of a virtual environment, which is nobody else's.
         paranoid: read every file again.
+        walk: of the environment's folder, where it has begun already.
     """
     key = key_of(interpreter.executable)
-    since = time.time_ns()
     place = _place(interpreter, virtual=virtual)
     roots = (place.prefix,) if virtual else place.sites
     if virtual and not all(site.startswith(place.prefix + "/") for site in place.sites):
         roots = (*roots, *(s for s in place.sites if not s.startswith(place.prefix + "/")))
-    walked = Beside(lambda: scan(roots, _of_base(interpreter)).packed())
+    if walk is None or walk.roots != roots:
+        walk = Walk(*roots)
     observed = observe_interpreter(interpreter)
     recorded = read_installed(observed.distributions)
     before = index.Index() if paranoid else index.load(key)
-    found = Scan.unpacked(walked.result())
+    found = walk.scan(_of_base(interpreter))
     reader = Reader(before.facts(found))
     content, others = compare_content(
         place,
@@ -101,7 +124,7 @@ def look(interpreter: Interpreter, *, virtual: bool, paranoid: bool = False) -> 
         build=_build(interpreter),
         observed=observed,
         content=content,
-        record=(key, since),
+        record=(key, walk.since),
     )
     index.keep(
         key,
@@ -110,7 +133,7 @@ def look(interpreter: Interpreter, *, virtual: bool, paranoid: bool = False) -> 
         roots=roots,
         others=(*_of_base(interpreter), *others),
         verdict=_to_json(environment),
-        since=since,
+        since=walk.since,
         whole=not reader.failed,
     )
     return environment

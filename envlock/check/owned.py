@@ -210,7 +210,7 @@ def _is_cached(one: Installed, path: str) -> bool:
 
 def _there(scan: Scan, path: str) -> int | None:
     """The place of a file, or of what a link leads to; None where there is no file."""
-    at = scan.place(path)
+    at = scan.places.get(path)
     if at is None:
         return None
     kind = stat.S_IFMT(scan.mode(at))

@@ -10,7 +10,6 @@ from pathlib import Path
 import click
 
 from envlock.check.drift import Layer
-from envlock.check.os_observe import STATUS
 from envlock.check.policy import judge
 from envlock.check.report.outcome import FORMATS, Outcome
 from envlock.cli import fresh
@@ -314,6 +313,8 @@ def _remember(
         return
     if not found.records:
         return
+    from envlock.check.os_observe import STATUS
+
     # dpkg's status is one of the files of the OS layer's tree, which are compared by their stamps.
     files = {path for path in read if not path.endswith(f"/{STATUS}")}
     if not only_of_files(lock.request, files):

@@ -9,7 +9,6 @@ from pathlib import Path
 from envlock.check.compare import compare_request
 from envlock.check.drift import Drift, Layer
 from envlock.cli.check_exports import ExportsCompared, exports_drift
-from envlock.cli.check_os import NO_LISTS, os_answer
 from envlock.cli.check_python import python_answer
 from envlock.cli.common import current_request
 from envlock.cli.context import Context
@@ -20,6 +19,8 @@ from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
 from envlock.lock.realised import parse, realised_path
 from envlock.project.locate import Project
+
+NO_LISTS = "content of OS packages not compared: dpkg keeps no lists of files there"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,14 +88,19 @@ def compare_layers(context: Context, project: Project, lock: Lock, asked: Asked)
         records.append(python.record)
     if only in (None, "--os-only"):
         required = only is not None or asked.root is not None
-        answer = os_answer(context, lock, asked.root, required=required, paranoid=asked.paranoid)
-        for note in answer.notes:
-            say(context, note)
-        found += answer.drift
-        notes += answer.notes
-        if answer.compared:
-            layers.add(Layer.OS)
-            records.append(answer.record)
+        if lock.os is not None or required:
+            from envlock.cli.check_os import os_answer
+
+            answer = os_answer(
+                context, lock, asked.root, required=required, paranoid=asked.paranoid
+            )
+            for note in answer.notes:
+                say(context, note)
+            found += answer.drift
+            notes += answer.notes
+            if answer.compared:
+                layers.add(Layer.OS)
+                records.append(answer.record)
     if only == "--nix-only" or (only is None and realised_path(project.lock_path).exists()):
         found += _nix_drift(project, lock)
         layers.add(Layer.NIX)

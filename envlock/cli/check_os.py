@@ -9,12 +9,11 @@ from envlock.check.drift import Code, Drift
 from envlock.check.os_compare import compare_os
 from envlock.check.os_content import System, has_digests, os_content
 from envlock.check.os_observe import distribution, observe_os
+from envlock.cli.check_layers import NO_LISTS
 from envlock.cli.context import Context
 from envlock.errors import UsageError
 from envlock.io.machine import machine_platform
 from envlock.lock.model import Lock
-
-NO_LISTS = "content of OS packages not compared: dpkg keeps no lists of files there"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from envlock.check.compare_environment import compare_environment, of_unknown_origin
 from envlock.check.drift import Code, Drift, drift
-from envlock.check.environment import Environment, look, remembered
+from envlock.check.environment import Environment, Walk, look, remembered
 from envlock.cli.context import Context
 from envlock.cli.environment import nearest_target
 from envlock.errors import UsageError
@@ -86,7 +86,12 @@ def _look(python: Path, *, paranoid: bool, prefix: Path | None = None) -> Enviro
     known = None if paranoid else remembered(python)
     if known is not None:
         return known
-    interpreter = query(python)
-    if prefix is not None and interpreter.prefix.resolve() != prefix.resolve():
-        raise _Elsewhere(interpreter.prefix)
-    return look(interpreter, virtual=interpreter.isolated, paranoid=paranoid)
+    walk = None if prefix is None else Walk(str(prefix))
+    try:
+        interpreter = query(python)
+        if prefix is not None and interpreter.prefix.resolve() != prefix.resolve():
+            raise _Elsewhere(interpreter.prefix)
+        return look(interpreter, virtual=interpreter.isolated, paranoid=paranoid, walk=walk)
+    finally:
+        if walk is not None:
+            walk.forget()

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from envlock.io.content.beside import shared
 from envlock.io.files import write_atomic
 from envlock.lock.installed import (
     NOTE,
@@ -88,13 +89,20 @@ def write_notes(
     """
     wanted = {package.name: package for package in packages}
     now = stamps(infos)
-    for info, name in infos.items():
-        if info not in now or now[info] == before.get(info) or name not in wanted:
-            continue
+    new = [
+        (info, wanted[name])
+        for info, name in infos.items()
+        if info in now and now[info] != before.get(info) and name in wanted
+    ]
+
+    def note(number: int) -> None:
+        info, package = new[number]
         tags = wheel_tags_of(_content(info / "WHEEL"))
-        origin = came_from(lock, target, wanted[name], tags)
+        origin = came_from(lock, target, package, tags)
         if origin is not None:
             _write(info, *origin)
+
+    shared(len(new), note)
 
 
 def _content(path: Path) -> bytes:

@@ -132,12 +132,13 @@ def keep(
         start = place * FIELDS
         if not settled(scan.stamps[start + _MTIME], scan.stamps[start + _CTIME], since):
             whole = False
+    places, stamps_of = scan.places, scan.stamps
     for (path, kind), fact in facts.items():
-        found = scan.place(path)
-        if found is None or stat.S_ISLNK(scan.mode(found)):
+        found = places.get(path)
+        if found is None or stat.S_ISLNK(stamps_of[found * FIELDS] & 0xFFFF):
             continue
         start = found * FIELDS
-        if calm or settled(scan.stamps[start + _MTIME], scan.stamps[start + _CTIME], since):
+        if calm or settled(stamps_of[start + _MTIME], stamps_of[start + _CTIME], since):
             lines.append(f"{found} {kind} {fact.hex()}")
     paths, stamps = _joined(scan.paths), scan.stamps.tobytes()
     try:

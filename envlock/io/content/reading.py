@@ -10,7 +10,8 @@ import hashlib
 import os
 import stat
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from envlock.io.content.beside import cores, may_fork, shared
@@ -24,6 +25,11 @@ _BLOCK = 1 << 18
 _FEW = 32
 _WORTH_PROCESSES = 8
 """Portions from which on: a process starts in some milliseconds."""
+# `hashlib.new` looks a name up anew each time.
+_HASHES: dict[str, Callable[..., hashlib._Hash]] = {
+    kind: partial(getattr(hashlib, kind), usedforsecurity=False)
+    for kind in ("md5", "sha1", "sha256", "sha384", "sha512")
+}
 _FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -155,10 +161,10 @@ def _content(handle: int, kind: str, size: int, buffer: bytearray) -> bytes:
     if size < _BLOCK:
         data = os.read(handle, _BLOCK)
         if len(data) == size:
-            return hashlib.new(kind, data, usedforsecurity=False).digest()
-        digest = hashlib.new(kind, data, usedforsecurity=False)
+            return _HASHES[kind](data).digest()
+        digest = _HASHES[kind](data)
     else:
-        digest = hashlib.new(kind, usedforsecurity=False)
+        digest = _HASHES[kind]()
     view = memoryview(buffer)
     while count := os.readv(handle, [buffer]):
         digest.update(view[:count])

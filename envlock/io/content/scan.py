@@ -35,11 +35,16 @@ class Scan:
         self.problems: list[tuple[str, str]] = []
         self._places: dict[str, int] | None = None
 
-    def place(self, path: str) -> int | None:
-        """Where in ``paths`` a path stands."""
+    @property
+    def places(self) -> dict[str, int]:
+        """Where in ``paths`` each path stands."""
         if self._places is None:
             self._places = {found: place for place, found in enumerate(self.paths)}
-        return self._places.get(path)
+        return self._places
+
+    def place(self, path: str) -> int | None:
+        """Where in ``paths`` a path stands."""
+        return self.places.get(path)
 
     def stamp(self, place: int) -> tuple[int, ...]:
         """The stamp at a place of ``paths``."""
