@@ -53,6 +53,7 @@ def report_json(report: Report) -> dict[str, Any]:
             {"name": d.name, "subject": d.subject, "expected": d.expected, "found": d.found}
             for d in report.drift
         ],
+        "installed-anew": list(report.mended),
         "recorded-digest": _recorded_digest(report),
         "realised": [
             {"name": one.name, "before": one.before, "after": one.after, "state": one.state}
@@ -140,14 +141,7 @@ def tell(context: Context, report: Report) -> None:
     _tell_built(context, report)
     if report.failed:
         return
-    for difference in report.drift:
-        sides = (("expected", difference.expected), ("found", difference.found))
-        told_ = ", ".join(f"{side} {text}" for side, text in sides if text is not None)
-        subject_ = f"{difference.subject}{': ' if told_ else ''}{told_}"
-        say(context, f"  {style(difference.name, 'red')} {subject_}")
-    for row in report.realised:
-        if context.verbose or row.state not in ("identical", "content-equal", "not-a-file"):
-            say(context, f"  {row.name}: {_change(row.before, row.after)} {_state(row.state)}")
+    _tell_environment(context, report)
     if report.chosen.without:
         names = ", ".join(package.name for package in report.chosen.without)
         say(
@@ -173,6 +167,21 @@ def tell(context: Context, report: Report) -> None:
         verdict = "the same as"
         what = f"{count} file{'s' if count != 1 else ''} as locked ({told or 'none'})"
     say(context, f"{place} holds {hash_.short} ({report.target.key}), {verdict} {title}: {what}")
+
+
+def _tell_environment(context: Context, report: Report) -> None:
+    """What of the environment was put right, and what differs from the lock and the record."""
+    if report.mended:
+        anew = style("installed anew", "yellow")
+        say(context, f"  {anew}  {', '.join(report.mended)}: other files than the locked ones")
+    for difference in report.drift:
+        sides = (("expected", difference.expected), ("found", difference.found))
+        told_ = ", ".join(f"{side} {text}" for side, text in sides if text is not None)
+        subject_ = f"{difference.subject}{': ' if told_ else ''}{told_}"
+        say(context, f"  {style(difference.name, 'red')} {subject_}")
+    for row in report.realised:
+        if context.verbose or row.state not in ("identical", "content-equal", "not-a-file"):
+            say(context, f"  {row.name}: {_change(row.before, row.after)} {_state(row.state)}")
 
 
 def _tell_missing(context: Context, report: Report, count: int, told: str) -> None:

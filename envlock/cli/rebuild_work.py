@@ -67,7 +67,8 @@ class Report:
     ``files`` are those that the environment is made of, ``gathered`` says where each came from
     (by digest). ``python`` is the interpreter's version, None where there is none. ``drift`` is
     how the environment differs from the lock, ``realised`` how from the run's record. ``taken`` are
-    the build requirements that were used as wheels.
+    the build requirements that were used as wheels. ``mended`` are packages that were there and
+    were installed anew, as their files were not the locked ones.
     """
 
     order: Order
@@ -80,6 +81,7 @@ class Report:
     realised: tuple[Realised, ...] = ()
     built: tuple[Built, ...] = ()
     not_built: tuple[tuple[PythonPackage, str], ...] = ()
+    mended: tuple[str, ...] = ()
     taken: Mapping[Key, tuple[Requirement, ...]] = field(default_factory=dict)
 
     @property
@@ -174,7 +176,8 @@ def rebuild(order: Order, reporter: Reporter) -> Report:
         base, _, _ = _base(order, place, reporter)
         environment = _installed(order, place, chosen, base, built, reporter)
         drift = _drift(order, place, environment, built)
-    return replace(report, drift=drift, realised=_realised(order, environment, chosen))
+    realised = _realised(order, environment, chosen)
+    return replace(report, drift=drift, realised=realised, mended=wrong)
 
 
 def target_of(order: Order, platform: str) -> Target:

@@ -26,8 +26,9 @@ _SYSTEM = (
     "/opt/", "/sbin/", "/usr/", "/var/cache/", "/var/lib/",
 )  # fmt: skip
 _KERNEL = ("/dev/", "/proc/", "/run/", "/sys/")
-# An installed Python's modules and those of distributions, wherever the environment is.
-_PYTHON = re.compile(r"/lib(?:64)?/(?:python3\.\d+t?|pypy3\.\d+)/|/pyvenv\.cfg$|\._pth$")
+# An installed Python's modules and those of distributions, wherever the environment is; and pyenv,
+# whose own scripts start the Python that is asked for.
+_PYTHON = re.compile(r"/lib(?:64)?/(?:python3\.\d+t?|pypy3\.\d+)/|/pyvenv\.cfg$|\._pth$|/\.pyenv/")
 # Compiled code that Python keeps, and version control's own files.
 _OF_TOOLS = re.compile(r"/__pycache__/|\.pyc$|/\.(?:git|hg|svn)/")
 _COMPILED = re.compile(r"(.*/)__pycache__/([^/.]+)\.[^/]+\.pyc", re.DOTALL)

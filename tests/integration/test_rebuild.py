@@ -203,7 +203,9 @@ def test_what_nobody_has_is_listed_and_everything_else_is_fetched(
     module.write_text("edited = True\n")
     [metadata] = place.rglob("tool-2.0.dist-info/METADATA")
     metadata.unlink()
-    assert rebuilt(project, "HEAD", "--offline")["same"] is True
+    told = rebuilt(project, "HEAD", "--offline")
+    assert told["same"] is True
+    assert told["installed-anew"][0] == "lib"
     assert works(place / "bin" / "python", "lib") == "1.0"
     assert metadata.is_file()
 

@@ -101,7 +101,11 @@ def test_exchanged_folders_change_places() -> None:
 
 
 def test_system_and_distributions_are_environment() -> None:
-    paths = ("/etc/hosts", "/w/.venv/lib/python3.11/site-packages/numpy/__init__.py")
+    paths = (
+        "/etc/hosts",
+        "/home/u/.pyenv/version",
+        "/w/.venv/lib/python3.11/site-packages/numpy/__init__.py",
+    )
     seen = folded(*(event(Action.READ, p) for p in paths))
     assert (seen.inputs, seen.environment) == ((), paths)
 
