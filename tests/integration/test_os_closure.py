@@ -229,6 +229,16 @@ def test_closures_are_apts(archive: Archive, index: PackageIndex) -> None:
     assert len(differences) <= 0.01 * len(requests)
 
 
+def test_what_builds_need_beside_what_runs_is_apts(archive: Archive, index: PackageIndex) -> None:
+    runs = ("libgomp1", "python3.11-venv")
+    builds = ("cmake", "g++", "gfortran", "libc6-dev", "ninja-build", "python3.11-dev")
+    there = [f"{c.package.name}={c.package.version}" for c in close(index, runs).packages]
+    both = close(index, builds, base=there)
+    assert [f"{c.package.name}={c.package.version}" for c in both.packages if c.base] == there
+    added = {(c.package.name, c.package.version) for c in both.packages}
+    assert added - archive.base == archive.apt.simulate((*runs, *builds))
+
+
 def test_what_excludes_one_another_is_refused_as_apt_refuses(
     archive: Archive, index: PackageIndex
 ) -> None:
