@@ -29,7 +29,7 @@ from support.snapshot import SnapshotServer, flip
 from support.tiny_archive import signer
 from support.tools import run
 
-pytestmark = [pytest.mark.network, pytest.mark.xdist_group("debian-sources")]
+pytestmark = pytest.mark.network
 
 SLEEP = f"sleep 611.{os.getpid()}"
 CONDITIONS = (
@@ -88,7 +88,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield World(project=project, archive=archive, real=real)
 
 
-def test_real_packages_beside_the_published_ones(world: World, tmp_path: Path) -> None:
+def _real_packages_beside_the_published_ones(world: World, tmp_path: Path) -> None:
     told = world.rebuild(code=1)
     every, program = told["builds"]
     assert (every["source"], every["kind"]) == ("mobian-keyring", "all")
@@ -146,7 +146,7 @@ def _changelog(deb: Path, folder: Path) -> str:
     return gzip.decompress(path.read_bytes()).decode().strip()
 
 
-def test_a_build_that_fails_says_why_and_where_it_was(world: World) -> None:
+def _a_build_that_fails_says_why_and_where_it_was(world: World) -> None:
     done = world.project.run("rebuild", "--os-package", "fails", SECRET="1")
     assert done.returncode == 3, done.stderr
     assert "fails 1 was not built" in done.stderr
@@ -161,7 +161,7 @@ def test_a_build_that_fails_says_why_and_where_it_was(world: World) -> None:
     assert not (world.project.root / ".debs-rebuilt" / "fails_1_all").exists()
 
 
-def test_a_build_that_hangs_is_ended_with_all_it_started(world: World) -> None:
+def _a_build_that_hangs_is_ended_with_all_it_started(world: World) -> None:
     done = world.project.run("rebuild", "--os-package", "hangs", ENVLOCK_BUILD_TIMEOUT="4")
     assert done.returncode == 3, done.stderr
     assert "the build did not end within 4 seconds" in done.stderr
@@ -174,7 +174,7 @@ def _asleep() -> bool:
     return subprocess.run(["pgrep", "-fx", SLEEP], capture_output=True, check=False).stdout != b""
 
 
-def test_an_interrupted_build_leaves_nothing_and_may_be_begun_again(
+def _an_interrupted_build_leaves_nothing_and_may_be_begun_again(
     world: World, tmp_path: Path
 ) -> None:
     """By the user, and by the worst of signals; what that leaves, the next run takes away."""
@@ -200,7 +200,7 @@ def _until(done: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_wrong_and_missing_source_files_are_named(world: World, tmp_path: Path) -> None:
+def _wrong_and_missing_source_files_are_named(world: World, tmp_path: Path) -> None:
     """Each in a cache of its own; the published .debs are in a folder."""
     debs = tmp_path / "debs"
     debs.mkdir()
@@ -226,7 +226,7 @@ def test_wrong_and_missing_source_files_are_named(world: World, tmp_path: Path) 
         world.archive.heal()
 
 
-def test_what_cannot_be_asked_for(world: World) -> None:
+def _what_cannot_be_asked_for(world: World) -> None:
     done = world.project.run("rebuild", "--os-package", "mp3renam")
     assert done.returncode == 2
     assert "did you mean mp3rename?" in done.stderr
@@ -238,7 +238,7 @@ def test_what_cannot_be_asked_for(world: World) -> None:
     assert "without --offline" in done.stderr
 
 
-def test_a_full_disk_is_said_to_be_full(world: World, tmp_path: Path) -> None:
+def _a_full_disk_is_said_to_be_full(world: World, tmp_path: Path) -> None:
     with small_disk(tmp_path, 8192) as disk:
         done = world.project.run(
             *("rebuild", "--os-package", "fails", "--recreate"),
@@ -249,3 +249,22 @@ def test_a_full_disk_is_said_to_be_full(world: World, tmp_path: Path) -> None:
         assert disk.message in done.stderr
         assert errors_in(done.stderr) == 1
         assert disk.left() == []
+
+
+def test_debian_packages_from_their_sources(world: World, tmp_path: Path) -> None:
+    """One test: what they share takes half a minute, and is not to be made by each worker."""
+    _real_packages_beside_the_published_ones(world, _folder(tmp_path, "real"))
+    _a_build_that_fails_says_why_and_where_it_was(world)
+    _a_build_that_hangs_is_ended_with_all_it_started(world)
+    _an_interrupted_build_leaves_nothing_and_may_be_begun_again(
+        world, _folder(tmp_path, "interrupted")
+    )
+    _wrong_and_missing_source_files_are_named(world, _folder(tmp_path, "wrong"))
+    _what_cannot_be_asked_for(world)
+    _a_full_disk_is_said_to_be_full(world, _folder(tmp_path, "full"))
+
+
+def _folder(parent: Path, name: str) -> Path:
+    folder = parent / name
+    folder.mkdir()
+    return folder
