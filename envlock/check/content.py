@@ -53,7 +53,7 @@ def compare_content(
     base: Path,
     siphash13: bool,
     disk: Disk = LOCAL,
-) -> tuple[Content, tuple[str, ...]]:
+) -> Content:
     """Everything that is not as its RECORD says, or that no RECORD knows.
 
     Args:
@@ -64,14 +64,10 @@ def compare_content(
         base: the folder of the Python that the environment was made from.
         siphash13: whether the environment's Python is 3.11 or newer.
         disk: where single files are read.
-
-    Returns:
-        The content; the paths that were added to the scan.
     """
     installed, origins = recorded.installed, recorded.origins
     findings = list(recorded.findings)
-    others = outside(installed, scan)
-    for path in others:
+    for path in outside(installed, scan):
         scan.add(path)
     findings += [
         Finding(None, drift(Code.FILE_UNREADABLE, place.shown(path), found=reason))
@@ -87,7 +83,7 @@ def compare_content(
     if place.programs is not None:
         findings += _elsewhere(place, installed, base, reported)
         findings += _settings(place)
-    return Content(findings=tuple(findings), origins=origins), tuple(others)
+    return Content(findings=tuple(findings), origins=origins)
 
 
 def _elsewhere(

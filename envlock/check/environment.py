@@ -111,7 +111,7 @@ def look(
     before = index.Index() if paranoid else index.load(key)
     found = walk.scan(_of_base(interpreter))
     reader = Reader(before.facts(found))
-    content, others = compare_content(
+    content = compare_content(
         place,
         recorded,
         found,
@@ -130,8 +130,6 @@ def look(
         key,
         found,
         reader.said,
-        roots=roots,
-        others=(*_of_base(interpreter), *others),
         verdict=_to_json(environment),
         since=walk.since,
         whole=not reader.failed,

@@ -64,7 +64,7 @@ def python_content(files: Files, observed: Observed) -> Content:
     if not sites:
         return Content()
     disk = ImageDisk(files)
-    content, _ = compare_content(
+    return compare_content(
         Place(prefix=str(observed.prefix), sites=sites, programs=None),
         read_installed(observed.distributions, disk),
         files.scan(),
@@ -73,7 +73,6 @@ def python_content(files: Files, observed: Observed) -> Content:
         siphash13=True,
         disk=disk,
     )
-    return content
 
 
 def system_content(files: Files, asked: System) -> tuple[Drift, ...]:

@@ -95,8 +95,6 @@ def os_content(
         asked.key,
         scanned,
         reader.said,
-        roots=(),
-        others=others,
         verdict=[[d.code, d.subject, d.expected, d.found] for d in found],
         since=since,
         whole=not reader.failed,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _QUIET = ("-q", "--quiet")
 QUESTIONS = ("lock --check", "check", "check --python-only", "check --os-only")
 """Command lines that are answered from memory; the last two forms with ``--root DIR``, too."""
-_CLEAN = "no-drift-2"
+_CLEAN = "no-drift-3"
 
 
 def answer(arguments: list[str]) -> bool:
@@ -46,21 +46,20 @@ def answer(arguments: list[str]) -> bool:
 
 def _no_drift(question: str) -> str | None:
     """What was said of environment and system, where none of their files moved since."""
-    import json
-
     from envlock.io.cache import DiskCache
     from envlock.io.content import index
 
     kept = DiskCache(_CLEAN).get(_key(question))
     if kept is None:
         return None
-    said, records = json.loads(kept)
-    for tree, of in records:
-        known = index.load(tree)
+    count, *lines = kept.decode("utf-8", "surrogateescape").split("\n")
+    for line in lines[: int(count)]:
+        since, tree = line.split()
+        known = index.load(bytes.fromhex(tree).decode("utf-8", "surrogateescape"))
         # Of a record that was made later, nobody said that there is no drift.
-        if known.since != of or not known.holds():
+        if known.since != int(since) or not known.holds():
             return None
-    return str(said)
+    return "\n".join(lines[int(count) :])
 
 
 def remember_no_drift(
@@ -84,11 +83,11 @@ def remember_no_drift(
         root: see there.
         since: see there.
     """
-    import json
-
     from envlock.io.cache import DiskCache
 
-    DiskCache(_CLEAN).put(_key(question), json.dumps([said, list(records)]).encode())
+    known = [f"{of} {tree.encode('utf-8', 'surrogateescape').hex()}" for tree, of in records]
+    text = "\n".join([str(len(known)), *known, said])
+    DiskCache(_CLEAN).put(_key(question), text.encode("utf-8", "surrogateescape"))
     remember(question, files=files, folders=folders, root=root, since=since)
 
 

@@ -77,7 +77,7 @@ _KINDS: dict[str, tuple[str, int]] = {
             "index-dates-v1",
             "layers-3",
             "metadata-v1",
-            "no-drift-2",
+            "no-drift-3",
             "osv-v1",
             "owners-1",
             "run-drift-1",

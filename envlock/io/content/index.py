@@ -9,7 +9,6 @@ rule, as in ``io.unchanged``).
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import time
@@ -22,6 +21,10 @@ from envlock.io.content.scan import FIELDS, Scan
 from envlock.io.content.unchanged import settled
 from envlock.io.content.untouched import untouched
 
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    from typing import Any
+
 _KIND = "index-1"
 _MTIME, _CTIME = 2, 3
 
@@ -32,22 +35,26 @@ Facts = Mapping[tuple[str, str], bytes]
 class Index:
     """The record of one key.
 
-    ``roots`` and ``others`` are what was scanned for it; ``verdict`` what was made of it then;
-    ``since`` when that scan began (nanoseconds since the epoch), which tells a record from the next
-    one of the same key.
+    ``since`` is when its scan began (nanoseconds since the epoch), which tells a record from the
+    next one of the same key.
     """
 
-    __slots__ = ("_facts", "_paths", "_stamps", "others", "roots", "since", "verdict", "whole")
+    __slots__ = ("_facts", "_paths", "_stamps", "_told", "since", "whole")
 
     def __init__(self) -> None:
         self.since = 0
-        self.roots: tuple[str, ...] = ()
-        self.others: tuple[str, ...] = ()
-        self.verdict: object = None
         self.whole = False
+        self._told = b"null"
         self._paths = b""
         self._stamps = b""
         self._facts = b""
+
+    @property
+    def verdict(self) -> Any:
+        """What was made of the tree then, as JSON values; to be read costs more than ``holds``."""
+        import json
+
+        return json.loads(self._told)
 
     def holds(self) -> bool:
         """Whether every file has the stamp it had, none came and none went: ``verdict`` holds.
@@ -87,16 +94,14 @@ def load(key: str) -> Index:
         return index
     try:
         line, _, body = kept.partition(b"\n")
-        head = json.loads(line)
-        if head["since"] > time.time_ns():
+        since, whole, paths, stamps, told = map(int, line.split())
+        if since > time.time_ns():
             return index  # the clock has been set back: stamps do not tell before from after
-        first, second = head["paths"], head["paths"] + head["stamps"]
+        first, second = paths, paths + stamps
         index._paths, index._stamps = body[:first], body[first:second]
-        index._facts = body[second:]
-        index.roots, index.others = tuple(head["roots"]), tuple(head["others"])
-        index.verdict, index.whole = head["verdict"], head["whole"]
-        index.since = int(head["since"])
-    except (ValueError, KeyError, TypeError):
+        index._told, index._facts = body[second : second + told], body[second + told :]
+        index.since, index.whole = since, bool(whole)
+    except ValueError:
         return Index()
     return index
 
@@ -106,8 +111,6 @@ def keep(
     scan: Scan,
     facts: Facts,
     *,
-    roots: tuple[str, ...],
-    others: tuple[str, ...],
     verdict: object,
     since: int,
     whole: bool,
@@ -119,12 +122,12 @@ def keep(
         scan: made after ``since``. What changed between it and a reading changed after ``since``,
             too, and is not kept.
         facts: what files said.
-        roots: what was walked; ``others`` the single paths.
-        others: see there.
         verdict: what was made of it, as JSON values.
         since: when the scan began, nanoseconds since the epoch.
         whole: False where the verdict depends on something that stamps do not tell.
     """
+    import json
+
     lines = []
     newest = max((*scan.stamps[_MTIME::FIELDS], *scan.stamps[_CTIME::FIELDS]), default=0)
     calm = settled(newest // 1_000_000_000 * 1_000_000_000, 0, since)
@@ -140,23 +143,17 @@ def keep(
         start = found * FIELDS
         if calm or settled(stamps_of[start + _MTIME], stamps_of[start + _CTIME], since):
             lines.append(f"{found} {kind} {fact.hex()}")
-    paths, stamps = _joined(scan.paths), scan.stamps.tobytes()
     try:
-        head = json.dumps(
-            {
-                "since": since,
-                "paths": len(paths),
-                "stamps": len(stamps),
-                "roots": roots,
-                "others": others,
-                "verdict": verdict,
-                "whole": whole and not scan.problems,
-            }
-        )
+        told = json.dumps(verdict).encode()
     except ValueError:
         return
+    paths, stamps = _joined(scan.paths), scan.stamps.tobytes()
+    head = (since, int(whole and not scan.problems), len(paths), len(stamps), len(told))
     DiskCache(_KIND).put(
-        _full(key), b"\n".join([head.encode(), paths + stamps + "\n".join(lines).encode()])
+        _full(key),
+        b"\n".join(
+            [" ".join(map(str, head)).encode(), paths + stamps + told + "\n".join(lines).encode()]
+        ),
     )
 
 

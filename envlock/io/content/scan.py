@@ -10,7 +10,10 @@ import os
 import stat
 from array import array
 from collections.abc import Iterable
-from typing import Any
+
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    from typing import Any
 
 FIELDS = 5
 """Numbers a stamp has: device and mode, size, mtime, ctime (nanoseconds), inode."""

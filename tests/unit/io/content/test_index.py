@@ -31,9 +31,7 @@ def kept(root: Path, *, since: int | None = None, whole: bool = True) -> tuple[S
     now = time.time_ns() if since is None else since
     found = scan([str(root)])
     facts = {(str(root / "a"), "sha256"): b"fact", (str(root / "link"), "sha256"): b"fact"}
-    index.keep(
-        "key", found, facts, roots=(str(root),), others=(), verdict=["v"], since=now, whole=whole
-    )
+    index.keep("key", found, facts, verdict=["v"], since=now, whole=whole)
     return found, index.load("key")
 
 
