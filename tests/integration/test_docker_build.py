@@ -295,10 +295,7 @@ def test_check_finds_it_to_be_of_the_lock(
     (tmp_path / "pyproject.toml").write_text(OWN)
     (tmp_path / "pylock.toml").write_text(codec.dump(world.new))
     found = told(tmp_path, capfd, "--image", str(tmp_path / "layout"))
-    # The backend that builds gamma writes no digests into RECORD.
-    assert {(code, subject.split("-")[0].split(".")[0]) for code, subject in found} == {
-        ("PY108", "gamma")
-    }
+    assert not found
     (tmp_path / "pylock.toml").write_text(codec.dump(world.old))
     found = told(tmp_path, capfd, "--image", str(tmp_path / "layout"))
     assert {("IM001", "environment hash"), ("PY003", "beta")} <= set(found)
