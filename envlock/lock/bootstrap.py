@@ -34,13 +34,13 @@ CYCLE = "cycle"
 DECLARED = "declared"
 NO_SDIST = "no-sdist"
 PROGRAM = "program"
-UNSOLVABLE = "unsolvable"
+UNBUILDABLE = "unbuildable"
 REASONS = {
     CYCLE: "it and others are built with one another",
     DECLARED: "declared in build-exceptions",
     NO_SDIST: "no sdist of it is locked",
     PROGRAM: "it packs a program, whose sources its sdist does not have",
-    UNSOLVABLE: "what its build needs cannot be had as of the date",
+    UNBUILDABLE: "as of the date it cannot be built",
 }
 """Why a package is taken as its published wheel; keys stand in the lock."""
 
@@ -244,7 +244,7 @@ def seeds_of(
     packages: Iterable[PythonPackage],
     *,
     programs: Set[str],
-    unsolvable: Set[Key] = frozenset(),
+    unbuildable: Set[Key] = frozenset(),
 ) -> tuple[Seed, ...]:
     """Everything that a build from source takes as a wheel; sorted.
 
@@ -253,7 +253,7 @@ def seeds_of(
         builds: all of the lock.
         packages: the lock's, and those that they are built with.
         programs: names of packages of which a build needs the program alone.
-        unsolvable: those whose builds' requirements no releases satisfy.
+        unbuildable: those whose builds' requirements no releases satisfy.
 
     Raises:
         UnbreakableError: as ``choose_seeds``.
@@ -274,8 +274,8 @@ def seeds_of(
             reason = DECLARED if declared else PROGRAM if package.name in programs else NO_SDIST
             if reason == PROGRAM and package.sdist is None:
                 reason = NO_SDIST
-            if key in unsolvable:
-                reason = UNSOLVABLE
+            if key in unbuildable:
+                reason = UNBUILDABLE
             found.append(Seed(package=key[0], version=key[1], reason=reason))
     return tuple(sorted(found, key=lambda seed: seed.key))
 

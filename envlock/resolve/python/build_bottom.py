@@ -15,7 +15,7 @@ from envlock.io.progress import Reporter
 from envlock.lock.bootstrap import (
     NO_SDIST,
     PROGRAM,
-    UNSOLVABLE,
+    UNBUILDABLE,
     Key,
     Seed,
     UnbreakableError,
@@ -42,7 +42,7 @@ class Bottom:
         self._top = {sdist.key: sdist for sdist in sdists_of(request, packages)}
         self._builds: dict[Key, Build] = {}
         self._made_on: dict[Key, set[Target]] = {}
-        self.unsolvable: set[Key] = set()
+        self.unbuildable: set[Key] = set()
 
     def add(self, sdist: Sdist, build: Build) -> None:
         """A build of the sdist, on its targets."""
@@ -56,7 +56,7 @@ class Bottom:
         """
         if not sdist.deep or wheel_rank(sdist.package, sdist.targets) is None:
             return False
-        self.unsolvable.add(sdist.key)
+        self.unbuildable.add(sdist.key)
         return True
 
     def missing(self, files: Iterable[PythonPackage]) -> list[Sdist]:
@@ -80,7 +80,7 @@ class Bottom:
         return [
             s
             for key, s in found.items()
-            if key not in self.unsolvable and not self._made_on.get(key, set()) >= {*s.targets}
+            if key not in self.unbuildable and not self._made_on.get(key, set()) >= {*s.targets}
         ]
 
     @property
@@ -123,7 +123,7 @@ def bootstrap(
     builds: Iterable[Build],
     packages: Iterable[PythonPackage],
     files: Iterable[PythonPackage],
-    unsolvable: Iterable[Key],
+    unbuildable: Iterable[Key],
     reporter: Reporter,
 ) -> tuple[Seed, ...]:
     """What is taken as wheels; noted where nobody has declared it.
@@ -133,7 +133,7 @@ def bootstrap(
         builds: of the lock, to the bottom.
         packages: the lock's.
         files: those of the builds' pins.
-        unsolvable: what was given up.
+        unbuildable: what was given up.
         reporter: told.
 
     Raises:
@@ -146,7 +146,7 @@ def bootstrap(
             builds,
             [*own.values(), *files],
             programs=PACKED,
-            unsolvable=frozenset(unsolvable),
+            unbuildable=frozenset(unbuildable),
         )
     except UnbreakableError as error:
         names = ", ".join(f'"{name}"' for name, _ in sorted(error.group))
@@ -158,7 +158,7 @@ def bootstrap(
         ) from None
     told = {
         "there is no source to build it from, so its wheel is taken": (NO_SDIST, PROGRAM),
-        "as of the date it cannot be built, so its wheel is taken to build others": (UNSOLVABLE,),
+        "as of the date it cannot be built, so its wheel is taken to build others": (UNBUILDABLE,),
     }
     for text, reasons in told.items():
         wheels = list(titles(seeds, *reasons))

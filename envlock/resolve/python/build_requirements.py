@@ -85,7 +85,7 @@ def lock_builds(
             bottom.add(sdist, stay[sdist.key])
         left = [s for s in sdists if s not in same]
         made, failures = work.run(left, reporter) if left else ([], [])
-        failures = [f for f in failures if not (f.unsolvable and bottom.give_up(f.sdist))]
+        failures = [f for f in failures if not (f.unbuildable and bottom.give_up(f.sdist))]
         if failures:
             raise _all_failed(failures)
         for sdist, build, _ in made:
@@ -100,7 +100,7 @@ def lock_builds(
     return Builds(
         builds=builds,
         packages=files,
-        bootstrap=bootstrap(request, builds, packages, files, bottom.unsolvable, reporter),
+        bootstrap=bootstrap(request, builds, packages, files, bottom.unbuildable, reporter),
         repairs=tuple(repair for repair in repairs if repair.subject in names),
     )
 
@@ -114,9 +114,9 @@ class _FailedError(Exception):
         self.cause = cause
 
     @property
-    def unsolvable(self) -> bool:
-        """Whether it follows from what the index had at the date, on any machine."""
-        return isinstance(self.cause, NoSolutionError)
+    def unbuildable(self) -> bool:
+        """Whether it follows from the sdist and what the index had at the date, on any machine."""
+        return isinstance(self.cause, NoSolutionError | BuildSystemError | OddArchiveError)
 
     @property
     def text(self) -> str:
@@ -353,7 +353,8 @@ def _all_failed(failures: list[_FailedError]) -> EnvlockError:
             "\nor, where you know what a build needs beyond its [build-system], say that:"
             f"\n[tool.envlock.build-requires]{asked}"
         )
-    kind = NoSolutionError if all(f.unsolvable for f in failures) else SourceError
+    unsolvable = all(isinstance(f.cause, NoSolutionError) for f in failures)
+    kind = NoSolutionError if unsolvable else SourceError
     return kind(
         "build requirements cannot be locked for"
         f" {', '.join(failure.sdist.title for failure in failures)}\n"
