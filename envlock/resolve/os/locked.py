@@ -28,6 +28,7 @@ from envlock.resolve.os.unpack import SUFFIXES
 
 _BEGIN = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _SIGNATURE = b"\n-----BEGIN PGP SIGNATURE-----"
+_REMEDY = "check the network, or name a mirror in [tool.envlock.os] that has it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +81,16 @@ def archived_files(
     """
     architectures = tuple(sorted({package.architecture for package in layer.packages}))
     found: list[ArchivedFile] = []
-    for archive, signed, suite in _opened(layer, as_of, architectures, mirrors, keyring, http):
-        found += _release_files(archive, signed)
-        paths = _paths(archive, architectures, sources=sources)
-        found += _indexes(suite, archive, paths, http, reporter)
+    try:
+        for archive, signed, suite in _opened(layer, as_of, architectures, mirrors, keyring, http):
+            found += _release_files(archive, signed)
+            paths = _paths(archive, architectures, sources=sources)
+            found += _indexes(suite, archive, paths, http, reporter)
+    except SourceError as error:
+        if error.remedy != _REMEDY:
+            raise
+        remedy = f"{_REMEDY}, or do without: --without indexes"
+        raise SourceError(error.what, where=error.where, remedy=remedy) from None
     return tuple(found)
 
 
@@ -153,8 +160,7 @@ def _locked_release(
     raise SourceError(
         f"nobody has the signed Release of {suite.name} that was locked{because}",
         where=f"{archive.archive}, {archive.release_date:%Y-%m-%d %H:%M} UTC",
-        remedy="check the network, name a mirror in [tool.envlock.os] that has it, or do without:"
-        " --without indexes",
+        remedy=_REMEDY,
     )
 
 
@@ -238,8 +244,7 @@ def _brought(variants: Sequence[Variant], http: Http) -> Variant:
     raise SourceError(
         failure.what,
         where=failure.where,
-        remedy="check the network, name a mirror in [tool.envlock.os] that has it, or do without:"
-        " --without indexes",
+        remedy=_REMEDY,
     )
 
 
