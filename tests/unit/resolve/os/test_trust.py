@@ -113,7 +113,7 @@ def test_several_blocks_of_detached_signatures_are_read() -> None:
     (OTHER.clear(b"a: b\n"), "is unknown (looked in test keys)"),
     (OURS.clear(b"a: b\n").replace(b"a: b", b"a: c"), "does not hold"),
     (with_signatures([OURS.clear(b"a: b\n"), OURS.clear(b"a: c\n")]), "does not hold"),
-])  # fmt: skip
+], ids=["unsigned", "two", "short", "stranger", "edited", "mixed"])  # fmt: skip
 def test_a_refusal_says_why(content: bytes, said: str) -> None:
     with pytest.raises(VerificationError) as caught:
         verify_inrelease(content, KEYRING, SUBJECT)
@@ -156,7 +156,11 @@ def test_a_given_keyring_may_be_armored_or_not(form: str, tmp_path: Path) -> Non
     assert len(ring.certificates) == (2 if form == "two" else 1)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no key\n", OURS.detached(b"x")])
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"no key\n", OURS.detached(b"x")],
+    ids=["missing", "empty", "text", "signature"],
+)
 def test_a_file_without_keys_is_bad_input(content: bytes | None, tmp_path: Path) -> None:
     path = tmp_path / "keys"
     if content is not None:
