@@ -37,11 +37,11 @@ HOST = {
 """A machine for evaluation alone: the same derivations wherever the test runs."""
 
 GOLDEN = {
-    "environment": "97d8gw9h2w5xbkgf1pa302hs430zazz3",
-    "from-source": "aqpzfb2kzzq1k08k3hkyf113dyd0qqba",
-    "image": "pzijhsamd3zy9wypddqdz48fljg8b8jm",
-    "imports": "34kkgqfnb1kw4msyhb7m0qa1nx3lnib9",
-    "shell": "5a8smd43mfwzmaxxk9kmyh11fcyjp853",
+    "environment": "y899a8gmq2ll681053rfppdc71zk5lb9",
+    "from-source": "rw3l7930qnfrcgjn82qfpizp4jlvy9jv",
+    "image": "1w742ghcdkalbhmcszz4i4brlsng77i9",
+    "imports": "5h8d4n558b9m9ajccbyqcawsx0z5y9mz",
+    "shell": "iny62p90d2cmmbljm9gd88271ck01r8s",
 }
 """Hashes of the derivations of ``sample``. They say what Nix would build, to the last input: a
 change here means that everybody's environments are built anew. Renew them only when that is meant.

@@ -121,8 +121,9 @@ def prepare(handle: Any, transfer: Transfer, settings: Settings) -> None:
         pycurl.FOLLOWLOCATION: int(transfer.follow),
         pycurl.MAXREDIRS: MAX_REDIRECTS,
         pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_2TLS,
-        # Wait for a multiplexed connection rather than open another.
-        pycurl.PIPEWAIT: 1,
+        # Wait for a multiplexed connection rather than open another. Without TLS there is none:
+        # libcurl (8.23) would let these wait until the first one's transfer ends.
+        pycurl.PIPEWAIT: int(secure),
         pycurl.CONNECTTIMEOUT_MS: int(min(CONNECT_SECONDS, settings.timeout) * 1000),
         pycurl.LOW_SPEED_LIMIT: 1,
         # Whoever was sent much may take a while to put it away.
