@@ -17,8 +17,8 @@ from envlock.project.locate import Project
 from envlock.realise.place import default_prefix, is_venv, program, python_of
 
 _UNKNOWN = (
-    "not known: from which locked files {} packages were installed, which another tool did;"
-    " their versions, and their files by RECORD, were compared"
+    "not known: from which locked files {} packages were installed (built here, or by"
+    " another tool); their versions, and their files by RECORD, were compared"
 )
 
 
