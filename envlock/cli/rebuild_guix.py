@@ -8,7 +8,13 @@ from pathlib import Path
 from envlock.check.compare import compare
 from envlock.check.drift import Drift
 from envlock.check.observe import observe
-from envlock.cli.rebuild_store import StoreReport, beside_wheels, gathered_for, hold_to_lock
+from envlock.cli.rebuild_store import (
+    StoreReport,
+    beside_wheels,
+    gathered_for,
+    hold_to_lock,
+    write_files,
+)
 from envlock.cli.rebuild_work import Order, target_of
 from envlock.errors import SourceError, UsageError
 from envlock.io.interpreters import query
@@ -57,9 +63,7 @@ def rebuild_guix(order: Order, reporter: Reporter) -> StoreReport:
     gathered, handed = gathered_for(order, target, fetched, reporter)
     with tempfile.TemporaryDirectory(prefix="envlock-guix-") as temporary:
         folder = Path(temporary)
-        for name, content in files.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(content)
+        write_files(folder, files)
         reporter.step("handing the locked files to Guix")
         add_files(folder, handed, reporter)
         built = build_profile(folder, link=order.folder, reporter=reporter, jobs=order.jobs)

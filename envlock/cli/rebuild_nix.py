@@ -11,7 +11,13 @@ from envlock.check.compare_environment import compare_environment
 from envlock.check.drift import Code, Drift
 from envlock.check.environment import look
 from envlock.check.owned import NO_DIGEST
-from envlock.cli.rebuild_store import StoreReport, beside_wheels, gathered_for, hold_to_lock
+from envlock.cli.rebuild_store import (
+    StoreReport,
+    beside_wheels,
+    gathered_for,
+    hold_to_lock,
+    write_files,
+)
 from envlock.cli.rebuild_work import Order, target_of
 from envlock.io.interpreters import query
 from envlock.io.machine import machine_platform
@@ -48,8 +54,7 @@ def rebuild_nix(order: Order, reporter: Reporter) -> StoreReport:
     reporter.step("handing the locked files to Nix")
     add_files(handed)
     with tempfile.TemporaryDirectory(prefix="envlock-nix-") as folder:
-        for name, content in files.items():
-            Path(folder, name).write_bytes(content)
+        write_files(Path(folder), files)
         built = build_flake(
             Path(folder),
             f"packages.{SYSTEMS[target.platform]}.{output_name(lock, target, output)}",

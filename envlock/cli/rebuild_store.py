@@ -83,6 +83,14 @@ def gathered_for(
     )
 
 
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """What was exported, into a folder of ours that is thrown away."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
 def beside_wheels(
     order: Order, prefix: Path, site: Path, wheels: Iterable[PythonFile], reporter: Reporter
 ) -> tuple[Against, ...]:

@@ -253,7 +253,7 @@ def seeds_of(
         builds: all of the lock.
         packages: the lock's, and those that they are built with.
         programs: names of packages of which a build needs the program alone.
-        unbuildable: those whose builds' requirements no releases satisfy.
+        unbuildable: those that cannot be built as of the date.
 
     Raises:
         UnbreakableError: as ``choose_seeds``.
@@ -270,12 +270,14 @@ def seeds_of(
     ]
     for key, package in by_key.items():
         if key not in needs and has_wheel(package):
-            declared = wheels_stay(package.name, request)
-            reason = DECLARED if declared else PROGRAM if package.name in programs else NO_SDIST
-            if reason == PROGRAM and package.sdist is None:
-                reason = NO_SDIST
             if key in unbuildable:
                 reason = UNBUILDABLE
+            elif wheels_stay(package.name, request):
+                reason = DECLARED
+            elif package.name in programs and package.sdist is not None:
+                reason = PROGRAM
+            else:
+                reason = NO_SDIST
             found.append(Seed(package=key[0], version=key[1], reason=reason))
     return tuple(sorted(found, key=lambda seed: seed.key))
 

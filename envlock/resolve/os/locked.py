@@ -31,6 +31,10 @@ _SIGNATURE = b"\n-----BEGIN PGP SIGNATURE-----"
 _REMEDY = "check the network, or name a mirror in [tool.envlock.os] that has it"
 
 
+class _GoneError(SourceError):
+    """Nobody has a Release or an index; who only keeps them may do without."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchivedFile:
     """A file as an archive had it.
@@ -86,9 +90,7 @@ def archived_files(
             found += _release_files(archive, signed)
             paths = _paths(archive, architectures, sources=sources)
             found += _indexes(suite, archive, paths, http, reporter)
-    except SourceError as error:
-        if error.remedy != _REMEDY:
-            raise
+    except _GoneError as error:
         remedy = f"{_REMEDY}, or do without: --without indexes"
         raise SourceError(error.what, where=error.where, remedy=remedy) from None
     return tuple(found)
@@ -157,7 +159,7 @@ def _locked_release(
                 client.remember(release.verified.sha256, signed)
                 return signed, release
     because = f": {failure}" if failure is not None else ""
-    raise SourceError(
+    raise _GoneError(
         f"nobody has the signed Release of {suite.name} that was locked{because}",
         where=f"{archive.archive}, {archive.release_date:%Y-%m-%d %H:%M} UTC",
         remedy=_REMEDY,
@@ -241,11 +243,7 @@ def _brought(variants: Sequence[Variant], http: Http) -> Variant:
             continue
         return variant
     assert failure is not None  # noqa: S101 - there is at least one form
-    raise SourceError(
-        failure.what,
-        where=failure.where,
-        remedy=_REMEDY,
-    )
+    raise _GoneError(failure.what, where=failure.where, remedy=_REMEDY)
 
 
 def signed_text(content: bytes) -> bytes:
