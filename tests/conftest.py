@@ -16,8 +16,12 @@ from support.project import Project
 collect_ignore = [] if "GUIX_ROOT" in os.environ else ["guix"]
 
 # How quick an example is made and run says how busy the machine is, and nothing of the code.
-settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("steady")
+# Whether a change is good must not depend on luck: the same examples each time. Others are tried by
+# HYPOTHESIS_PROFILE=search, which takes new ones, and many.
+_QUIET = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("steady", derandomize=True, **_QUIET)
+settings.register_profile("search", max_examples=2000, print_blob=True, **_QUIET)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 # Started in the background or by nohup, pytest ignores these, and so would every program that a
 # test starts to send them to.

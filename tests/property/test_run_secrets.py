@@ -60,7 +60,10 @@ def test_what_is_called_a_secret_is_hidden(name: str, value: str) -> None:
     assert hider.argv(argv)[-1] == "last"
     assert value not in hider.said(f"x {name} = {value}\n{name}: '{value}'\n{name}={value};")
     assert value not in json.dumps(hider.tree({"p": {name: {"value": value}, "q": 1}}))
-    assert value not in hider.said(f"Authorization: Bearer {value}")
+    # The header's own words stay, and a value may be part of one ("uthorization").
+    said = hider.said(f"Authorization: Bearer {value}")
+    assert said.startswith("Authorization: ")
+    assert f" {value}" not in said
 
 
 @given(st.sampled_from(NAMES), tokens(12), st.text(max_size=20), st.text(max_size=20))
