@@ -133,13 +133,13 @@ def only_one(parts: dict[str, bool], places: dict[str, bool]) -> str | None:
 
 def scope(lock: Lock, found: Found) -> tuple[str, ...]:
     """What was compared, in words."""
-    files = " and their files"
-    of_os = "" if NO_LISTS in found.notes else files
     words = {
         Layer.REQUEST: "the project",
         Layer.EXPORTS: _counted(found.exports.count, "exported file"),
-        Layer.PYTHON: _counted(len(lock.packages), "Python package") + files,
-        Layer.OS: _counted(_os_packages(lock), "OS package") + of_os,
+        Layer.PYTHON: _with_files(len(lock.packages), "Python package"),
+        Layer.OS: _counted(_os_packages(lock), "OS package")
+        if NO_LISTS in found.notes
+        else _with_files(_os_packages(lock), "OS package"),
         Layer.NIX: "what Nix built",
         Layer.IMAGE: "the image's labels",
         Layer.INDEX: "the places of the locked files",
@@ -150,6 +150,10 @@ def scope(lock: Lock, found: Found) -> tuple[str, ...]:
 
 def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _with_files(count: int, noun: str) -> str:
+    return f"{_counted(count, noun)} and {'its' if count == 1 else 'their'} files"
 
 
 def _os_packages(lock: Lock) -> int:

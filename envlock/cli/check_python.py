@@ -14,11 +14,18 @@ from envlock.errors import UsageError
 from envlock.io.interpreters import query
 from envlock.lock.model import Lock
 from envlock.project.locate import Project
-from envlock.realise.place import default_prefix, is_venv, program, python_of
+from envlock.realise.place import (
+    default_prefix,
+    half_made,
+    is_venv,
+    occupied,
+    program,
+    python_of,
+)
 
 _UNKNOWN = (
-    "not known: from which locked files {} packages were installed (built here, or by"
-    " another tool); their versions, and their files by RECORD, were compared"
+    "not known: from which locked {} installed (built here, or by another tool);"
+    " versions, and files by RECORD, were compared"
 )
 
 
@@ -51,7 +58,7 @@ def python_answer(
         subject = str(prefix or usual.name)
         there = python_of(folder)
         if not is_venv(folder) and not (prefix is not None and there.exists()):
-            return PythonAnswer(drift=(drift(Code.NO_ENVIRONMENT, subject, expected=expected),))
+            return PythonAnswer(drift=(_no_environment(folder, subject, expected),))
         try:
             environment = _look(
                 there, paranoid=paranoid, prefix=folder if is_venv(folder) else None
@@ -70,8 +77,29 @@ def python_answer(
     target = nearest_target(lock, environment.interpreter)
     compared = compare_environment(lock, target, environment, root=project.root)
     unknown = of_unknown_origin(lock, target, environment)
-    notes = (_UNKNOWN.format(unknown),) if unknown else ()
+    notes = (
+        (
+            _UNKNOWN.format(
+                "file 1 package was" if unknown == 1 else f"files {unknown} packages were"
+            ),
+        )
+        if unknown
+        else ()
+    )
     return PythonAnswer(drift=compared, notes=notes, record=environment.record)
+
+
+def _no_environment(folder: Path, subject: str, expected: str) -> Drift:
+    """That there is none; `envlock sync` makes it where nothing is in its way."""
+    if not occupied(folder) or half_made(folder):
+        return drift(Code.NO_ENVIRONMENT, subject, expected=expected)
+    found = drift(
+        Code.NO_ENVIRONMENT,
+        subject,
+        expected=expected,
+        found="a folder without pyvenv.cfg, so no virtual environment",
+    )
+    return replace(found, remedy="remove the folder, then run envlock sync")
 
 
 class _Elsewhere(Exception):  # noqa: N818 - a finding, not an error

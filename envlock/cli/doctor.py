@@ -56,7 +56,9 @@ def _lock(context: Context) -> tuple[Lock | None, tuple[Ability, ...]]:
     lock, state, remedy = None, State.OK, None
     try:
         lock = read_lock(project)
-        found = f"{len(lock.packages)} packages for {', '.join(t.key for t in lock.targets)}"
+        count = len(lock.packages)
+        targets = ", ".join(target.key for target in lock.targets)
+        found = f"{count} package{'' if count == 1 else 's'} for {targets}"
     except EnvlockError as error:
         state, found, remedy = State.MISSING, error.what, error.remedy
     return lock, (

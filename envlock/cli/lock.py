@@ -51,6 +51,10 @@ Examples:
   envlock lock --check                       # in CI: exit 1 when the lock is stale"""
 
 
+_CHANGES = 50
+"""Lines of changes, without --verbose: OS packages come by the hundred."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """The command's own options."""
@@ -363,11 +367,17 @@ def _report(
     whole = None if context.verbose else _whole_layer(previous, lock)
     if whole is not None:
         say(context, whole)
-    for change in changes:
-        if change.layer == "library" or (change.layer == "os" and whole is not None):
-            continue  # notes have told what is missing
+    told = [
+        change
+        for change in changes  # of libraries, notes have told what is missing
+        if change.layer != "library" and not (change.layer == "os" and whole is not None)
+    ]
+    most = len(told) if context.verbose or len(told) <= _CHANGES + 1 else _CHANGES
+    for change in told[:most]:
         name = f"build {change.name}" if change.layer == "build" else change.name
         say(context, f"  {change.kind:<10} {name} {_versions(change.before, change.after)}")
+    if len(told) > most:
+        say(context, f"  … and {len(told) - most} more changes: --verbose shows all")
     if not fresh:
         for built in lock.built:
             say(
@@ -401,7 +411,7 @@ def _whole_layer(previous: Lock | None, lock: Lock) -> str | None:
 
 
 def _count(lock: Lock) -> str:
-    count = f"{len(lock.packages)} packages"
+    count = f"{len(lock.packages)} package{'' if len(lock.packages) == 1 else 's'}"
     if lock.builds:
         count += f" ({len(lock.builds)} with build requirements)"
     if lock.os is None:

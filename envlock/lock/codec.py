@@ -16,6 +16,7 @@ import tomli
 import tomli_w
 
 from envlock.errors import SourceError, UsageError
+from envlock.lock.conflict import conflict_line
 from envlock.lock.hashing import environment_hash, request_digest
 from envlock.lock.interpreter_codec import interpreter_table, read_standalone
 from envlock.lock.model import FORMAT_VERSION, Artifact, Lock, PythonPackage
@@ -294,6 +295,15 @@ def _parse(text: str, where: str) -> dict[str, Any]:
         return tomli.loads(text)
     except (ValueError, RecursionError) as error:
         # TOMLDecodeError is a ValueError; numbers and nesting without measure are the others.
+        line = conflict_line(text)
+        if line is not None:
+            name = where.replace("\\", "/").rsplit("/", 1)[-1]
+            raise UsageError(
+                "git's marks of an unfinished merge are in it",
+                where=f"{where}:{line}",
+                remedy=f"take one side, `git checkout --ours {name}` (or --theirs), then run"
+                " `envlock lock`: it keeps what still answers the merged project",
+            ) from None
         raise UsageError(f"not a whole TOML file: {error}", where=where, remedy=RELOCK) from None
 
 

@@ -34,7 +34,10 @@ from envlock.lock.model import (
 from envlock.lock.request import Request, Wish, parse_wish_line
 from envlock.lock.target import Target, parse_target
 
-RELOCK = "restore the file from git, or make it again with `envlock lock --upgrade`"
+RELOCK = (
+    "restore the file from git, or make it again with `envlock lock --upgrade` (as of now;"
+    " with --as-of DATE, as of then)"
+)
 """The remedy for a lockfile that cannot be trusted."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")

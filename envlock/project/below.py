@@ -1,4 +1,4 @@
-"""Requirements in folders below one that has none itself: for what an error suggests."""
+"""Requirements in scripts and folders below one that has none itself: for what errors suggest."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ _LISTS = re.compile(r"[\w.-]+\.(?:txt|in)")
 _DEEP = 2
 _MOST_FOLDERS = 200
 _MOST = 6
+_MOST_SCRIPTS = 200
+_HEAD = 16_384
+_BLOCK = re.compile(rb"^# /// script\r?$", re.MULTILINE)
 _USUAL = frozenset({"requirements.txt", "requirements.in", "pyproject.toml", "setup.cfg"})
 _OTHERS = frozenset({"node_modules", "site-packages", "venv", "env", "build", "dist"})
 
@@ -50,3 +53,17 @@ def advice(found: tuple[str, ...]) -> str:
     if usual:
         ways.append(f"work in its folder: envlock -C {Path(usual[0]).parent.as_posix()} lock")
     return text + ", or ".join(ways) + ".\n"
+
+
+def scripts_in(folder: Path) -> tuple[str, ...]:
+    """Names of Python files in ``folder`` that begin with metadata of their own (PEP 723)."""
+    found = []
+    for path in sorted(folder.glob("*.py"))[:_MOST_SCRIPTS]:
+        try:
+            with path.open("rb") as file:
+                head = file.read(_HEAD)
+        except OSError:
+            continue
+        if _BLOCK.search(head):
+            found.append(path.name)
+    return tuple(found[:_MOST])

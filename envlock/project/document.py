@@ -16,6 +16,7 @@ import tomli
 
 from envlock.errors import UsageError
 from envlock.io.files import read_text
+from envlock.lock.conflict import conflict_line
 
 # A string on one line, the start of a longer one, a bracket or a comment, whichever comes first.
 _TOKEN = re.compile(r"""\"{3}|'{3}|"(?:\\.|[^"\\])*"|'[^']*'|[][{}#]""")
@@ -102,6 +103,13 @@ def parse_toml(text: str, shown: str, *, before: int = 0) -> Document:
     try:
         table = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
+        line = conflict_line(text)
+        if line is not None:
+            raise UsageError(
+                "git's marks of an unfinished merge are in it",
+                where=f"{shown}:{line + before}",
+                remedy="finish the merge: keep what is meant, and remove the marks",
+            ) from None
         message = error.msg[:1].lower() + error.msg[1:]
         raise UsageError(
             f"not TOML: {message} (line {error.lineno + before}, column {error.colno})",

@@ -9,7 +9,7 @@ from typing import Literal
 
 from envlock.errors import UsageError
 from envlock.io.files import read_text
-from envlock.project.below import advice, requirements_below
+from envlock.project.below import advice, requirements_below, scripts_in
 from envlock.project.document import absolute, read_toml
 from envlock.project.pyproject import is_project
 from envlock.project.settings import check_name
@@ -162,7 +162,11 @@ def nothing_found(folder: Path) -> UsageError:
         f" {ENVLOCK_TOML} here and in the folders above, and for {looked} here.\n"
     )
     remedy += "".join(f"{text}.\n" for text in unreadable)
-    below = advice(requirements_below(folder))
-    remedy += f"{below}Otherwise write" if below else "Write"
+    scripts = scripts_in(folder)
+    ways = advice(requirements_below(folder))
+    if scripts:
+        said = "says itself what it needs" if len(scripts) == 1 else "say themselves what they need"
+        ways = f"{', '.join(scripts)} {said}: add --script {scripts[0]} to the command.\n{ways}"
+    remedy += f"{ways}Otherwise write" if ways else "Write"
     remedy += " one requirement a line into requirements.in, then run `envlock init`"
     return UsageError("nothing to lock here", where=str(folder), remedy=remedy)

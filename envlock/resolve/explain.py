@@ -36,11 +36,17 @@ def with_date(
             failing = middle
     when = f"{working:%Y-%m-%d}" if working < now else "now"
     return NoSolutionError(
-        error.what,
+        _without_hints(error.what),
         where=error.where,
         remedy=f"the date is the reason: from {when} on there is an answer"
         + (f" (envlock lock --as-of {when})" if working < now else " (leave out --as-of)"),
     )
+
+
+def _without_hints(text: str) -> str:
+    """Without the engine's own word of releases after the date: the remedy says the day."""
+    lines = [line for line in text.splitlines() if not line.startswith("hint: ")]
+    return "\n".join(lines).rstrip()
 
 
 def _works(engine: Engine, question: Question, reporter: Reporter) -> bool:

@@ -150,8 +150,16 @@ def test_no_environment_and_one_that_does_not_start(synced: Project) -> None:
     done = synced.json("check")["drift"]
     assert [(d["code"], d["found"]) for d in done] == [("PY000", "a Python that does not start")]
     assert done[0]["remedy"] == "envlock sync --recreate"
+    (synced.root / ".venv" / "pyvenv.cfg").unlink()
+    [left] = synced.json("check")["drift"]
+    assert (left["code"], left["found"]) == (
+        "PY000",
+        "a folder without pyvenv.cfg, so no virtual environment",
+    )
+    assert left["remedy"] == "remove the folder, then run envlock sync"
     shutil.rmtree(synced.root / ".venv")
     assert drift(synced) == [("PY000", ".venv", f"CPython {PYTHON}", None)]
+    assert synced.json("check")["drift"][0]["remedy"] == "envlock sync"
 
 
 def test_another_interpreter_is_seen_and_packages_are_still_compared(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 from support.index import LoopbackIndex
+from support.install import locked, write_lock
 from support.packages import BACKEND
 from support.project import Project, errors_in
 
@@ -52,6 +53,7 @@ def test_a_date_that_is_the_reason_is_named_with_the_first_that_works(
     said = project.write("lib>=2").refused(engine, code=2)
     assert "lib" in said
     assert "2024-09-18" in said  # a day's start sees the day before
+    assert "hint:" not in said  # another date beside it would puzzle
     assert "--as-of" in said
     lock = project.lock(engine, as_of="2024-09-18")
     assert [p.version for p in lock.packages] == ["2.0"]
@@ -169,6 +171,19 @@ def test_an_unknown_engine_lists_the_known(project: Project) -> None:
 def test_a_fixed_date_is_not_overruled_in_passing(project: Project) -> None:
     said = project.write(settings={"as-of": "2024-01-01"}).refused(code=2)
     assert "2024-01-01" in said
+
+
+def test_of_many_changes_the_first_are_shown(project: Project, index: LoopbackIndex) -> None:
+    files = [index.add(f"part-{number:02}", "1.0", "2024-01-01") for number in range(60)]
+    write_lock(project.root, *(locked(index, file) for file in files), wishes=["nobody"])
+    index.add("one", "1.0", "2024-01-01")
+    project.write("one")
+    shown = project.run("lock", "--dry-run")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stderr.count("  removed    part-") + shown.stderr.count("  added      one") == 50
+    assert "  … and 11 more changes: --verbose shows all\n" in shown.stderr
+    assert "1 package for" in shown.stderr
+    assert project.run("lock", "--dry-run", "-v").stderr.count("  removed    part-") == 60
 
 
 def test_a_folder_without_permission(project: Project, index: LoopbackIndex) -> None:

@@ -310,6 +310,18 @@ def test_a_newer_format_asks_for_an_upgrade(edit: Edit) -> None:
     assert "pip install --upgrade envlock" in (caught.value.remedy or "")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_an_unfinished_merge_is_called_so(end: str) -> None:
+    name = 'name = "lib"\n'
+    before, after = codec.dump(LOCK).split(name, 1)
+    marked = f'<<<<<<< HEAD\n{name}=======\nname = "other"\n>>>>>>> other branch\n'
+    with pytest.raises(UsageError, match="unfinished merge") as caught:
+        codec.load((before + marked + after).replace("\n", end), where="here/pylock.toml")
+    line = before.count("\n") + 1
+    assert caught.value.where == f"here/pylock.toml:{line}"
+    assert "git checkout --ours pylock.toml" in (caught.value.remedy or "")
+
+
 @pytest.mark.parametrize("wrong", [0, -1, True, 1.0, "1"])
 def test_a_format_is_a_whole_number(wrong: object) -> None:
     with pytest.raises(UsageError, match=r"tool\.envlock\.format"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from envlock.project.below import advice, requirements_below
+from envlock.project.below import advice, requirements_below, scripts_in
 
 
 def make(root: Path, *names: str) -> None:
@@ -44,3 +44,12 @@ def test_advice_says_what_works(tmp_path: Path) -> None:
     )
     said = advice(("a/requirements/base.txt", "b/requirements.txt"))
     assert 'requirements = ["b/requirements.txt"], or work in its folder: envlock -C b' in said
+
+
+def test_scripts_with_metadata_are_found(tmp_path: Path) -> None:
+    block = "# /// script\n# dependencies = []\n# ///\n"
+    (tmp_path / "b.py").write_text("#!/usr/bin/env python3\n" + block)
+    (tmp_path / "a.py").write_bytes(block.replace("\n", "\r\n").encode())
+    (tmp_path / "none.py").write_text("print('# /// script')\n")
+    (tmp_path / "folder.py").mkdir()
+    assert scripts_in(tmp_path) == ("a.py", "b.py")

@@ -73,6 +73,13 @@ def test_syntax_error(text: str, line: int, column: int) -> None:
     assert f"line {line}, column {column}" in caught.value.what
 
 
+def test_an_unfinished_merge_is_called_so() -> None:
+    text = "a = 1\n<<<<<<< HEAD\nb = 1\n=======\nb = 2\n>>>>>>> other\n"
+    with pytest.raises(UsageError, match="unfinished merge") as caught:
+        parse_toml(text, "pyproject.toml", before=10)
+    assert caught.value.where == "pyproject.toml:12"
+
+
 def test_not_a_table_on_the_way() -> None:
     with pytest.raises(UsageError, match="tool: expected a table") as caught:
         parse_toml("x = 1\ntool = 3\n", "p.toml").get("tool", "envlock")

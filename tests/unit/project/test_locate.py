@@ -115,6 +115,13 @@ def test_nothing(tmp_path: Path, write: Write) -> None:
     assert "`envlock init`" in remedy
 
 
+def test_nothing_but_a_script(tmp_path: Path, write: Write) -> None:
+    write("plot.py", "# /// script\n# dependencies = []\n# ///\n")
+    with pytest.raises(UsageError, match="nothing to lock here") as caught:
+        locate(tmp_path)
+    assert "plot.py says itself what it needs: add --script plot.py" in (caught.value.remedy or "")
+
+
 def test_several_answers(tmp_path: Path, write: Write) -> None:
     write("requirements.txt", "")
     write("environment.yml", "")
