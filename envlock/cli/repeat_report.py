@@ -9,6 +9,7 @@ from typing import Any
 from envlock.cli.context import Context
 from envlock.cli.output import result, say
 from envlock.cli.repeat_steps import Repeat
+from envlock.cli.runs.common import meanwhile
 from envlock.cli.style import style
 from envlock.runs.facts import fact_value
 from envlock.runs.judge.findings import Verdict
@@ -73,6 +74,8 @@ def _tell_parts(context: Context, steps: Repeat) -> None:
 
 
 def _tell_causes(context: Context, steps: Repeat) -> None:
+    for path, runs in [*steps.shared.items()][:_MOST]:
+        say(context, f"result       {_plain(path)}: {meanwhile(runs)}")
     for difference in steps.host[:_MOST]:
         say(context, f"host         {_host(difference)}")
     if steps.verdict is Verdict.IDENTICAL:
@@ -119,6 +122,8 @@ def _cause(steps: Repeat) -> str:
         counted = [one for one in steps.judged if one.counts]
         only = len(counted) == 1 and counted[0].kind == "exit"
         return ": only its exit code could be compared" if only else ""
+    if steps.shared:
+        return "; other runs wrote the same files at the same time, see above"
     layers = [cause.layer.value for cause in steps.causes]
     if layers:
         return f"; {' and '.join(dict.fromkeys(layers))} differ, see above"
@@ -155,6 +160,7 @@ def report_json(steps: Repeat, *, dry: bool) -> dict[str, Any]:
         "not-pinned": list(steps.pinned.told) if steps.pinned else [],
         "repeat": steps.after["id"] if steps.after else None,
         "run": steps.record["id"],
+        "shared": {path: list(runs) for path, runs in steps.shared.items()},
         "verdict": steps.verdict.value if steps.verdict else None,
     }
 

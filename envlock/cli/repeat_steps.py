@@ -79,6 +79,7 @@ class Repeat:
         self.verdict: Verdict | None = None
         self.host: tuple[HostDifference, ...] = ()
         self.causes: tuple[Difference, ...] = ()
+        self.shared: dict[str, tuple[str, ...]] = {}
 
     @contextlib.contextmanager
     def folder(self, into: Path | None, *, keep: bool) -> Iterator[None]:
@@ -237,6 +238,8 @@ class Repeat:
             pythons=tuple(pythons),
         )
         self.verdict = whole(self.judged)
+        if self.verdict is Verdict.DIFFERENT:
+            self.shared = self._runs.wrote_too(self.record)
         self.host = host_differences(self.record, self.after)
         found = differences(self.record, self.after, blob=self._runs.blob)
         self.causes = tuple(d for d in found if d.layer in _CAUSES and not _same_version(d))

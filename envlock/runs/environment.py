@@ -81,11 +81,15 @@ class LockFacts:
 
 
 class Realised:
-    """What is installed where the command runs; ``how`` says why it is that environment."""
+    """What is installed where the command runs; ``how`` says why it is that environment.
 
-    def __init__(self, argv: list[str], environment: Mapping[str, str], root: str) -> None:
+    ``own`` is where the project's environment is, or would be.
+    """
+
+    def __init__(self, argv: list[str], environment: Mapping[str, str], own: str) -> None:
         self.program = find_program(argv[0], environment)
-        self.prefix, self.how = _prefix(self.program, argv[0], environment, root)
+        self.own = own
+        self.prefix, self.how = _prefix(self.program, argv[0], environment, own)
         self.python = None if self.prefix is None else _version(self.prefix)
         sites = [] if self.prefix is None else _site_packages(self.prefix)
         self._packages = _Listed(sites, _distributions)
@@ -96,6 +100,23 @@ class Realised:
         """Another one when anything of this has changed."""
         parts = [self.prefix, self.how, self.python, self._packages.key, self._os.key]
         return hex_of(json.dumps(parts).encode())
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it is another environment than the project's."""
+        if self.prefix is None:
+            return self.how == "another-python"
+        return os.path.realpath(self.prefix) != os.path.realpath(self.own)
+
+    @property
+    def way_home(self) -> str:
+        """What to type to be in the project's environment."""
+        if not _is_venv(self.own):
+            return "envlock sync makes the project's"
+        import shlex
+
+        activate = os.path.join(os.path.relpath(self.own), "bin", "activate")
+        return f"to use the project's: . {shlex.quote(activate)}"
 
     def facts(
         self, keep: Callable[[bytes], str], has: Callable[[str], bool] | None = None
@@ -154,9 +175,9 @@ class _Listed:
         return rows
 
 
-def has_package(name: str, argv: list[str], environment: Mapping[str, str], root: str) -> bool:
+def has_package(name: str, argv: list[str], environment: Mapping[str, str], own: str) -> bool:
     """Whether the virtual environment that a command uses has a package of that name to import."""
-    prefix, _ = _prefix(find_program(argv[0], environment), argv[0], environment, root)
+    prefix, _ = _prefix(find_program(argv[0], environment), argv[0], environment, own)
     return prefix is not None and any(
         os.path.isdir(os.path.join(folder, name)) for folder in _site_packages(prefix)
     )
@@ -169,7 +190,7 @@ def _lines(rows: list[list[str]]) -> bytes:
 
 
 def _prefix(
-    program: str | None, name: str, environment: Mapping[str, str], root: str
+    program: str | None, name: str, environment: Mapping[str, str], own: str
 ) -> tuple[str | None, str]:
     """The virtual environment that a command uses: its own one, the active one, the project's."""
     if program is not None:
@@ -181,7 +202,6 @@ def _prefix(
     active = environment.get("VIRTUAL_ENV")
     if active and _is_venv(active):
         return os.path.abspath(active), "VIRTUAL_ENV"
-    own = os.path.join(root, ".venv")
     return (own, "project") if _is_venv(own) else (None, "none")
 
 

@@ -20,12 +20,17 @@ if TYPE_CHECKING:
     from envlock.io.trace.kinds import Method
     from envlock.io.trace.model import Connection, Event, FileState, Trace
 
-# The file system hierarchy's places of packages, then those of the kernel.
+# The file system hierarchy's places of packages; what a run writes there is its output all the
+# same, but for stores and caches.
 _SYSTEM = (
     "/bin/", "/boot/", "/etc/", "/lib/", "/lib32/", "/lib64/", "/libx32/", "/nix/", "/gnu/store/",
-    "/opt/", "/sbin/", "/usr/", "/var/cache/", "/var/lib/",
+    "/sbin/", "/usr/", "/var/cache/", "/var/lib/",
 )  # fmt: skip
+_KEPT = ("/nix/", "/gnu/store/", "/var/cache/")
+# Each folder in it is of one piece of software, or of somebody's data.
+_ADDED = re.compile(r"/opt/[^/]+/")
 _KERNEL = ("/dev/", "/proc/", "/run/", "/sys/")
+_MEMORY_AND_DISKS = ("/dev/shm/", "/run/media/")  # noqa: S108 - no file is made there
 # An installed Python's modules and those of distributions, wherever the environment is; and pyenv,
 # whose own scripts start the Python that is asked for.
 _PYTHON = re.compile(r"/lib(?:64)?/(?:python3\.\d+t?|pypy3\.\d+)/|/pyvenv\.cfg$|\._pth$|/\.pyenv/")
@@ -115,7 +120,7 @@ def observe(
     inputs: list[Input] = []
     outputs: list[str] = []
     for path, file in files.known.items():
-        where = place.of(path)
+        where = place.of(path, written=file.written)
         if where is Place.ENVIRONMENT:
             environment.add(path)
         elif where is Place.WORK:
@@ -129,12 +134,8 @@ def observe(
         gaps=trace.gaps,
         inputs=tuple(sorted(inputs, key=lambda one: one.path)),
         outputs=tuple(sorted(outputs)),
-        removed=tuple(
-            sorted(p for p in files.removed if place.of(p) is Place.WORK and not still_there(p))
-        ),
-        folders=tuple(
-            sorted(p for p in files.folders if place.of(p) is Place.WORK and still_there(p))
-        ),
+        removed=tuple(p for p in sorted(files.removed) if place.is_work(p) and not still_there(p)),
+        folders=tuple(p for p in sorted(files.folders) if place.is_work(p) and still_there(p)),
         programs=tuple(sorted(programs)),
         libraries=tuple(sorted(libraries - programs)),
         environment=tuple(sorted(environment - code)),
@@ -154,23 +155,43 @@ class _Places:
     def __init__(
         self, work: Iterable[str], aside: Iterable[str], known: Iterable[str], code: set[str]
     ) -> None:
-        self._work = _below(work)
+        # In the file system's root, a project has no more of the system than elsewhere.
+        self._work = tuple(folder for folder in _below(work) if folder != "/")
         self._aside = _below(aside)
+        # A project in a cache is a project, one with a cache in it has a cache.
+        self._aside_in_work = tuple(
+            one for one in self._aside if not any(place.startswith(one) for place in self._work)
+        )
         # A virtual environment says what it is when its Python starts.
         self._environments = _below(p.removesuffix(_VENV) for p in known if p.endswith(_VENV))
         self._code = code
+        self._added = {found[0] for path in code if (found := _ADDED.match(path))}
 
-    def of(self, path: str) -> Place:
-        if path.startswith(_KERNEL) or _OF_TOOLS.search(path):
+    def of(self, path: str, *, written: bool = False) -> Place:
+        if _OF_TOOLS.search(path):
+            return Place.NOISE
+        inside = path.startswith(self._work)
+        if path.startswith(_KERNEL) and not inside and not path.startswith(_MEMORY_AND_DISKS):
             return Place.NOISE
         if _PYTHON.search(path) or path.startswith(self._environments):
             return Place.ENVIRONMENT  # also one in a cache
-        if path.startswith(self._aside):
+        if path.startswith(self._aside_in_work if inside else self._aside):
             return Place.NOISE
-        if path.startswith(self._work):
+        if inside:
             return Place.WORK
-        outside = path.startswith(_SYSTEM) or path in self._code
-        return Place.ENVIRONMENT if outside else Place.WORK
+        if written:
+            return Place.ENVIRONMENT if path.startswith(_KEPT) else Place.WORK
+        return Place.ENVIRONMENT if self._is_code(path) else Place.WORK
+
+    def is_work(self, path: str) -> bool:
+        """Whether what was done there (made, removed) is a result."""
+        return self.of(path, written=True) is Place.WORK
+
+    def _is_code(self, path: str) -> bool:
+        if path.startswith(_SYSTEM) or path in self._code:
+            return True
+        added = _ADDED.match(path)
+        return added is not None and added[0] in self._added
 
 
 def _below(folders: Iterable[str]) -> tuple[str, ...]:

@@ -163,7 +163,7 @@ class Recording:
         found = {"ENVLOCK_RUN": self.id, VARIABLE: os.path.abspath(self.store.notes(self.id))}
         if self.lock.environment_hash is not None:
             found["ENVLOCK_HASH"] = self.lock.environment_hash
-        if has_package("mlflow", self.order.argv, self.variables, self.place.root):
+        if has_package("mlflow", self.order.argv, self.variables, self.place.venv):
             found[_MLFLOW] = self._mlflow()
         return found
 
@@ -241,10 +241,11 @@ class Recording:
     def _look_at_environment(self) -> None:
         if self.realised is not None:
             return
-        self.realised = Realised(self.order.argv, self.variables, self.place.root)
+        self.realised = Realised(self.order.argv, self.variables, self.place.venv)
         lock, realised = self.lock, self.realised
         if realised.how == "another-python" and lock.sha256 is not None:
-            self._problem(f"{realised.program} is not of the project's environment")
+            told = f"{realised.program} is not of the project's environment"
+            self._problem(told, f" ({realised.way_home})")
         elif lock.environment_hash is not None:
             key = f"{__version__} {lock.sha256} {realised.key}"
             known = DiskCache(_DRIFT).get(key)
@@ -253,15 +254,12 @@ class Recording:
                 DiskCache(_DRIFT).put(key, known)
             self.drift = json.loads(known)
             if self.drift and not self.order.strict:
-                self.hooks.say(
-                    f"note: the environment has drifted from its lock ({_counted(self.drift)}:"
-                    " envlock check); the record says so"
-                )
+                self.hooks.say(f"note: {_told_drift(realised, self.drift)}")
 
-    def _problem(self, text: str) -> None:
+    def _problem(self, text: str, remedy: str = "") -> None:
         self.problems.append(text)
         if not self.order.strict:
-            self.hooks.say(f"note: {text}; the record says so")
+            self.hooks.say(f"note: {text}; the record says so{remedy}")
 
     def _keep_lock(self) -> None:
         if self.lock.text is not None:
@@ -438,6 +436,18 @@ def _parameters(order: Order) -> dict[str, dict[str, Any]]:
 
 def _told(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _told_drift(realised: Realised, drift: list[dict[str, Any]]) -> str:
+    if realised.foreign:
+        return (
+            f"this is not the project's environment but {realised.prefix}, which is not what the"
+            f" lock says ({_counted(drift)}); the record says so ({realised.way_home})"
+        )
+    return (
+        f"the environment has drifted from its lock ({_counted(drift)}: envlock check);"
+        " the record says so"
+    )
 
 
 def _counted(drift: Sequence[Mapping[str, Any]]) -> str:

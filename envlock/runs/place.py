@@ -37,6 +37,12 @@ class Place:
         return os.path.join(self.home, FOLDER)
 
     @property
+    def venv(self) -> str:
+        """Where ``envlock sync`` installs: ``.venv``, ``.venv-NAME`` of a named environment."""
+        name = os.path.basename(self.lock).removeprefix("pylock").removesuffix(".toml")
+        return os.path.join(self.root, f".venv{name.replace('.', '-', 1)}")
+
+    @property
     def fallback(self) -> str:
         """A folder of the user's own, for records of a project that cannot be written."""
         key = hex_of(os.fsencode(self.home))[:16]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,8 +110,28 @@ def test_another_python_is_told(synced: Project) -> None:
     done = folder.run("python3", "-c", "pass")
     assert b"is not of the project's environment" in done.stderr
     assert folder.last()["environment"]["python"]["found-by"] == "another-python"
+    assert b"(to use the project's: . .venv/bin/activate)" in done.stderr
     assert folder.last()["problems"]
     assert folder.run("python3", "-c", "pass", options=["--strict"]).returncode == 1
+
+
+def test_another_environment_is_told(synced: Project, tmp_path: Path) -> None:
+    """Not the project's `.venv` has drifted: another one is active."""
+    run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "own"])
+    run([*PIP, "--python", tmp_path / "own", "install", "-i", synced.index.url, "alpha==1.3"])
+    folder = Folder(synced.root, {"VIRTUAL_ENV": str(tmp_path / "own")})
+    done = folder.run("true")
+    told = f"not the project's environment but {tmp_path / 'own'}, which is not what the lock says"
+    assert told.encode() in done.stderr
+    shown = folder.envlock("runs", "show", "last").stdout.decode()
+    assert f"(in {tmp_path / 'own'})" in shown
+    # A named environment's own folder is `.venv-NAME`.
+    (synced.root / "pylock.docs.toml").write_bytes(synced.lock_path.read_bytes())
+    shutil.copytree(synced.root / ".venv", synced.root / ".venv-docs", symlinks=True)
+    folder = Folder(synced.root)
+    assert folder.run("true", options=["--name", "docs", "--strict"]).returncode == 0
+    python = folder.last()["environment"]["python"]
+    assert python["prefix"] == str(synced.root / ".venv-docs")
 
 
 def test_a_lock_that_is_none(unsynced: Project) -> None:

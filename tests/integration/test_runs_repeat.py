@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -276,3 +277,25 @@ with envlock.run(params={"lr": 0.1}) as run:
     path.write_text(json.dumps(first))
     refused = folder.envlock("runs", "repeat", first["id"])
     assert (refused.returncode, b"papermill" in refused.stderr) == (2, True)
+
+
+def test_runs_that_wrote_the_same_file_at_once_are_told(folder: Folder) -> None:
+    """The first one's record has what the second one wrote: that is no chance of the program."""
+    waits = 'echo a > out; [ -z "$WAIT" ] || until [ -e done ]; do sleep 0.02; done'
+    first = Folder(folder.root, {"WAIT": "1"}).start("sh", "-c", waits)
+    deadline = time.monotonic() + 30
+    while not (folder.root / "out").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    second = folder.run("sh", "-c", "echo b > out")
+    assert second.returncode == 0
+    (folder.root / "done").touch()
+    assert first.wait(30) == 0
+    one, other = (record["id"] for record in folder.records())
+    shown = folder.envlock("runs", "show", one).stdout.decode()
+    told = f"written by {other.rpartition('-')[2]}, too, at the same time"
+    assert [line for line in shown.splitlines() if told in line]
+    found = repeat(folder, one, code=1)
+    assert found["shared"] == {"out": [other]}
+    third = folder.run("sh", "-c", "echo c > out")
+    assert third.returncode == 0
+    assert "at the same time" not in folder.envlock("runs", "show", "last").stdout.decode()

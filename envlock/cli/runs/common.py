@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -12,12 +13,12 @@ import click
 from envlock.cli.context import Context
 from envlock.cli.output import say
 from envlock.cli.style import style
-from envlock.errors import UsageError
+from envlock.errors import EnvlockError, UsageError
 from envlock.io.files import disk_error
 from envlock.runs.facts import one_line
-from envlock.runs.folder import FolderStore
+from envlock.runs.folder import RUNS, FolderStore
 from envlock.runs.ids import instant, new_id
-from envlock.runs.index import Index
+from envlock.runs.index import Index, Summary
 from envlock.runs.notes import so_far
 from envlock.runs.place import find_place
 from envlock.runs.record import Event, parse, state_of_note
@@ -51,6 +52,17 @@ class Runs:
             table |= so_far(self.stores[store].notes(id_))
         table["events"] = [event_json(event) for event in self.index.events(id_)]
         return table
+
+    def wrote_too(self, table: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+        """Outputs of a run that others wrote while it ran, with the ids of these."""
+        from envlock.runs.together import wrote_too
+
+        def read(one: Summary) -> dict[str, Any]:
+            with contextlib.suppress(OSError, EnvlockError):
+                return parse(self.stores[one.store].read(RUNS, one.id), where=one.id)
+            return {}  # it went away meanwhile
+
+        return wrote_too(table, index=self.index, read=read)
 
     def content(self, run: str) -> bytes:
         """The bytes of a record, or of the note where there is no record."""
@@ -87,6 +99,13 @@ def length(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}"
+
+
+def meanwhile(runs: tuple[str, ...]) -> str:
+    """That other runs wrote a file: its content may be theirs."""
+    names = ", ".join(run.rpartition("-")[2] for run in runs[:3])
+    more = f" and {len(runs) - 3} more runs" if len(runs) > 3 else ""
+    return f"written by {names}{more}, too, at the same time"
 
 
 def shell(argv: tuple[str, ...] | list[str]) -> str:

@@ -8,7 +8,7 @@ import click
 
 from envlock.cli.context import Context
 from envlock.cli.output import result, result_json
-from envlock.cli.runs.common import Runs, json_option, length, run_argument, shell
+from envlock.cli.runs.common import Runs, json_option, length, meanwhile, run_argument, shell
 from envlock.runs.facts import current, fact_value, one_line
 from envlock.runs.record import Event
 
@@ -19,16 +19,20 @@ from envlock.runs.record import Event
 @click.pass_obj
 def show(context: Context, run: str, as_json: bool) -> None:
     """Show one run: its record, and what was said of it."""
-    table = Runs(context).table(run)
+    runs = Runs(context)
+    table = runs.table(run)
     if as_json:
         result_json(table)
         return
-    for line in _page(table):
+    for line in _page(table, runs.wrote_too(table)):
         result(one_line(line))
 
 
-def _page(table: dict[str, Any]) -> list[str]:
-    """What a person wants to know first; all of it is in ``--json``."""
+def _page(table: dict[str, Any], shared: dict[str, tuple[str, ...]]) -> list[str]:
+    """What a person wants to know first; all of it is in ``--json``.
+
+    ``shared``: outputs that other runs wrote at the same time.
+    """
     events = [Event(run=table["id"], **_fields(event)) for event in table["events"]]
     tags, outcome_ = current(table.get("tags", []), events)
     command_ = table.get("command") or {}
@@ -50,7 +54,7 @@ def _page(table: dict[str, Any]) -> list[str]:
         ("tags", " ".join(tags) or None),
         ("outcome", outcome_),
         ("environment", table.get("environment-hash") or lock.get("problem")),
-        ("drift", _told_drift(environment.get("drift"))),
+        ("drift", _told_drift(environment, table)),
         ("commit", _told_code(code)),
         ("host", " · ".join(filter(None, (host.get("hostname"), host.get("os"))))),
     ]
@@ -63,6 +67,8 @@ def _page(table: dict[str, Any]) -> list[str]:
         for fact in table.get(kind) or []:
             digest = fact.get("sha256", fact.get("problem", ""))[:12]
             flag = "  changed during the run" if fact.get("changed-during-run") else ""
+            if kind == "outputs" and fact["path"] in shared:
+                flag = f"  {meanwhile(shared[fact['path']])}"
             lines.append(f"{kind[:-1]:<12} {fact['path']}  {digest}{flag}")
     lines += [f"{'log':<12} {one['at'][11:19]} {one['text']}" for one in table.get("log", [])]
     lines += [f"{'problem':<12} {problem}" for problem in table.get("problems", [])]
@@ -88,11 +94,17 @@ def _told_ending(table: dict[str, Any]) -> str:
     return str(found.get("name") or f"it could not be started: {found.get('error')}")
 
 
-def _told_drift(drift: list[dict[str, Any]] | None) -> str | None:
-    if drift is None:
-        return None
-    names = ", ".join(sorted({one["subject"] for one in drift})[:5])
-    return f"{len(drift)}: {names}" if drift else "none"
+def _told_drift(environment: dict[str, Any], table: dict[str, Any]) -> str | None:
+    drift = environment.get("drift")
+    if not drift:
+        return None if drift is None else "none"
+    names = sorted({one["subject"] for one in drift})
+    told = f"{len(drift)}: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
+    prefix = (environment.get("python") or {}).get("prefix")
+    root = (table.get("recorder") or {}).get("root")
+    if prefix is None or (root is not None and prefix.startswith(f"{root}/.venv")):
+        return told
+    return f"{told} (in {prefix})"
 
 
 def _told_code(code: dict[str, Any]) -> str | None:

@@ -122,9 +122,40 @@ def test_compiled_code_kernel_files_and_set_aside_folders_are_not_listed() -> No
 
 
 def test_the_project_is_the_users_wherever_it_is() -> None:
-    read = event(Action.READ, "/opt/project/data.csv")
-    assert folded(read).inputs == ()
-    assert [i.path for i in folded(read, work=("/opt/project",)).inputs] == [read.path]
+    for folder in ("/var/lib/jenkins/project", "/dev/shm/project", "/home/u/.cache/project"):
+        read = event(Action.READ, f"{folder}/data.csv")
+        written = event(Action.WRITE, f"{folder}/out", new=True)
+        aside = ("/home/u/.cache", f"{folder}/.cache", f"{folder}/.envlock")
+        noise = event(Action.WRITE, f"{folder}/.envlock/x", new=True)
+        seen = folded(read, written, noise, work=(folder,), aside=aside)
+        assert [i.path for i in seen.inputs] == [read.path]
+        assert seen.outputs == (written.path,)
+    # A project in the root of a container has not all of its system for data.
+    read = event(Action.READ, "/usr/share/x")
+    assert folded(read, event(Action.READ, "/proc/self/maps"), work=("/",)).inputs == ()
+
+
+def test_data_may_lie_in_opt_on_a_disk_or_in_memory() -> None:
+    data = ("/dev/shm/block", "/opt/data/a.csv", "/run/media/u/disk/b.csv")
+    seen = folded(
+        *(event(Action.READ, path) for path in data),
+        event(Action.EXECUTE, "/opt/julia/bin/julia"),
+        event(Action.READ, "/opt/julia/share/base.jl"),
+        event(Action.READ, "/run/user/0/bus"),
+    )
+    assert [i.path for i in seen.inputs] == list(data)
+    assert seen.environment == ("/opt/julia/share/base.jl",)
+
+
+def test_what_a_run_writes_is_its_output_wherever_that_is() -> None:
+    made = ("/opt/julia/new", "/usr/local/share/table", "/var/lib/app/state", "/var/tmp/tool")
+    noise = ("/var/cache/fontconfig/x", "/dev/null", "/run/lock/x")
+    seen = folded(
+        *(event(Action.WRITE, path, new=True) for path in (*made, *noise)),
+        event(Action.EXECUTE, "/opt/julia/bin/julia"),
+        event(Action.EXECUTE, "/var/tmp/tool"),
+    )
+    assert seen.outputs == made
 
 
 def test_programs_and_libraries_are_told_apart_from_other_files() -> None:
