@@ -69,17 +69,24 @@ def _left_of(missing: set[str], found: Drift) -> bool:
     return found.code is Code.FILE_UNOWNED and canonicalize_name(top) in missing
 
 
-def of_unknown_origin(lock: Lock, target: Target, environment: Environment) -> int:
-    """How many packages do not tell which of the locked files they were installed from.
+def built_from_source(environment: Environment) -> tuple[str, ...]:
+    """Packages whose note says that envlock built them from a locked sdist."""
+    origins = environment.content.origins
+    return tuple(one.name for one in origins if one.note is not None and one.note.built)
+
+
+def of_unknown_origin(lock: Lock, target: Target, environment: Environment) -> tuple[str, ...]:
+    """Packages that do not tell which of the locked files they were installed from.
 
     Versions, and files by RECORD, are compared for these, too.
     """
     observed = environment.observed
     wanted = {p.name for p in wanted_packages(lock, target, observed.version) if p.files}
     told = {d.name for d in observed.distributions if d.direct_url is not None}
-    return sum(
-        origin.note is None and origin.name in wanted - told
+    return tuple(
+        origin.name
         for origin in environment.content.origins
+        if origin.note is None and origin.name in wanted - told
     )
 
 
@@ -105,7 +112,9 @@ def _other_file(package: PythonPackage, origin: Origin) -> str | None:
         locked |= {package.archive.sha256} if package.archive else set()
         if origin.note.sha256 in locked:
             return None
-        return f"{origin.note.file} (sha256:{origin.note.sha256})"
+        told = f"{origin.note.file} (sha256:{origin.note.sha256})"
+        built = origin.note.built
+        return told if built is None else f"{built.file}, built from {told}"
     if not package.wheels or package.sdist is not None or not origin.tags:
         return None  # what is built here may have any tag
     there = kinds(origin.tags)

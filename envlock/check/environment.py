@@ -24,7 +24,7 @@ from envlock.io.content import index
 from envlock.io.content.beside import Beside
 from envlock.io.content.scan import Scan, scan
 from envlock.io.interpreters import Interpreter
-from envlock.lock.installed import Note
+from envlock.lock.installed import BuiltWheel, Note
 
 _KIND = "environment-1"
 
@@ -195,10 +195,23 @@ def _to_json(found: Environment) -> dict[str, Any]:
             for f in found.content.findings
         ],
         "origins": [
-            [o.name, o.note and [o.note.file, o.note.sha256, o.note.record], o.tags]
-            for o in found.content.origins
+            [o.name, o.note and _note_to_json(o.note), o.tags] for o in found.content.origins
         ],
     }
+
+
+def _note_to_json(note: Note) -> list[str]:
+    built = note.built
+    more = [] if built is None else [built.file, built.sha256, built.inputs]
+    return [note.file, note.sha256, note.record, *more]
+
+
+def _note_from_json(file: str, sha256: str, record: str, *more: str) -> Note:
+    built = None
+    if more:
+        name, digest, inputs = more
+        built = BuiltWheel(file=name, sha256=digest, inputs=inputs)
+    return Note(file=file, sha256=sha256, record=record, built=built)
 
 
 def _url_to_json(url: DirectUrl | None) -> list[object] | None:
@@ -236,7 +249,7 @@ def _from_json(table: Any, record: tuple[str, int]) -> Environment:
     origins = tuple(
         Origin(
             name=name,
-            note=None if note is None else Note(file=note[0], sha256=note[1], record=note[2]),
+            note=None if note is None else _note_from_json(*note),
             tags=tuple(tags),
         )
         for name, note, tags in table["origins"]

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from envlock.check.compare_environment import compare_environment, of_unknown_origin
+from envlock.check.compare_environment import (
+    built_from_source,
+    compare_environment,
+    of_unknown_origin,
+)
 from envlock.check.drift import Code, Drift, drift
 from envlock.check.environment import Environment, Walk, look, remembered
 from envlock.cli.context import Context
@@ -24,9 +28,11 @@ from envlock.realise.place import (
 )
 
 _UNKNOWN = (
-    "not known: from which locked {} installed (built here, or by another tool);"
+    "not known: from which locked {} installed ({}); another tool did it, or built the wheel;"
     " versions, and files by RECORD, were compared"
 )
+_BUILT = "built from the locked sdists, by envlock: {} ({})"
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,17 +82,19 @@ def python_answer(
             return PythonAnswer(drift=(replace(broken, remedy="envlock sync --recreate"),))
     target = nearest_target(lock, environment.interpreter)
     compared = compare_environment(lock, target, environment, root=project.root)
+    wrong = {found.subject for found in compared}
+    built = tuple(name for name in built_from_source(environment) if name not in wrong)
     unknown = of_unknown_origin(lock, target, environment)
-    notes = (
-        (
-            _UNKNOWN.format(
-                "file 1 package was" if unknown == 1 else f"files {unknown} packages were"
-            ),
+    notes = []
+    if built:
+        counted = "1 package" if len(built) == 1 else f"{len(built)} packages"
+        notes.append(_BUILT.format(counted, _listed(built)))
+    if unknown:
+        counted = (
+            "file 1 package was" if len(unknown) == 1 else f"files {len(unknown)} packages were"
         )
-        if unknown
-        else ()
-    )
-    return PythonAnswer(drift=compared, notes=notes, record=environment.record)
+        notes.append(_UNKNOWN.format(counted, _listed(unknown)))
+    return PythonAnswer(drift=compared, notes=tuple(notes), record=environment.record)
 
 
 def _no_environment(folder: Path, subject: str, expected: str) -> Drift:
@@ -100,6 +108,11 @@ def _no_environment(folder: Path, subject: str, expected: str) -> Drift:
         found="a folder without pyvenv.cfg, so no virtual environment",
     )
     return replace(found, remedy="remove the folder, then run envlock sync")
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 class _Elsewhere(Exception):  # noqa: N818 - a finding, not an error

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envlock.check.compare_environment import compare_environment
-from envlock.check.drift import Code, Drift
+from envlock.check.drift import Drift
 from envlock.check.environment import Environment, look
 from envlock.cli.rebuild_python import provided_python
 from envlock.cli.rebuild_subject import Subject
@@ -19,11 +19,12 @@ from envlock.io.interpreters import Interpreter
 from envlock.io.machine import machine_platform
 from envlock.io.progress import Reporter
 from envlock.lock.artifacts import PythonFile, UsedFiles
+from envlock.lock.installed import BuiltWheel
 from envlock.lock.model import Lock, PythonPackage
 from envlock.lock.provider import locked_python
 from envlock.lock.selection import select_target
 from envlock.lock.target import Target
-from envlock.realise.notes import stamps, write_notes
+from envlock.realise.notes import built_otherwise, stamps, write_notes
 from envlock.realise.place import Place, occupied, place_at_prefix
 from envlock.realise.rebuild.choose import Chosen, choose_files, glibc_minor
 from envlock.realise.rebuild.gather import Gathered, Places, gather
@@ -31,8 +32,6 @@ from envlock.realise.rebuild.install import install, tidy
 from envlock.realise.rebuild.realised import Realised, compare_realised, recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Set as AbstractSet
-
     from envlock.realise.source.perform import Built
     from envlock.realise.source.plan import Job, Key, Requirement
 
@@ -152,7 +151,13 @@ def rebuild(order: Order, reporter: Reporter) -> Report:
     if report.missing or report.failed:
         return report
     chosen = report.chosen
-    built = {one.job.key[0] for one in report.built if not one.job.deep}
+    built = {
+        one.job.key[0]: BuiltWheel(
+            file=one.wheel.name, sha256=one.wheel.sha256, inputs=one.inputs or ""
+        )
+        for one in report.built
+        if one.wheel is not None and not one.job.deep
+    }
     fresh = not occupied(order.folder)
     try:
         environment = _installed(order, place, chosen, base, built, reporter)
@@ -160,13 +165,13 @@ def rebuild(order: Order, reporter: Reporter) -> Report:
         if fresh:  # what is half made looks like an environment
             shutil.rmtree(order.folder, ignore_errors=True)
         raise
-    drift = _drift(order, place, environment, built)
+    drift = _drift(order, place, environment)
     wrong = _wrong(environment, drift, chosen)
     if wrong:
         # What an interrupted run left, or a person edited, is installed once more.
         place = place_at_prefix(lock, order.folder, platform=platform)
         environment = _installed(order, place, chosen, base, built, reporter, anew=wrong)
-        drift = _drift(order, place, environment, built)
+        drift = _drift(order, place, environment)
     if _wrong(environment, drift, chosen) and python is not None:
         # Files whose metadata is gone belong to nobody: the environment is made anew.
         version = locked_python(lock, place.target)
@@ -175,7 +180,7 @@ def rebuild(order: Order, reporter: Reporter) -> Report:
         )
         base, _, _ = _base(order, place, reporter)
         environment = _installed(order, place, chosen, base, built, reporter)
-        drift = _drift(order, place, environment, built)
+        drift = _drift(order, place, environment)
     realised = _realised(order, environment, chosen)
     return replace(report, drift=drift, realised=realised, mended=wrong)
 
@@ -293,13 +298,15 @@ def _installed(
     place: Place,
     chosen: Chosen,
     base: Interpreter | None,
-    built: AbstractSet[str],
+    built: Mapping[str, BuiltWheel],
     reporter: Reporter,
     anew: tuple[str, ...] = (),
 ) -> Environment:
     lock = order.subject.lock
     before = _infos(place.interpreter)
     there = stamps(before)
+    published = {f.package.name for f in chosen.files if f.file.name.endswith(".whl")} - set(built)
+    anew = (*anew, *built_otherwise(before, built, published))
     interpreter = install(
         lock,
         chosen,
@@ -313,9 +320,7 @@ def _installed(
     infos = _infos(interpreter)
     packages = [entry.package for entry in chosen.files]
     tidy(infos, packages)
-    # What has no wheel comes from its locked sdist, whoever builds it.
-    locked = [p for p in packages if not order.from_source or p.name not in built]
-    write_notes(lock, place.target, locked, infos, there)
+    write_notes(lock, place.target, packages, infos, there, built)
     reporter.step("comparing")
     return look(interpreter, virtual=True, paranoid=True)
 
@@ -328,14 +333,10 @@ def _infos(interpreter: Interpreter | None) -> dict[Path, str]:
     return {d.path: d.name for d in observe_interpreter(interpreter).distributions}
 
 
-def _drift(
-    order: Order, place: Place, environment: Environment, built: AbstractSet[str]
-) -> tuple[Drift, ...]:
-    found = compare_environment(
+def _drift(order: Order, place: Place, environment: Environment) -> tuple[Drift, ...]:
+    return compare_environment(
         order.subject.lock, place.target, environment, root=order.subject.root
     )
-    # A wheel that was built here is none of the locked files, and does not say so.
-    return tuple(d for d in found if d.code is not Code.OTHER_FILE or d.subject not in built)
 
 
 def _realised(order: Order, environment: Environment, chosen: Chosen) -> tuple[Realised, ...]:

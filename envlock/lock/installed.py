@@ -56,16 +56,30 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltWheel:
+    """A wheel that was built here from a locked sdist, and is none of the locked files.
+
+    ``inputs`` is the digest of all that it was built of: sdist, backend, the wheels of its build
+    environment, the interpreter.
+    """
+
+    file: str
+    sha256: str
+    inputs: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
     """Which locked file a distribution was installed from, and what RECORD said then.
 
     ``file`` is the locked file's name, ``sha256`` its digest, ``record`` that of RECORD's other
-    rows (``seal``).
+    rows (``seal``). ``built``: the locked file is an sdist, and this is what came of it.
     """
 
     file: str
     sha256: str
     record: str
+    built: BuiltWheel | None = None
 
 
 def read_record(content: bytes) -> Record:
@@ -158,7 +172,14 @@ def seal(rows: Iterable[Row]) -> str:
 
 def dump_note(note: Note) -> bytes:
     """The note as a file."""
-    table = {"file": note.file, "sha256": note.sha256, "record": note.record}
+    table: dict[str, object] = {
+        "file": note.file,
+        "sha256": note.sha256,
+        "record": note.record,
+    }
+    if note.built is not None:
+        built = note.built
+        table["built"] = {"file": built.file, "sha256": built.sha256, "inputs": built.inputs}
     return (json.dumps(table, indent=1) + "\n").encode()
 
 
@@ -170,11 +191,22 @@ def read_note(content: bytes) -> Note:
     """
     try:
         table = json.loads(content)
-        note = Note(file=table["file"], sha256=table["sha256"], record=table["record"])
-    except (KeyError, TypeError) as error:
+        built = table.get("built")
+        note = Note(
+            file=table["file"],
+            sha256=table["sha256"],
+            record=table["record"],
+            built=None
+            if built is None
+            else BuiltWheel(file=built["file"], sha256=built["sha256"], inputs=built["inputs"]),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"no {error}") from None
-    digests = (note.sha256, note.record)
-    if not isinstance(note.file, str) or not all(
+    names, digests = [note.file], [note.sha256, note.record]
+    if note.built is not None:
+        names.append(note.built.file)
+        digests += [note.built.sha256, note.built.inputs]
+    if not all(isinstance(one, str) for one in names) or not all(
         isinstance(one, str) and _SHA256.fullmatch(one) for one in digests
     ):
         raise ValueError("no file name, or no digest")
@@ -199,19 +231,26 @@ def came_from(
         tags: what the installed WHEEL file says.
     """
     if package.archive is not None:
-        place = package.archive.url or package.archive.path or ""
-        return place.rsplit("/", 1)[-1], package.archive.sha256
+        return source_file(package)
     if f"{package.name}=={package.version}" in lock.built and not _fitting(package, target):
-        return None if package.sdist is None else (package.sdist.name, package.sdist.sha256)
+        return source_file(package)
     fitting = _fitting(package, target)
     if not fitting and package.sdist is not None:
-        return package.sdist.name, package.sdist.sha256
+        return source_file(package)
     if len(fitting) == 1 or not fitting:
         chosen = fitting
     else:
         chosen = [name for name in fitting if frozenset(map(str, _tags(name))) == tags]
     files = {file.name: file.sha256 for file in package.wheels}
     return (chosen[0], files[chosen[0]]) if len(chosen) == 1 else None
+
+
+def source_file(package: PythonPackage) -> tuple[str, str] | None:
+    """What a package is built from, if that is a locked file: its name and sha256."""
+    if package.archive is not None:
+        place = package.archive.url or package.archive.path or ""
+        return place.rsplit("/", 1)[-1], package.archive.sha256
+    return None if package.sdist is None else (package.sdist.name, package.sdist.sha256)
 
 
 def _fitting(package: PythonPackage, target: Target) -> list[str]:

@@ -7,19 +7,21 @@ import csv
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
 from envlock.io.content.beside import shared
 from envlock.io.files import write_atomic
 from envlock.lock.installed import (
     NOTE,
+    BuiltWheel,
     Note,
     came_from,
     dump_note,
     read_note,
     read_record,
     seal,
+    source_file,
     wheel_tags_of,
 )
 from envlock.lock.model import Lock, PythonPackage
@@ -56,11 +58,29 @@ def strangers(infos: Mapping[Path, str], packages: Iterable[PythonPackage]) -> t
     }
     found = []
     for info, name in infos.items():
-        try:
-            note = read_note((info / NOTE).read_bytes())
-        except (OSError, ValueError):
+        note = _note_in(info)
+        if note is None:
             continue
         if locked.get(name) and note.sha256 not in locked[name]:
+            found.append(name)
+    return tuple(sorted(found))
+
+
+def built_otherwise(
+    infos: Mapping[Path, str], built: Mapping[str, BuiltWheel], published: Container[str]
+) -> tuple[str, ...]:
+    """Packages whose version is there as another wheel than what is to be installed.
+
+    Args:
+        infos: ``*.dist-info`` folder → normalized name.
+        built: what was built here and is to be there, by name.
+        published: names of what is to be there as it was published.
+    """
+    found = []
+    for info, name in infos.items():
+        note = _note_in(info)
+        there = None if note is None else note.built
+        if (name in built and there != built[name]) or (name in published and there is not None):
             found.append(name)
     return tuple(sorted(found))
 
@@ -71,6 +91,7 @@ def write_notes(
     packages: Iterable[PythonPackage],
     infos: Mapping[Path, str],
     before: Stamps,
+    built: Mapping[str, BuiltWheel] | None = None,
 ) -> None:
     """Note of each distribution that was installed since ``before`` which locked file it is of.
 
@@ -83,6 +104,7 @@ def write_notes(
         packages: those of the lock that it wants.
         infos: ``*.dist-info`` folder → normalized name, after the installation.
         before: ``stamps`` before it.
+        built: of those that were built here of their locked sources, by name: the wheel.
 
     Raises:
         SourceError: the environment cannot be written.
@@ -97,12 +119,23 @@ def write_notes(
 
     def note(number: int) -> None:
         info, package = new[number]
-        tags = wheel_tags_of(_content(info / "WHEEL"))
-        origin = came_from(lock, target, package, tags)
+        wheel = None if built is None else built.get(package.name)
+        if wheel is not None:
+            origin = source_file(package)
+        else:
+            tags = wheel_tags_of(_content(info / "WHEEL"))
+            origin = came_from(lock, target, package, tags)
         if origin is not None:
-            _write(info, *origin)
+            _write(info, *origin, wheel)
 
     shared(len(new), note)
+
+
+def _note_in(info: Path) -> Note | None:
+    try:
+        return read_note((info / NOTE).read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def _content(path: Path) -> bytes:
@@ -112,13 +145,13 @@ def _content(path: Path) -> bytes:
         return b""
 
 
-def _write(info: Path, file: str, sha256: str) -> None:
+def _write(info: Path, file: str, sha256: str, built: BuiltWheel | None) -> None:
     path = info / "RECORD"
     content = _content(path)
     record = read_record(content)
     if record.problem is not None:
         return  # nobody can rely on it; `check` tells
-    note = dump_note(Note(file=file, sha256=sha256, record=seal(record.rows)))
+    note = dump_note(Note(file=file, sha256=sha256, record=seal(record.rows), built=built))
     digest = base64.urlsafe_b64encode(hashlib.sha256(note).digest()).rstrip(b"=").decode()
     name = f"{info.name}/{NOTE}"
     kept = [

@@ -5,6 +5,7 @@ The oracles are wheels that pip builds of the same sdists, and the published fil
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -125,6 +126,30 @@ def test_wheels_are_built_alone_in_order_and_compared(
     said = run([python, "-c", "import needs.made; print(needs.made.MADE_WITH)"]).stdout
     assert said == "1.0\n"
     assert works(python, "declared") == "1.0"
+    check = ("check", "--python-only", "--prefix", ".venv-rebuilt")
+    done = project.run(*check)
+    assert done.returncode == 0, done.stderr
+    assert "from the locked sdists, by envlock: 3 packages (helper, needs, plain)" in done.stderr
+    assert "not known" not in done.stderr
+    note = json.loads(next(python.parents[1].rglob("plain-*/envlock.json")).read_text())
+    [source] = [file for file in index.files("plain") if file.name.endswith(".gz")]
+    assert note["sha256"] == hashlib.sha256(source.content).hexdigest()
+    assert note["built"]["sha256"] == built["plain"]["sha256"]
+    # What another tool built says nothing of where it came from.
+    digest = built["needs"]["sha256"]
+    kept = Path(os.environ["XDG_CACHE_HOME"], "envlock", "sha256", digest[:2], digest)
+    (tmp_path / "needs-1.0-py3-none-any.whl").write_bytes(kept.read_bytes())
+    options = ["--no-index", "--no-deps", "--force-reinstall", "--disable-pip-version-check"]
+    run([*PIP, "--python", python, "install", "-q", *options, "-f", tmp_path, "needs"])
+    done = project.run(*check)
+    assert done.returncode == 0
+    assert "from which locked file 1 package was installed (needs)" in done.stderr
+    # The published wheels in place of what was built, and the other way round.
+    assert project.run("rebuild").returncode == 0
+    assert "by envlock" not in project.run(*check).stderr
+    assert list(python.parents[1].rglob("plain/more.py"))
+    from_source(project)
+    assert "3 packages (helper, needs, plain)" in project.run(*check).stderr
     # The same from nothing: every byte, and in any order.
     project.variables["ENVLOCK_CACHE_DIR"] = str(tmp_path / "again")
     again = {one["name"]: one for one in from_source(project, "--jobs", "1")["built"]}
@@ -132,6 +157,13 @@ def test_wheels_are_built_alone_in_order_and_compared(
         n: one["sha256"] for n, one in built.items()
     }
     assert not any(one["cached"] for one in again.values())
+    # Of another sdist of the same version: no file of the lock.
+    sdist(index, "plain", before="pass")
+    project.lock_path.unlink()
+    project.lock(UV_CACHE_DIR=str(tmp_path / "uv"), ENVLOCK_CACHE_DIR=str(tmp_path / "new"))
+    done = project.run(*check)
+    assert done.returncode == 1
+    assert "plain-1.0-py3-none-any.whl, built from plain-1.0.tar.gz" in done.stdout
 
 
 def test_a_build_that_hangs_or_is_killed_leaves_nothing(

@@ -14,11 +14,11 @@ import io
 import json
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from envlock.errors import UsageError
-from envlock.lock.installed import NOTE, Note, dump_note, read_note, read_record, seal
+from envlock.lock.installed import NOTE, dump_note, read_note, read_record, seal
 
 _LONGEST = 127
 """Bytes of a script's first line that systems read; uv starts longer ones through sh."""
@@ -114,7 +114,7 @@ def record_at(info: Path, content: bytes, prefix: str, other: str) -> bytes:
         old = read_note(note.read_bytes())
     except (OSError, ValueError):
         return moved
-    new = dump_note(Note(file=old.file, sha256=old.sha256, record=seal(read_record(moved).rows)))
+    new = dump_note(replace(old, record=seal(read_record(moved).rows)))
     return _with_rows(moved, {f"{info.name}/{NOTE}": new})
 
 

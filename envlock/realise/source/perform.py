@@ -27,14 +27,16 @@ class Built:
     """What came of one job.
 
     ``wheel`` is in the store; None where the build failed, and ``failure`` says how, or which
-    requirement could not be built. ``cached``: it was built before, of the same inputs. ``alone``:
-    the build had no network. ``comparison`` with the published wheel, None where that is not at
-    hand. ``log`` is what the backend said, kept.
+    requirement could not be built. ``inputs`` is the digest of what it was built of, None where it
+    was not. ``cached``: it was built before, of the same inputs. ``alone``: the build had no
+    network. ``comparison`` with the published wheel, None where that is not at hand. ``log`` is
+    what the backend said, kept.
     """
 
     job: Job
     wheel: Artifact | None = None
     failure: str | None = None
+    inputs: str | None = None
     cached: bool = False
     alone: bool = False
     comparison: Comparison | None = None
@@ -101,6 +103,7 @@ def _build(job: Job, done: dict[Key, Built], workshop: Workshop) -> Built:
         return Built(
             job=job,
             wheel=wheel,
+            inputs=key,
             cached=True,
             alone=alone,
             comparison=_compared(job, wheel),
@@ -120,7 +123,14 @@ def _build(job: Job, done: dict[Key, Built], workshop: Workshop) -> Built:
         return Built(job=job, failure=str(error), log=log if log.exists() else None)
     table = {"name": wheel.name, "sha256": wheel.sha256, "size": wheel.size, "alone": alone}
     DiskCache(_KIND).put(key, json.dumps(table).encode())
-    return Built(job=job, wheel=wheel, alone=alone, comparison=_compared(job, wheel), log=log)
+    return Built(
+        job=job,
+        wheel=wheel,
+        inputs=key,
+        alone=alone,
+        comparison=_compared(job, wheel),
+        log=log,
+    )
 
 
 def wheels_of(job: Job, done: dict[Key, Built]) -> list[tuple[str, str]] | str:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from support.samples import small_lock
 
 from envlock.lock.installed import (
+    BuiltWheel,
     Note,
     came_from,
     dump_note,
@@ -78,6 +79,13 @@ def test_a_seal_ignores_order_bytecode_and_the_note() -> None:
 def test_a_note_comes_back() -> None:
     note = Note(file="a-1-py3-none-any.whl", sha256="0" * 64, record="1" * 64)
     assert read_note(dump_note(note)) == note
+    built = BuiltWheel(file="a-1-py3-none-any.whl", sha256="2" * 64, inputs="3" * 64)
+    note = Note(file="a-1.tar.gz", sha256="0" * 64, record="1" * 64, built=built)
+    assert read_note(dump_note(note)) == note
+    with pytest.raises(ValueError, match="no digest"):
+        read_note(dump_note(note).replace(b"3" * 64, b"x"))
+    with pytest.raises(ValueError, match="no "):
+        read_note(dump_note(note).replace(b'"inputs"', b'"other"'))
 
 
 @pytest.mark.parametrize(
