@@ -9,7 +9,7 @@ import os
 import time
 
 from envlock.io.paths import cache_folder
-from envlock.io.sha256 import hex_of
+from envlock.io.sha256 import LITTLE, Sha256, hex_of
 
 
 class DiskCache:
@@ -58,4 +58,9 @@ class DiskCache:
 
 
 def _digest(key: str, body: bytes) -> bytes:
-    return hex_of(key.encode() + b"\0" + body).encode()
+    if len(body) < LITTLE:
+        return hex_of(key.encode() + b"\0" + body).encode()
+    digest = Sha256()  # spares a copy
+    digest.update(key.encode() + b"\0")
+    digest.update(body)
+    return digest.hexdigest().encode()

@@ -52,7 +52,9 @@ class Sha256:
         if self._size >= LITTLE:
             import hashlib
 
-            self._rest = hashlib.sha256(b"".join(self._first))
+            self._rest = hashlib.sha256()
+            for one in self._first:
+                self._rest.update(one)
             self._first.clear()
 
     def hexdigest(self) -> str:

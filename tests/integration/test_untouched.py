@@ -24,7 +24,8 @@ folder = Path.cwd()
 for line in sys.stdin:
     again = scan([str(root)], others)
     same = kept.paths == again.paths and kept.stamps == again.stamps
-    print(int(untouched.untouched(kept.paths, kept.stamps)), int(same), flush=True)
+    packed = untouched.packed(kept.paths)
+    print(int(untouched.untouched(packed, memoryview(kept.stamps))), int(same), flush=True)
     assert Path.cwd() == folder
 """
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import marshal
 import os
-import signal
 import sys
 
 TYPE_CHECKING = False  # typing's own costs its import
@@ -79,8 +78,7 @@ class Beside:
             try:
                 code = os.waitpid(child, 0)[1]
             except BaseException:
-                os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
+                _end(child)
                 raise
             if code == 0:
                 answer.seek(0)
@@ -91,9 +89,15 @@ class Beside:
         """End it, if it is still going on; nobody wants to know."""
         if self._child:
             child, self._child = self._child, 0
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+            _end(child)
             self._answer.close()
+
+
+def _end(child: int) -> None:
+    import signal  # takes longer to load than to look at thousands of files
+
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
 
 
 def shared(count: int, work: Callable[[int], Any]) -> dict[int, Any]:

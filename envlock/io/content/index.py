@@ -12,24 +12,25 @@ from __future__ import annotations
 import os
 import stat
 import time
-from array import array
-from collections.abc import Mapping
 
 from envlock import __version__
 from envlock.io.cache import DiskCache
-from envlock.io.content.scan import FIELDS, Scan
 from envlock.io.content.unchanged import settled
-from envlock.io.content.untouched import untouched
+from envlock.io.content.untouched import FIELDS, packed, unpacked, untouched
 
 TYPE_CHECKING = False  # typing's own costs its import
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
-_KIND = "index-1"
-_MTIME, _CTIME = 2, 3
+    from envlock.io.content.scan import Scan
 
-Facts = Mapping[tuple[str, str], bytes]
-"""(path, kind of reading) → what it said."""
+    Facts = Mapping[tuple[str, str], bytes]  # (path, kind of reading) → what it said
+
+_KIND = "index-2"
+_FACTS = "index-facts-2"
+"""Apart, since who asks whether anything moved does not need them."""
+_MTIME, _CTIME = 2, 3
 
 
 class Index:
@@ -39,15 +40,15 @@ class Index:
     next one of the same key.
     """
 
-    __slots__ = ("_facts", "_paths", "_stamps", "_told", "since", "whole")
+    __slots__ = ("_key", "_paths", "_stamps", "_told", "since", "whole")
 
     def __init__(self) -> None:
         self.since = 0
         self.whole = False
+        self._key = ""
         self._told = b"null"
         self._paths = b""
-        self._stamps = b""
-        self._facts = b""
+        self._stamps = memoryview(b"").cast("q")
 
     @property
     def verdict(self) -> Any:
@@ -61,26 +62,28 @@ class Index:
 
         Nothing is listed: where a file comes, goes or takes another name, its folder's stamp moves.
         """
-        if not self.whole:
-            return False
-        stamps = array("q")
-        stamps.frombytes(self._stamps)
-        return untouched(os.fsdecode(self._paths).split("\0"), stamps)
+        return self.whole and untouched(self._paths, self._stamps)
 
     def facts(self, scan: Scan) -> dict[tuple[str, str], bytes]:
         """What is still known: the facts of files whose stamp is the same and tells."""
-        if not self._facts:
+        kept = DiskCache(_FACTS).get(self._key) if self._key else None
+        if kept is None:
             return {}
-        paths = os.fsdecode(self._paths).split("\0")
-        stamps = array("q")
-        stamps.frombytes(self._stamps)
+        since, *lines = kept.split(b"\n")
+        if int(since) != self.since:
+            return {}  # another process's, made meanwhile
+        paths = [
+            f"{folder.rstrip('/')}/{name}"
+            for folder, *names in unpacked(self._paths)
+            for name in names
+        ]
         found = {}
-        for line in self._facts.split(b"\n"):
+        for line in lines:
             number, kind, fact = line.split(b" ")
             old = int(number)
             place = scan.place(paths[old])
             if place is not None and scan.stamp(place) == tuple(
-                stamps[old * FIELDS : (old + 1) * FIELDS]
+                self._stamps[old * FIELDS : (old + 1) * FIELDS]
             ):
                 found[paths[old], kind.decode()] = bytes.fromhex(fact.decode())
         return found
@@ -89,18 +92,19 @@ class Index:
 def load(key: str) -> Index:
     """The record of ``key``, empty when there is none that can be believed."""
     index = Index()
-    kept = DiskCache(_KIND).get(_full(key))
+    full = _full(key)
+    kept = DiskCache(_KIND).get(full)
     if kept is None:
         return index
     try:
-        line, _, body = kept.partition(b"\n")
-        since, whole, paths, stamps, told = map(int, line.split())
+        start = kept.index(b"\n") + 1
+        since, whole, paths, stamps = map(int, kept[:start].split())
         if since > time.time_ns():
             return index  # the clock has been set back: stamps do not tell before from after
-        first, second = paths, paths + stamps
-        index._paths, index._stamps = body[:first], body[first:second]
-        index._told, index._facts = body[second : second + told], body[second + told :]
-        index.since, index.whole = since, bool(whole)
+        second = start + paths
+        index._paths, index._told = kept[start:second], kept[second + stamps :]
+        index._stamps = memoryview(kept)[second : second + stamps].cast("q")
+        index._key, index.since, index.whole = full, since, bool(whole)
     except ValueError:
         return Index()
     return index
@@ -147,18 +151,11 @@ def keep(
         told = json.dumps(verdict).encode()
     except ValueError:
         return
-    paths, stamps = _joined(scan.paths), scan.stamps.tobytes()
-    head = (since, int(whole and not scan.problems), len(paths), len(stamps), len(told))
-    DiskCache(_KIND).put(
-        _full(key),
-        b"\n".join(
-            [" ".join(map(str, head)).encode(), paths + stamps + told + "\n".join(lines).encode()]
-        ),
-    )
-
-
-def _joined(paths: list[str]) -> bytes:
-    return os.fsencode("\0".join(paths))
+    paths, stamps = packed(scan.paths), scan.stamps.tobytes()
+    head = (since, int(whole and not scan.problems), len(paths), len(stamps))
+    full = _full(key)
+    DiskCache(_FACTS).put(full, "\n".join([str(since), *lines]).encode())
+    DiskCache(_KIND).put(full, b" ".join(b"%d" % n for n in head) + b"\n" + paths + stamps + told)
 
 
 def _full(key: str) -> str:
@@ -175,8 +172,8 @@ def _machine() -> tuple[str, ...]:
     """This machine since its last start, this container, this user."""
     name = os.uname()
     try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            boot = file.read().strip()
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            boot = file.read().strip().decode()
     except OSError:
         boot = name.version
     return (name.nodename, name.machine, boot, str(os.geteuid()))

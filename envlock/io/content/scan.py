@@ -11,12 +11,11 @@ import stat
 from array import array
 from collections.abc import Iterable
 
+from envlock.io.content.untouched import FIELDS
+
 TYPE_CHECKING = False  # typing's own costs its import
 if TYPE_CHECKING:
     from typing import Any
-
-FIELDS = 5
-"""Numbers a stamp has: device and mode, size, mtime, ctime (nanoseconds), inode."""
 
 _NOWHERE = (0, 0, 0, 0, 0)
 _POSITIVE = (1 << 63) - 1

@@ -117,8 +117,35 @@ def test_another_machine_start_or_user_knows_nothing(
 def test_a_damaged_record_is_none(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENVLOCK_CACHE_DIR", str(tree.parent / "cache"))
     kept(tree)
-    [record] = [p for p in (tree.parent / "cache").rglob("*") if p.is_file()]
-    content = record.read_bytes()
+    [record] = (tree.parent / "cache/index-2").glob("*/*")
+    [facts] = (tree.parent / "cache/index-facts-2").glob("*/*")
+    known, content = index.load("key"), facts.read_bytes()
     for damaged in (content[:-1], content[:40], b"", content.replace(b"sha256", b"sha255")):
+        facts.write_bytes(damaged)
+        assert known.facts(scan([str(tree)])) == {}
+    content = record.read_bytes()
+    for damaged in (content[:-1], content[:40], b"", content.replace(b"link", b"l1nk")):
         record.write_bytes(damaged)
         assert not index.load("key").whole
+
+
+def test_facts_of_another_record_are_none(tree: Path) -> None:
+    _, known = kept(tree)
+    found, _ = kept(tree)
+    assert known.facts(found) == {}
+
+
+def test_paths_of_any_form_come_back(tmp_path: Path) -> None:
+    names = ["a\nb", "a b", os.fsdecode(b"\xff"), "sub/x", "sub/x/y", "sub/z"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).mkdir() if name == "sub/x" else (tmp_path / name).touch()
+    time.sleep(0.03)
+    now, found = time.time_ns(), scan([str(tmp_path)], ["/", "/nowhere", str(tmp_path / "gone")])
+    facts = {(str(tmp_path / n), "sha256"): os.fsencode(n) for n in names if n != "sub/x"}
+    index.keep("any", found, facts, verdict=None, since=now, whole=True)
+    known = index.load("any")
+    assert known.holds()
+    assert known.facts(found) == facts
+    (tmp_path / "gone").touch()
+    assert not known.holds()
