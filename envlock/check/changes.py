@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from envlock.check.compare import INSTALLERS, compare, fits_python
+from envlock.check.drift import Code
 from envlock.check.observe import DirectUrl, Observed
+from envlock.check.owned import Finding
 from envlock.lock.model import Lock
 from envlock.lock.provider import locked_python
 from envlock.lock.selection import wanted_packages
@@ -15,11 +17,15 @@ from envlock.lock.target import Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One package's change; a version is None where the package is not there."""
+    """One package's change; a version is None where the package is not there.
+
+    ``cause`` is why it is installed again in the version that was there.
+    """
 
     name: str
     before: str | None
     after: str | None
+    cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +43,53 @@ class Changes:
         return tuple(sorted((*self.installed, *self.removed, *self.replaced), key=lambda c: c.name))
 
 
-def changes(before: Observed | None, after: Observed) -> Changes:
-    """What happened to an environment; ``before`` is None for one that was made new."""
-    return _between({} if before is None else _held(before), _held(after))
+EDITED = "its files had changed"
+"""Why a package is installed again whose files are not what its RECORD says."""
+
+_REPAIRED = frozenset({Code.FILE_MODIFIED, Code.FILE_MISSING, Code.NO_RECORD})
+_UNSAFE = frozenset({Code.RECORD_EDITED, Code.BROKEN_RECORD})
+
+
+def damaged(findings: Iterable[Finding]) -> frozenset[str]:
+    """Packages that installing again makes whole, by what was found of their files.
+
+    Not those whose RECORD was edited or is broken: it says what an installer removes first.
+    """
+    found = [(finding.package, finding.drift.code) for finding in findings]
+    unsafe = {package for package, code in found if code in _UNSAFE}
+    return frozenset(
+        package
+        for package, code in found
+        if package is not None and code in _REPAIRED and package not in unsafe
+    )
+
+
+def changes(
+    before: Observed | None, after: Observed, anew: Mapping[str, str] | None = None
+) -> Changes:
+    """What happened to an environment.
+
+    Args:
+        before: None for one that was made new.
+        after: as it is now.
+        anew: packages that were installed again, and why.
+    """
+    return _between({} if before is None else _held(before), _held(after), anew or {})
 
 
 def planned(
-    lock: Lock, target: Target, before: Observed | None, *, keeps_seeds: bool = False
+    lock: Lock,
+    target: Target,
+    before: Observed | None,
+    *,
+    keeps_seeds: bool = False,
+    anew: Mapping[str, str] | None = None,
 ) -> Changes:
     """What a sync would do: nothing but the lock's packages stays.
 
     ``keeps_seeds`` is for an environment that uv did not make: there it leaves pip and uv, and
-    before Python 3.12 setuptools and wheel, where the lock does not have them.
+    before Python 3.12 setuptools and wheel, where the lock does not have them. ``anew`` is as of
+    ``changes``.
     """
     fits = before is not None and fits_python(locked_python(lock, target), before)
     version = before.version if before is not None and fits else None
@@ -64,9 +105,15 @@ def planned(
         Change(name=name, before=there[name], after=None)
         for name in sorted(there.keys() - wanted.keys() - stays)
     )
+    again = anew or {}
     replaced = tuple(
-        Change(name=name, before=there[name], after=wanted[name])
-        for name in sorted(wanted.keys() & there.keys() & differing)
+        Change(
+            name=name,
+            before=there[name],
+            after=wanted[name],
+            cause=None if name in differing else again[name],
+        )
+        for name in sorted(wanted.keys() & there.keys() & (differing | again.keys()))
     )
     return Changes(
         installed=installed,
@@ -89,7 +136,9 @@ def _held(observed: Observed) -> dict[str, _Held]:
     return {d.name: (d.version or "broken", d.direct_url) for d in observed.distributions}
 
 
-def _between(before: Mapping[str, _Held], after: Mapping[str, _Held]) -> Changes:
+def _between(
+    before: Mapping[str, _Held], after: Mapping[str, _Held], anew: Mapping[str, str]
+) -> Changes:
     both = before.keys() & after.keys()
     return Changes(
         installed=tuple(
@@ -101,9 +150,14 @@ def _between(before: Mapping[str, _Held], after: Mapping[str, _Held]) -> Changes
             for name in sorted(before.keys() - after.keys())
         ),
         replaced=tuple(
-            Change(name=name, before=before[name][0], after=after[name][0])
+            Change(
+                name=name,
+                before=before[name][0],
+                after=after[name][0],
+                cause=anew.get(name) if before[name] == after[name] else None,
+            )
             for name in sorted(both)
-            if before[name] != after[name]
+            if before[name] != after[name] or name in anew
         ),
-        unchanged=sum(before[name] == after[name] for name in both),
+        unchanged=sum(before[name] == after[name] and name not in anew for name in both),
     )

@@ -131,13 +131,13 @@ MEANINGS: dict[Code, Meaning] = {
         layer=Layer.PYTHON,
         name="file-modified",
         summary="A file of a package is not what its RECORD says.",
-        remedy=RECREATE,
+        remedy=SYNC,
     ),
     Code.FILE_MISSING: Meaning(
         layer=Layer.PYTHON,
         name="file-missing",
         summary="A file of a package is not there.",
-        remedy=RECREATE,
+        remedy=SYNC,
     ),
     Code.STARTUP_HOOK: Meaning(
         layer=Layer.PYTHON,
@@ -167,7 +167,7 @@ MEANINGS: dict[Code, Meaning] = {
         layer=Layer.PYTHON,
         name="no-record",
         summary="A package has no RECORD, so its files cannot be verified.",
-        remedy=RECREATE,
+        remedy=SYNC,
     ),
     Code.FILE_UNREADABLE: Meaning(
         layer=Layer.PYTHON,

@@ -165,10 +165,13 @@ def _remedies(found: tuple[Drift, ...]) -> list[str]:
     commands = list(dict.fromkeys(d.remedy for d in found if d.remedy.startswith("envlock ")))
     if RECREATE in commands and SYNC in commands:
         commands.remove(SYNC)  # it is part of making the environment anew
-    others = {d.remedy: d for d in found if not d.remedy.startswith("envlock ")}
+    others: dict[str, dict[str, None]] = {}
+    for d in found:
+        if not d.remedy.startswith("envlock "):
+            others.setdefault(d.remedy, {})[f"{d.code} {d.name}"] = None
     lines = [f"to repair it: {' && '.join(commands)}"] if commands else []
     return lines + [
-        f"to repair {one.code} {one.name}: {remedy}"
-        for remedy, one in others.items()
+        f"to repair {', '.join(kinds)}: {remedy}"
+        for remedy, kinds in others.items()
         if RECREATE not in commands or RECREATE not in remedy
     ]

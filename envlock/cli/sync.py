@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from envlock.check.changes import Change, Changes, changes, planned
-from envlock.check.observe import observe_interpreter
+from envlock.check.drift import Drift
 from envlock.cli.common import (
     json_option,
     locate_project,
@@ -18,7 +18,7 @@ from envlock.cli.common import (
     script_option,
 )
 from envlock.cli.context import Context
-from envlock.cli.install import install
+from envlock.cli.install import ELSEWHERE, environment_at, install, install_anew
 from envlock.cli.output import result_json, say
 from envlock.cli.style import style
 from envlock.errors import UsageError
@@ -43,7 +43,8 @@ Examples:
   envlock sync --recreate                  # make the environment anew
 
 Every file is verified against the lock. What the lock does not have is removed (but for pip in
-an environment that uv did not make). Nothing is fetched that uv's cache has. A Python that is
+an environment that uv did not make); a package whose files were edited is installed anew; files
+of no package stay, which is said. Nothing is fetched that uv's cache has. A Python that is
 missing is never downloaded."""
 
 
@@ -83,17 +84,21 @@ def command(
     with contextlib.nullcontext() if dry_run else project_guard(context, project.root):
         lock = read_lock(project)
         place = _find_place(context, project, lock, prefix=prefix, python=python, recreate=recreate)
-        before = None if place.interpreter is None else observe_interpreter(place.interpreter)
+        there = environment_at(place)
+        before = None if there is None else there.observed
+        left: tuple[Drift, ...] = ()
         if dry_run:
             kept = not made_by_uv(place.prefix)
-            done = planned(lock, place.target, before, keeps_seeds=kept)
+            anew = install_anew(lock, place, there)
+            done = planned(lock, place.target, before, keeps_seeds=kept, anew=anew)
         else:
-            after = install(context, project.lock_path, lock, place, before)
-            done = changes(before, after)
+            installed = install(context, project, lock, place, there)
+            done = changes(before, installed.observed, installed.anew)
+            left = installed.left
     if as_json:
-        result_json(_as_json(lock, place, done, dry_run=dry_run))
+        result_json(_as_json(lock, place, done, left, dry_run=dry_run))
     else:
-        _report(context, lock, place, done, dry_run=dry_run)
+        _report(context, lock, place, done, left, dry_run=dry_run)
 
 
 def _find_place(
@@ -113,7 +118,9 @@ def _find_place(
     return place_at_prefix(lock, folder.absolute(), platform=platform, recreate=recreate)
 
 
-def _as_json(lock: Lock, place: Place, done: Changes, *, dry_run: bool) -> dict[str, object]:
+def _as_json(
+    lock: Lock, place: Place, done: Changes, left: tuple[Drift, ...], *, dry_run: bool
+) -> dict[str, object]:
     def listed(entries: tuple[Change, ...]) -> list[dict[str, object]]:
         return [{"name": c.name, "before": c.before, "after": c.after} for c in entries]
 
@@ -127,10 +134,19 @@ def _as_json(lock: Lock, place: Place, done: Changes, *, dry_run: bool) -> dict[
         "removed": listed(done.removed),
         "replaced": listed(done.replaced),
         "unchanged": done.unchanged,
+        "left": [{"code": d.code, "subject": d.subject} for d in left],
     }
 
 
-def _report(context: Context, lock: Lock, place: Place, done: Changes, *, dry_run: bool) -> None:
+def _report(
+    context: Context,
+    lock: Lock,
+    place: Place,
+    done: Changes,
+    left: tuple[Drift, ...],
+    *,
+    dry_run: bool,
+) -> None:
     for change in done.all:
         say(context, _line(change))
     would = "would be " if dry_run else ""
@@ -141,11 +157,23 @@ def _report(context: Context, lock: Lock, place: Place, done: Changes, *, dry_ru
         (done.unchanged, "unchanged"),
     )
     told = ", ".join(f"{number} {what}" for number, what in counts if number) or "nothing to do"
-    verb = "would hold" if dry_run else "holds"
+    verb = "would hold" if dry_run else "holds the packages of" if left else "holds"
+    if left:
+        say(context, f"{style('note', 'bold cyan')}: {_still(left)}")
     say(
         context,
         f"{shown_path(context, place.prefix)} {verb} {environment_hash(lock).short}"
         f" ({place.target.key}): {told}",
+    )
+
+
+def _still(left: tuple[Drift, ...]) -> str:
+    """That an environment is not all that is locked, and what to do."""
+    first = left[0]
+    more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+    return (
+        f"left as it is: {first.name} {first.subject}{more}; `envlock check` says what,"
+        " `envlock sync --recreate` makes the environment anew"
     )
 
 
@@ -163,5 +191,5 @@ def _line(change: Change) -> str:
     if change.after is None:
         return f" {style('-', 'red')} {change.name} {change.before}"
     if change.before == change.after:
-        return f" {style('~', 'yellow')} {change.name} {change.after} (from elsewhere)"
+        return f" {style('~', 'yellow')} {change.name} {change.after} ({change.cause or ELSEWHERE})"
     return f" {style('~', 'yellow')} {change.name} {change.before} → {change.after}"

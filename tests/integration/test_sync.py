@@ -279,6 +279,40 @@ def test_what_is_edited_in_one_environment_does_not_come_into_the_next(
     assert other.read_text() == "a,b\n1,2\n"
 
 
+def test_what_was_edited_or_removed_is_made_whole_and_what_is_no_packages_is_told(
+    project: Project, index: LoopbackIndex
+) -> None:
+    project.write()
+    alpha, beta, *others = sample(index)
+    write_lock(project.root, alpha, beta, *others)
+    site = synced(project) / "lib" / f"python{PYTHON}" / "site-packages"
+    as_locked = contents(project.root / ".venv")
+    (site / "alpha/data/table.csv").write_text("edited\n")
+    (site / "beta_lib/__init__.py").unlink()
+    next(site.glob("gamma-*.dist-info/RECORD")).unlink()
+    (site / "stray.pth").write_text("import os\n")
+    broken = next(site.glob("epsilon-*.dist-info/RECORD"))
+    broken.write_bytes(b"\xff,x,y\n")
+    plan = project.json("sync", "--dry-run")
+    assert [c["name"] for c in plan["replaced"]] == ["alpha", "beta-lib", "gamma"]
+    assert (site / "alpha/data/table.csv").read_text() == "edited\n"
+    done = project.run("sync")
+    assert done.returncode == 0, done.stderr
+    assert " ~ alpha 1.2 (its files had changed)\n" in done.stderr
+    assert "note: left as it is: startup-hook stray.pth and 1 more;" in done.stderr
+    assert ".venv holds the packages of env1-" in done.stderr
+    assert "3 replaced, 1 unchanged" in done.stderr
+    found = {d["code"] for d in project.json("check", "--python-only")["drift"]}
+    assert found == {"PY105", "PY108"}
+    left = project.json("sync")
+    assert {one["code"] for one in left["left"]} == found
+    assert left["replaced"] == []
+    (site / "stray.pth").unlink()
+    synced(project, "--recreate")
+    assert contents(project.root / ".venv") == as_locked
+    assert project.json("sync")["left"] == []
+
+
 class Forgetful(LoopbackIndex):
     """An index that wants to be asked again each time; by itself uv does ask."""
 

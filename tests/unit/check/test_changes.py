@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from support.samples import LINUX, package, small_lock
 
-from envlock.check.changes import Change, changes, planned
+from envlock.check.changes import Change, changes, damaged, planned
+from envlock.check.drift import Code, drift
 from envlock.check.observe import DirectUrl, Distribution, Observed
+from envlock.check.owned import Finding
 from envlock.lock.target import Target
 
 
@@ -50,6 +52,31 @@ def test_the_same_version_from_elsewhere_was_replaced() -> None:
     url = DirectUrl(kind="archive", url="https://example.org/aa.zip")
     done = changes(environment(("aa", "1"), url=url), environment(("aa", "1")))
     assert done.replaced == (Change(name="aa", before="1", after="1"),)
+
+
+def test_a_package_installed_again_says_why() -> None:
+    same = environment(("aa", "1"), ("bb", "1"))
+    done = changes(same, same, {"bb": "its files had changed"})
+    [again] = done.replaced
+    assert (again.name, again.before, again.after) == ("bb", "1", "1")
+    assert again.cause == "its files had changed"
+    assert done.unchanged == 1
+    lock = small_lock(package("aa"), package("bb"))
+    assert planned(
+        lock, LINUX, environment(("aa", "1.0"), ("bb", "1.0")), anew={"bb": "x"}
+    ).replaced
+
+
+def test_what_installing_again_makes_whole() -> None:
+    found = [
+        Finding("aa", drift(Code.FILE_MODIFIED, "aa.py")),
+        Finding("bb", drift(Code.FILE_MISSING, "bb.py")),
+        Finding("bb", drift(Code.RECORD_EDITED, "bb")),
+        Finding("cc", drift(Code.NO_RECORD, "cc")),
+        Finding("dd", drift(Code.BYTECODE, "dd.pyc")),
+        Finding(None, drift(Code.FILE_UNOWNED, "stray.py")),
+    ]
+    assert damaged(found) == {"aa", "cc"}
 
 
 @pytest.mark.parametrize(
