@@ -22,6 +22,12 @@ def main() -> None:
         ended = attempt(sys.argv[1:])
         if ended is not None:
             _leave(ended)
+    if "lock" in sys.argv[1:]:
+        from envlock.cli import again
+
+        ended = again.attempt(sys.argv[1:])
+        if ended is not None:
+            _end(ended)
     try:
         from envlock.cli.app import run
     except ModuleNotFoundError as error:
@@ -31,11 +37,16 @@ def main() -> None:
         )
         sys.exit(3)
 
-    code = run(sys.argv[1:])
+    try:
+        code = run(sys.argv[1:])
+    finally:
+        ahead = sys.modules.get("envlock.resolve.python.uv_runs")
+        if ahead is not None:
+            ahead.drop()
     # CPython remembers an interrupt that left an `exec`, as dataclasses have at import, even once
     # it is caught, and then dies of the signal in place of this exit code; a new `exec` forgets it.
     exec("")  # noqa: S102
-    if next((word for word in sys.argv[1:] if word[:1] != "-"), None) == "check":
+    if next((word for word in sys.argv[1:] if word[:1] != "-"), None) in ("check", "lock"):
         _end(code)  # 30 ms, where an environment is large
     sys.exit(code)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -50,7 +50,7 @@ def locate_project(context: Context, *, name: str | None, script: Path | None) -
     return locate(context.directory, name=name, script=script)
 
 
-def only_of_files(request: Request, read: Iterable[str]) -> bool:
+def only_of_files(request: Request, read: Collection[str]) -> bool:
     """Whether a request is made of the files that were read, and of nothing else.
 
     Local paths are looked at, and variables (in requirements files, URLs) come from outside.
@@ -58,7 +58,8 @@ def only_of_files(request: Request, read: Iterable[str]) -> bool:
     texts = [wish.text for wish in (*request.wishes, *request.constraints, *request.overrides)]
     places = [*request.index_urls, *request.find_links, request.default_index or ""]
     return (
-        not any("file:" in text for text in texts)
+        files.OTHERS not in read
+        and not any("file:" in text for text in texts)
         and all(not place or place.startswith(("https:", "http:")) for place in places)
         and not any(b"${" in Path(path).read_bytes() for path in read)
     )
@@ -232,6 +233,7 @@ def _default_python(
             return own
     from envlock.io.interpreters import newest_installed
 
+    files.note_others()
     found = newest_installed(requires_python)
     if as_of is not None:
         found = _python_of_then(found, requires_python, as_of, note)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,12 +26,13 @@ from envlock.cli.common import (
     write_lock,
 )
 from envlock.cli.context import Context
-from envlock.cli.output import reporting, result_json, say
+from envlock.cli.output import noting_said, reporting, result_json, say
 from envlock.cli.style import style
 from envlock.errors import EnvlockError, StaleError, UsageError
 from envlock.io import files
-from envlock.project.dates import check_range, parse_as_of
+from envlock.project.dates import check_range, parse_absolute, parse_as_of
 from envlock.project.locate import Project
+from envlock.resolve.python import uv_runs
 from envlock.resolve.python.engine import Upgrade
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from envlock.lock.model import Lock
     from envlock.lock.request import Request
     from envlock.lock.staleness import Mismatch
+    from envlock.resolve.python.uv_runs import UvAnswer, UvOrder
 
 _EPILOG = """\b
 Examples:
@@ -67,6 +70,18 @@ class Options:
     build: bool
     refresh: bool
     as_json: bool
+
+
+_PLAIN = Options(
+    as_of=None,
+    engine=None,
+    upgrade=Upgrade(),
+    check=False,
+    dry_run=False,
+    build=True,
+    refresh=False,
+    as_json=False,
+)
 
 
 @click.command(epilog=_EPILOG)
@@ -128,13 +143,17 @@ def command(
         as_json=as_json,
     )
     since = time.time_ns()
-    with files.noting_reads() as read:
+    runs = uv_runs.listen()
+    with files.noting_reads() as read, noting_said() as said:
         project = locate_project(context, name=name, script=script)
+        first = not project.lock_path.exists()
         writes = not (check or dry_run)
         with project_guard(context, project.root) if writes else contextlib.nullcontext():
             code = _lock(context, project, options)
     if check and code == 0:
         _remember(context, project, options, read, since)
+    elif first and writes and code == 0 and len(runs) == 1:
+        _remember_lock(context, project, options, read, since, runs[0], said)
     return code
 
 
@@ -147,6 +166,49 @@ def _remember(
         return
     if only_of_files(read_lock(project).request, read):
         fresh.remember("lock --check", files=read, root=str(project.root), since=since)
+
+
+def _remember_lock(
+    context: Context,
+    project: Project,
+    options: Options,
+    read: set[str],
+    since: int,
+    run: tuple[UvOrder, UvAnswer],
+    said: list[str],
+) -> None:
+    """Keep a plain first lock, where it follows from files and uv's one answer alone."""
+    lock = read_lock(project)
+    request = lock.request
+    own = project.name is None and project.kind != "script" and context.directory == Path()
+    more = (request.os_base, request.nix, request.guix, request.image_base)
+    if (
+        not own
+        or context.verbose
+        or options != replace(_PLAIN, as_of=options.as_of)
+        or (options.as_of is not None and parse_absolute(options.as_of) is None)
+        or (options.as_of is None and request.as_of is None)
+        or lock.engine != "uv"
+        or request.sources
+        or request.interpreter == "standalone"
+        or any(part is not None for part in more)
+        or any("@" in wish.text for wish in (*request.wishes, *request.constraints))
+        or not only_of_files(request, read)
+    ):
+        return
+    from envlock.cli import again
+    from envlock.resolve.python.config import places
+
+    again.remember(
+        sys.argv[1:],
+        files=read - {str(project.lock_path)},
+        places=[str(path) for path in places()],
+        root=str(project.root),
+        lock_path=str(project.lock_path),
+        run=run,
+        said=said,
+        since=since,
+    )
 
 
 def _lock(context: Context, project: Project, options: Options) -> int:

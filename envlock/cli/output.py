@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,9 +24,26 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 
+_said: ContextVar[list[str] | None] = ContextVar("_said", default=None)
+
+
+@contextmanager
+def noting_said() -> Iterator[list[str]]:
+    """The lines that are said to people meanwhile."""
+    lines: list[str] = []
+    token = _said.set(lines)
+    try:
+        yield lines
+    finally:
+        _said.reset(token)
+
+
 def say(context: Context, text: str) -> None:
     """One line for people, on stderr; nothing under ``--quiet``."""
     if not context.quiet:
+        noted = _said.get()
+        if noted is not None:
+            noted.append(text)
         click.echo(text, err=True)
 
 

@@ -47,6 +47,17 @@ def read_bytes(path: Path) -> bytes:
     return path.read_bytes()
 
 
+OTHERS = ""
+"""Stands among what was read for what is no file: the programs of this machine, say."""
+
+
+def note_others() -> None:
+    """Note that more than files was looked at, for ``noting_reads``: ``OTHERS``."""
+    seen = _seen.get()
+    if seen is not None:
+        seen.add(OTHERS)
+
+
 def read_text(path: Path) -> str:
     """The file's text (UTF-8, a byte-order mark skipped, newlines as they are).
 

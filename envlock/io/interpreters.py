@@ -14,6 +14,7 @@ from packaging.version import Version
 
 from envlock.errors import EnvlockError, SourceError, UsageError
 from envlock.io import process
+from envlock.io.environment import pyenv_folders as pyenv_folders
 from envlock.io.machine import platform_name
 from envlock.io.tools import find_uv
 
@@ -183,22 +184,6 @@ def newest_installed(requires_python: str | None) -> str | None:
             best = version
             break
     return None if best is None else f"{best.major}.{best.minor}"
-
-
-def pyenv_folders() -> tuple[str, ...]:
-    """The folders with programs of every CPython that pyenv has, the newest release first.
-
-    pyenv's own programs on ``PATH`` answer for active versions alone; the others are as good to
-    make an environment from. What ``PYENV_ROOT`` (else ``~/.pyenv``) does not have is not there.
-    """
-    root = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")  # noqa: PTH111
-    try:
-        names = os.listdir(os.path.join(root, "versions"))  # noqa: PTH118, PTH208
-    except OSError:
-        return ()
-    releases = [name for name in names if re.fullmatch(r"3(\.\d+){2}", name)]
-    releases.sort(key=lambda name: tuple(map(int, name.split("."))), reverse=True)
-    return tuple(os.path.join(root, "versions", name, "bin") for name in releases)  # noqa: PTH118
 
 
 def _shims(folders: list[str]) -> Iterator[tuple[int, Path]]:

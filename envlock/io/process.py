@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from envlock.errors import SourceError
+from envlock.io.environment import clean_environment as clean_environment
 
 if TYPE_CHECKING:
     from typing import IO
@@ -137,12 +137,3 @@ def _wait(process: subprocess.Popen[str], readers: Sequence[Thread]) -> None:
     while process.poll() is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_LOOK)
-
-
-def clean_environment(*drop_prefixes: str, **extra: str) -> dict[str, str]:
-    """This process's environment without variables that start with one of ``drop_prefixes``.
-
-    A fixed ``LC_ALL=C.UTF-8`` and ``TZ=UTC`` keep tools' output the same everywhere.
-    """
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(drop_prefixes)}
-    return kept | {"LC_ALL": "C.UTF-8", "TZ": "UTC"} | extra

@@ -34,17 +34,17 @@ def keep(key: str, *, files: Iterable[str], folders: Iterable[str], since: int) 
     files, folders = sorted(set(files)), sorted(set(folders))
     parts = [os.fsencode(key), str(len(folders)).encode()]
     try:
-        if not all(_settled(path, since) for path in (*folders, *files)):
+        if not all(settled_file(path, since) for path in (*folders, *files)):
             return
         for folder in folders:
             parts += [_stamp(folder), os.fsencode(folder)]
         for file in files:
-            parts += [_content(file), os.fsencode(file)]
+            parts += [content(file), os.fsencode(file)]
         path = _path(key)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         temporary = f"{path}.{os.getpid()}"
         with open(temporary, "wb") as kept:
-            kept.write(_joined(parts))
+            kept.write(joined(parts))
         os.replace(temporary, path)
     except OSError:
         return
@@ -53,20 +53,24 @@ def keep(key: str, *, files: Iterable[str], folders: Iterable[str], since: int) 
 def holds(key: str) -> bool:
     """Whether ``key`` was kept and everything is as it was then."""
     try:
-        named, count, *rest = _split(_content(_path(key)))
+        named, count, *rest = split(content(_path(key)))
         if named != os.fsencode(key):
             return False
         pairs = list(zip(rest[::2], rest[1::2], strict=True))
         folders, files = pairs[: int(count)], pairs[int(count) :]
         return all(_stamp(os.fsdecode(path)) == stamp for stamp, path in folders) and all(
-            _content(os.fsdecode(path)) == content for content, path in files
+            content(os.fsdecode(path)) == text for text, path in files
         )
     except (OSError, ValueError):
         return False
 
 
-def _settled(path: str, since: int) -> bool:
-    """Whether the last change lies safely before ``since``."""
+def settled_file(path: str, since: int) -> bool:
+    """Whether the last change lies safely before ``since``.
+
+    Raises:
+        OSError: there is no such file.
+    """
     found = os.stat(path)
     return settled(found.st_mtime_ns, found.st_ctime_ns, since)
 
@@ -85,17 +89,27 @@ def _stamp(folder: str) -> bytes:
     return str(os.stat(folder).st_mtime_ns).encode()
 
 
-def _content(path: str) -> bytes:
+def content(path: str) -> bytes:
+    """The file's bytes.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     with open(path, "rb") as file:
         return file.read()
 
 
-def _joined(parts: list[bytes]) -> bytes:
+def joined(parts: list[bytes]) -> bytes:
     """Each part with its length before it; a mark at the end tells a file cut short."""
     return b"".join(b"%d:%b" % (len(part), part) for part in parts) + _END
 
 
-def _split(data: bytes) -> list[bytes]:
+def split(data: bytes) -> list[bytes]:
+    """The parts that were joined.
+
+    Raises:
+        ValueError: some of it is missing.
+    """
     parts = []
     start = 0
     while start < len(data) - len(_END):

@@ -21,6 +21,7 @@ from envlock.errors import UsageError
 from envlock.io.http.urls import host_of
 from envlock.io.progress import Reporter
 from envlock.lock.request import Request
+from envlock.resolve.python import config_pip, config_uv
 from envlock.resolve.python.config_pip import read_pip
 from envlock.resolve.python.config_uv import read_uv
 from envlock.resolve.python.default_index import default_index
@@ -78,6 +79,16 @@ def discover_sources(
         find_links=tuple(place for place in kept if isinstance(place, FindLinks)),
         strategy=next((s.strategy for s in settings if s.strategy), "first-index"),
         certificate=next((s.certificate for s in settings if s.certificate), None),
+    )
+
+
+def places() -> tuple[Path, ...]:
+    """Every file outside of a project that ``discover_sources`` reads, or would, were it there."""
+    home = Path(os.environ.get("HOME") or Path.home())
+    return (
+        *config_uv.places(os.environ, home),
+        *config_pip.places(os.environ, home, Path(sys.prefix)),
+        _netrc_file(os.environ, home),
     )
 
 
@@ -165,9 +176,13 @@ def _authenticated(
         yield index
 
 
-def _netrc(environ: Mapping[str, str], home: Path) -> netrc.netrc | None:
+def _netrc_file(environ: Mapping[str, str], home: Path) -> Path:
     name = "_netrc" if sys.platform == "win32" else ".netrc"
-    path = Path(environ["NETRC"]) if environ.get("NETRC") else home / name
+    return Path(environ["NETRC"]) if environ.get("NETRC") else home / name
+
+
+def _netrc(environ: Mapping[str, str], home: Path) -> netrc.netrc | None:
+    path = _netrc_file(environ, home)
     try:
         return netrc.netrc(str(path))
     except FileNotFoundError:

@@ -61,15 +61,15 @@ def read_pip(root: Path, environ: Mapping[str, str], home: Path, prefix: Path) -
 def pip_files(environ: Mapping[str, str], home: Path, prefix: Path) -> Iterator[Path]:
     """pip's existing configuration files, the weakest first."""
     named = environ.get("PIP_CONFIG_FILE")
-    if named == os.devnull:
-        return
-    places = [*_global_files(environ)]
-    if not (named and Path(named).exists()):
-        places += _user_files(environ, home)
-    places.append(prefix / _basename())
-    if named:
-        places.append(Path(named))
-    yield from (path for path in places if path.exists())
+    own = () if named and Path(named).exists() else _user_files(environ, home)
+    found = (*_global_files(environ), *own, prefix / _basename(), *([Path(named)] if named else []))
+    yield from (path for path in found if path.exists() and named != os.devnull)
+
+
+def places(environ: Mapping[str, str], home: Path, prefix: Path) -> tuple[Path, ...]:
+    """Where pip's configuration may be, whether it is there or not."""
+    named = [Path(environ["PIP_CONFIG_FILE"])] if environ.get("PIP_CONFIG_FILE") else []
+    return (*_global_files(environ), *_user_files(environ, home), prefix / _basename(), *named)
 
 
 def _basename() -> str:

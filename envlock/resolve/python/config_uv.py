@@ -70,6 +70,13 @@ def _named(text: str, origin: str, base: Path, *, default: bool) -> Index:
     return make_index(text, origin, base=base, default=default)
 
 
+def places(environ: Mapping[str, str], home: Path) -> tuple[Path, ...]:
+    """Where configuration may be, outside of the project, whether it is there or not."""
+    if environ.get("UV_CONFIG_FILE"):
+        return (Path(environ["UV_CONFIG_FILE"]),)
+    return (*_user_files(environ, home), *_system_files(environ))
+
+
 def _files(root: Path, environ: Mapping[str, str], home: Path) -> Iterator[tuple[Path, bool]]:
     """The files that exist, most preferred first, each with whether it is the project's."""
     if environ.get("UV_CONFIG_FILE"):

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -24,21 +24,19 @@ import tomli_w
 from packaging.version import Version
 
 from envlock.io import process
-from envlock.io.files import read_text
 from envlock.io.progress import Reporter
 from envlock.io.tools import find_uv
 from envlock.lock.request import Request, Wish
-from envlock.resolve.python import uv_settings
+from envlock.resolve.python import uv_runs, uv_settings, uv_workspace
 from envlock.resolve.python.engine import Question, Resolution
 from envlock.resolve.python.references import with_absolute_path
+from envlock.resolve.python.uv_runs import LOCK, UvAnswer, UvOrder
+from envlock.resolve.python.uv_workspace import ROOT_NAME
 
 if TYPE_CHECKING:
     from envlock.io.interpreters import Interpreter
     from envlock.lock.model import Artifact, PythonPackage
     from envlock.resolve.python import uv_messages
-
-ROOT_NAME = "envlock-request"
-"""The generated project's name; no package may be called so."""
 
 NEXT = (
     "envlock.resolve.python.uv_messages",
@@ -53,10 +51,6 @@ NEXT = (
 """What is needed once uv is done, loaded while it works."""
 NEXT_OS = ("envlock.resolve.os.lock",)
 """And where OS packages are asked for."""
-
-_LOG = "uv_resolver=warn,uv_client=warn"
-_A_WHILE = timedelta(minutes=10)
-_PAGES_A_WHILE = f"max-age={_A_WHILE.seconds}"
 
 
 class UvEngine:
@@ -133,20 +127,36 @@ def _pythons(request: Request) -> Iterator[Interpreter]:
 
 
 def _run(question: Question, cache: Path | None, python: Path) -> _Answer:
-    with tempfile.TemporaryDirectory(prefix="envlock-uv-") as folder:
-        workspace = Path(folder)
-        _write_project(workspace, question)
-        completed = process.run(
-            _command(workspace, question, cache, python),
-            cwd=workspace,
-            env=uv_settings.environment(question.sources) | {"RUST_LOG": _LOG},
-            meanwhile=partial(_load_next, question.request),
-            remedy="pip install uv",
-        )
-        text = read_text(workspace / "uv.lock") if completed.code == 0 else None
+    """One run of uv; the one that was begun ahead, where it was asked the same."""
+    order = _order(question, cache, python)
+    load = partial(_load_next, question.request)
+    answer = uv_runs.take(order, load)
+    if answer is None:
+        answer = _run_now(order, load)
+    uv_runs.note(order, answer)
     from envlock.resolve.python import uv_messages
 
-    return _Answer(completed=completed, said=uv_messages.read(completed.stderr), lock_text=text)
+    completed = process.Completed(
+        argv=order.argv, code=answer.code, stdout=answer.stdout, stderr=answer.stderr
+    )
+    said = uv_messages.read(completed.stderr)
+    return _Answer(completed=completed, said=said, lock_text=answer.lock)
+
+
+def _run_now(order: UvOrder, meanwhile: Callable[[], None]) -> UvAnswer:
+    with tempfile.TemporaryDirectory(prefix=uv_runs.PREFIX) as folder:
+        order.write(folder)
+        completed = process.run(
+            order.arguments(folder),
+            cwd=Path(folder),
+            env=dict(order.env),
+            meanwhile=meanwhile,
+            remedy="pip install uv",
+        )
+        text = Path(folder, LOCK).read_text("utf-8") if completed.code == 0 else None
+    return UvAnswer(
+        code=completed.code, stdout=completed.stdout, stderr=completed.stderr, lock=text
+    )
 
 
 def _load_next(request: Request) -> None:
@@ -202,18 +212,30 @@ def _original(
     )
 
 
-def _command(workspace: Path, question: Question, cache: Path | None, python: Path) -> list[str]:
-    argv = [
-        str(find_uv()),
-        "lock",
-        "--no-progress",
-        "--color=never",
-        "--no-python-downloads",
-        "--python",
-        str(python),
-        "--config-file",
-        str(workspace / "uv.toml"),
-    ]
+def _order(question: Question, cache: Path | None, python: Path) -> UvOrder:
+    request = question.request
+    lowest = min(
+        [*(t.series for t in request.targets), ".".join(platform.python_version_tuple()[:2])],
+        key=Version,
+    )
+    project = uv_workspace.project(
+        python=lowest,
+        dependencies=_texts(request.wishes, question.root),
+        environments=(t.marker for t in request.targets),
+        constraints=_texts(request.constraints, question.root),
+        overrides=_texts(request.overrides, question.root),
+    )
+    configuration = _configuration(question)
+    files = uv_workspace.files(project, configuration)
+    preferences = _preferences(question, configuration, f">={lowest}")
+    if preferences is not None:
+        files[LOCK] = preferences
+    environment = uv_settings.environment(question.sources) | uv_workspace.LOG
+    return uv_runs.order(tuple(_command(question, cache, python)), files, environment)
+
+
+def _command(question: Question, cache: Path | None, python: Path) -> list[str]:
+    argv = uv_workspace.arguments(str(find_uv()), str(python))
     if cache is not None:
         argv += ["--cache-dir", str(cache)]
     if question.upgrade.everything:
@@ -227,56 +249,17 @@ def _command(workspace: Path, question: Question, cache: Path | None, python: Pa
     return argv
 
 
-def _write_project(workspace: Path, question: Question) -> None:
-    request = question.request
-    targets = request.targets
-    lowest = min(
-        [*(t.series for t in targets), ".".join(platform.python_version_tuple()[:2])], key=Version
-    )
-    settings: dict[str, Any] = {
-        "package": False,
-        "environments": sorted(t.marker for t in targets),
-        "constraint-dependencies": _texts(request.constraints, question.root),
-        "override-dependencies": _texts(request.overrides, question.root),
-    }
-    project = {
-        "project": {
-            "name": ROOT_NAME,
-            "version": "0",
-            "requires-python": f">={lowest}",
-            "dependencies": _texts(request.wishes, question.root),
-        },
-        "tool": {"uv": {k: v for k, v in settings.items() if v not in ([], None)}},
-    }
-    (workspace / "pyproject.toml").write_text(tomli_w.dumps(project))
-    configuration = _configuration(question)
-    (workspace / "uv.toml").write_text(tomli_w.dumps(configuration))
-    preferences = _preferences(question, configuration, f">={lowest}")
-    if preferences is not None:
-        (workspace / "uv.lock").write_text(preferences)
-
-
 def _texts(wishes: Iterable[Wish], root: Path) -> list[str]:
     """The wishes' texts, with local paths made absolute, as uv needs them."""
-    return sorted({with_absolute_path(wish.text, root) for wish in wishes})
+    return [with_absolute_path(wish.text, root) for wish in wishes]
 
 
 def _configuration(question: Question) -> dict[str, Any]:
-    table = uv_settings.configuration(question.sources, question.as_of, _cache_control(question))
+    kept = uv_workspace.cache_control(question.as_of, datetime.now(UTC), refresh=question.refresh)
+    table = uv_settings.configuration(question.sources, question.as_of, kept)
     if question.request.prereleases:
         table["prerelease"] = "allow"
     return table | _build_settings(question.request)
-
-
-def _cache_control(question: Question) -> dict[str, str]:
-    """An index without cache headers would be fetched again each time.
-
-    Pages are kept only for a date that lies further back than they are kept: as of now, what was
-    uploaded a minute ago must be seen. What is said here goes before uv's ``--refresh``.
-    """
-    settled = datetime.now(UTC) - question.as_of > _A_WHILE
-    pages = {"api": _PAGES_A_WHILE} if settled and not question.refresh else {}
-    return pages | uv_settings.FILES_FOREVER
 
 
 def _build_settings(request: Request) -> dict[str, Any]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime
-from typing import Any
 
-from envlock.io import process
-from envlock.io.interpreters import pyenv_folders
-from envlock.resolve.python.sources import Sources
+from envlock.io.environment import clean_environment, pyenv_folders
+
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    from datetime import datetime
+    from typing import Any
+
+    from envlock.resolve.python.sources import Sources
 
 FILES_FOREVER = {"files": "max-age=365000000, immutable"}
 """Files are named by digest and never change; a server that does not say so is asked once."""
@@ -39,7 +42,7 @@ _DROPPED = ("UV_", "PIP_", "VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONH
 def environment(sources: Sources | None = None) -> dict[str, str]:
     """The variables that uv gets: credentials of ``sources`` travel here, never in arguments."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    variables = process.clean_environment(*_DROPPED, **kept)
+    variables = clean_environment(*_DROPPED, **kept)
     variables["UV_PYTHON_DOWNLOADS"] = "never"
     variables["PATH"] = os.pathsep.join(
         # Last: what PATH has goes before.

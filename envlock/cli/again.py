@@ -1,0 +1,238 @@
+"""``envlock lock`` asked again: what follows from the same bytes is not worked out a second time.
+
+A lock is a function of the project's files, the configuration, and what uv answers. All of them are
+kept beside the lock that came of them. Where the files and the configuration are the same, uv is
+asked again as then (it looks at the index as it always does); where it answers the same, byte for
+byte, the lock is the same, too, and only has to be written. Everything else goes the whole way, on
+which that answer of uv serves (``uv_runs``). ADR 28 has the reasons.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from envlock import __version__
+
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from envlock.resolve.python.uv_runs import UvAnswer, UvOrder
+
+_KIND = "locks-again-1"
+_QUIET = ("-q", "--quiet")
+_CERTIFICATE = "SSL_CERT_FILE"
+# What every shell sets anew, and uv does not look at.
+_PASSING = ("_", "OLDPWD", "PWD", "SHLVL")
+_ABSENT = b"-"
+
+
+def attempt(arguments: list[str]) -> int | None:
+    """Write the lock and give the exit code, if all is as it was; None: there is more to do."""
+    if not _is_plain(arguments):
+        return None
+    entry = _find(_key(arguments))
+    if entry is None or not entry.holds():
+        return None
+    from envlock.resolve.python import uv_runs
+
+    if not uv_runs.begin(entry.order()):
+        return None
+    try:
+        return _finish(entry)
+    except KeyboardInterrupt:
+        sys.stderr.write("error: interrupted; nothing was half-written\n")
+        return 130
+
+
+def _finish(entry: _Entry) -> int | None:
+    # Loaded while uv works.
+    from pathlib import Path
+
+    from envlock.errors import EnvlockError
+    from envlock.io import files
+    from envlock.resolve.python import uv_runs
+
+    if not entry.is_answered_by(uv_runs.finish()):
+        return None
+    waited: list[bool] = []
+    try:
+        with files.project_lock(Path(entry.root), lambda: waited.append(True)):
+            if waited or not entry.holds():
+                return None
+            files.write_atomic(Path(entry.lock_path), entry.text)
+    except EnvlockError as error:
+        from envlock.cli.app import show
+
+        show(error)
+        return error.exit_code
+    sys.stderr.write(entry.said)
+    return 0
+
+
+def remember(
+    arguments: Sequence[str],
+    *,
+    files: Iterable[str],
+    places: Iterable[str],
+    root: str,
+    lock_path: str,
+    run: tuple[UvOrder, UvAnswer],
+    said: Iterable[str],
+    since: int,
+) -> None:
+    """Keep what came of a plain ``lock`` that began without a lockfile.
+
+    Args:
+        arguments: the command line.
+        files: all that were read.
+        places: where there could be more, outside of the project.
+        root: the project's folder.
+        lock_path: what was written.
+        run: what uv was given, and its answer; the only run there was.
+        said: what people were told.
+        since: when the command began, in nanoseconds since the epoch.
+    """
+    from envlock.io.cache import DiskCache
+    from envlock.io.content import unchanged
+    from envlock.resolve.python import uv_settings, uv_workspace
+
+    order, answer = run
+    own = uv_settings.environment() | uv_workspace.LOG
+    certificate = dict(order.env).get(_CERTIFICATE, "")
+    more = {_CERTIFICATE: certificate} if certificate else {}
+    # Whatever else uv was given (a password, say) is not for a cache.
+    if dict(order.env) != own | more or not _is_plain(list(arguments)) or answer.lock is None:
+        return
+    folders = sorted({*_upwards(os.getcwd(), root), *(os.path.dirname(file) for file in files)})
+    try:
+        if not all(unchanged.settled_file(file, since) for file in files):
+            return
+        parts = [
+            [os.fsencode(lock_path), os.fsencode(root), certificate.encode()],
+            [part for path in sorted(files) for part in (path.encode(), unchanged.content(path))],
+            [part for path in folders for part in (path.encode(), _names(path))],
+            [part for path in (*places, order.argv[0]) for part in (path.encode(), _stat(path))],
+            [argument.encode() for argument in order.argv],
+            [part.encode() for file in order.files for part in file],
+            [answer.lock.encode(), _words(answer).encode()],
+            [unchanged.content(lock_path), "".join(f"{line}\n" for line in said).encode()],
+        ]
+    except (OSError, UnicodeEncodeError):
+        return
+    DiskCache(_KIND).put(
+        _key(list(arguments)), unchanged.joined([unchanged.joined(part) for part in parts])
+    )
+
+
+class _Entry:
+    """What was kept of one lock."""
+
+    def __init__(self, parts: list[list[bytes]]) -> None:
+        (path, root, certificate), self._files, self._folders, self._places = parts[:4]
+        argv, files, (self._lock, self._words), (self.text, said) = parts[4:]
+        self.lock_path, self.root = os.fsdecode(path), os.fsdecode(root)
+        self.said = said.decode()
+        self._certificate = certificate.decode()
+        self._argv = tuple(argument.decode() for argument in argv)
+        self._uv_files = tuple((n.decode(), t.decode()) for n, t in _pairs(files))
+
+    def holds(self) -> bool:
+        """Whether there is no lockfile, and all that was looked at is as it was."""
+        from envlock.io.content.unchanged import content
+
+        try:
+            return (
+                not os.path.lexists(self.lock_path)
+                and all(_stat(path.decode()) == stat for path, stat in _pairs(self._places))
+                and all(_names(path.decode()) == names for path, names in _pairs(self._folders))
+                and all(content(path.decode()) == text for path, text in _pairs(self._files))
+            )
+        except OSError:
+            return False
+
+    def order(self) -> UvOrder:
+        """What uv is to be asked."""
+        from envlock.resolve.python import uv_runs, uv_settings, uv_workspace
+
+        more = {_CERTIFICATE: self._certificate} if self._certificate else {}
+        environment = uv_settings.environment() | more | uv_workspace.LOG
+        return uv_runs.order(self._argv, dict(self._uv_files), environment)
+
+    def is_answered_by(self, answer: UvAnswer) -> bool:
+        """Whether uv says what it said then."""
+        return (
+            answer.code == 0
+            and answer.lock is not None
+            and answer.lock.encode() == self._lock
+            and _words(answer).encode() == self._words
+        )
+
+
+def _find(key: str) -> _Entry | None:
+    from envlock.io.cache import DiskCache
+    from envlock.io.content.unchanged import split
+
+    kept = DiskCache(_KIND).get(key)
+    return None if kept is None else _Entry([split(part) for part in split(kept)])
+
+
+def _pairs(parts: list[bytes]) -> list[tuple[bytes, bytes]]:
+    return list(zip(parts[::2], parts[1::2], strict=True))
+
+
+def _is_plain(arguments: list[str]) -> bool:
+    """Whether nothing is asked for but a lock, maybe with a date, in this folder."""
+    words = [argument for argument in arguments if argument not in _QUIET]
+    return words[:1] == ["lock"] and (
+        len(words) == 1 or (len(words) == 3 and words[1] == "--as-of")
+    )
+
+
+def _key(arguments: list[str]) -> str:
+    """All that is not in files: the command line, the variables, this Python and machine.
+
+    Another envlock, or another installation of it, may lock otherwise.
+    """
+    here = os.stat(__file__)
+    variables = sorted((k, v) for k, v in os.environ.items() if k not in _PASSING)
+    parts = [
+        *(__version__, __file__, f"{here.st_mtime_ns} {here.st_size}", os.getcwd()),
+        *(sys.version, sys.executable, sys.platform, str(getattr(os, "uname", str)()[-1:])),
+        str(sys.stderr is not None and sys.stderr.isatty()),
+        *arguments,
+        *(f"{name}={text}" for name, text in variables),
+    ]
+    return "\0".join(parts).encode("utf-8", "backslashreplace").decode()
+
+
+def _upwards(folder: str, root: str) -> Iterable[str]:
+    """The folder and those above it, up to the project's."""
+    while True:
+        yield folder
+        parent = os.path.dirname(folder)
+        if folder == root or parent == folder:
+            return
+        folder = parent
+
+
+def _names(folder: str) -> bytes:
+    """What there is in a folder, lockfiles aside."""
+    names = [name for name in os.listdir(folder) if not name.lstrip(".").startswith("pylock.")]
+    return "\0".join(sorted(names)).encode("utf-8", "surrogateescape")
+
+
+def _stat(path: str) -> bytes:
+    """What changes when a file is written, comes or goes."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return _ABSENT
+    return f"{found.st_mtime_ns} {found.st_size} {found.st_ino}".encode()
+
+
+def _words(answer: UvAnswer) -> str:
+    """What uv said, but for how long it took."""
+    lines = answer.stderr.splitlines()
+    return "\n".join(line for line in lines if not line.startswith("Resolved "))

@@ -1,0 +1,109 @@
+"""A lock that is made again of the same: written without loading what made it, uv asked each time.
+
+What the program loads is what Python itself says of it.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+from support.index import LoopbackIndex
+from support.project import AS_OF, Project, pins
+
+LOUD = {"PYTHONPROFILEIMPORTTIME": "1"}
+
+
+def _again(project: Project, *arguments: str, date: str = AS_OF) -> CompletedProcess[str]:
+    project.lock_path.unlink(missing_ok=True)
+    done = project.run("lock", "--as-of", date, *arguments, **LOUD)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def _said(done: CompletedProcess[str]) -> list[str]:
+    return [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
+
+
+def _whole(done: CompletedProcess[str]) -> bool:
+    return " envlock.cli.app\n" in done.stderr
+
+
+@pytest.fixture
+def known(project: Project, index: LoopbackIndex) -> Project:
+    index.add("lib", "1.0", "2024-01-01", requires=["deep"])
+    index.add("deep", "1.0", "2024-01-01")
+    project.write("lib")
+    return project
+
+
+def test_what_is_the_same_is_written_at_once(known: Project) -> None:
+    first = _again(known)
+    assert _whole(first)
+    text = known.lock_path.read_bytes()
+    second = _again(known)
+    assert not _whole(second)
+    assert known.lock_path.read_bytes() == text
+    assert _said(second) == _said(first) != []
+    # With the lockfile there, there is nothing to write.
+    assert _whole(known.run("lock", "--as-of", AS_OF, **LOUD))
+
+
+def test_the_index_is_asked_again(known: Project, index: LoopbackIndex) -> None:
+    date = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"  # of now, no page is kept
+    _again(known, date=date)
+    index.add("lib", "1.1", "2024-02-01", requires=["deep"])
+    assert _whole(_again(known, date=date))
+    assert pins(known.read()) == {"lib": "1.1", "deep": "1.0"}
+    index.forget_requests()
+    assert not _whole(_again(known, date=date))
+    assert index.count("/simple/lib/*") > 0
+    index.drop("deep")
+    known.lock_path.unlink()
+    assert "deep" in known.refused(code=2, as_of=date)
+
+
+def _wish(project: Project) -> None:
+    project.write("deep")
+
+
+def _neighbour(project: Project) -> None:
+    (project.root / "uv.toml").write_text("")
+
+
+def _machine(project: Project) -> None:
+    path = Path(os.environ["XDG_CONFIG_HOME"], "uv", "uv.toml")
+    path.parent.mkdir(parents=True)
+    path.write_text("")
+
+
+def _variable(project: Project) -> None:
+    project.variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+
+
+def test_what_has_changed_goes_the_whole_way(known: Project) -> None:
+    _again(known)
+    for change in (_wish, _neighbour, _machine, _variable):
+        change(known)
+        assert _whole(_again(known)), change.__name__
+
+
+def test_a_damaged_memory_is_none(known: Project) -> None:
+    _again(known)
+    text = known.lock_path.read_bytes()
+    cache = Path(os.environ["XDG_CACHE_HOME"], "envlock", "locks-again-1")
+    [kept] = [path for path in cache.rglob("*") if path.is_file()]
+    kept.write_bytes(kept.read_bytes().replace(b'name = "lib"', b'name = "bad"'))
+    assert _whole(_again(known))
+    assert known.lock_path.read_bytes() == text
+
+
+def test_passwords_are_not_remembered(project: Project, index: LoopbackIndex) -> None:
+    index.add("lib", "1.0", "2024-01-01")
+    project.write("lib")
+    project.variables["UV_DEFAULT_INDEX"] = index.url_for("someone", "secret")
+    _again(project)
+    assert not Path(os.environ["XDG_CACHE_HOME"], "envlock", "locks-again-1").exists()
