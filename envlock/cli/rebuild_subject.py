@@ -20,6 +20,8 @@ from envlock.lock.model import Lock
 
 _RUN = re.compile(r"last(~[0-9]+)?|[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4,12}")
 
+_SHORT = re.compile(r"[0-9a-f]{4,12}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
@@ -27,8 +29,8 @@ class Subject:
 
     ``title`` is for people; ``root`` (absolute) the folder that its relative paths count from;
     ``text`` the lockfile; ``folder`` the default folder's name for what is rebuilt. Of a run:
-    ``run`` its id, ``packages`` the list of what was installed, ``prefix`` where, ``python`` the
-    full version of the interpreter.
+    ``run`` its id, ``packages`` the list of what was installed, ``prefix`` where (as its scripts
+    say), ``python`` the full version of the interpreter.
     """
 
     title: str
@@ -86,7 +88,12 @@ def find_subject(
     if _RUN.fullmatch(what):
         return _run(context, what)
     project = locate_project(context, name=name, script=script)
-    return _revision(project.root, project.lock_path.name, what)
+    try:
+        return _revision(project.root, project.lock_path.name, what)
+    except UsageError:
+        if _SHORT.fullmatch(what) and (run := _short_run(context, what)) is not None:
+            return _run(context, run)
+        raise
 
 
 def _here(
@@ -145,7 +152,8 @@ def _revision(root: Path, lock_name: str, what: str) -> Subject:
     except UsageError as error:
         runs = "see what was run with `envlock runs list`"
         remedy = f"{error.remedy}; {runs}" if error.remedy else runs
-        raise UsageError(error.what, where=error.where, remedy=remedy) from None
+        told = error.what.replace("is no file", "is no file, no run")
+        raise UsageError(told, where=error.where, remedy=remedy) from None
     text = text_at(root, commit, f"./{lock_name}", revision=what)
     return Subject(
         title=f"{lock_name} at {what} ({commit[:12]})",
@@ -156,6 +164,16 @@ def _revision(root: Path, lock_name: str, what: str) -> Subject:
         folder=f".venv-{commit[:12]}",
         commit=commit,
     )
+
+
+def _short_run(context: Context, what: str) -> str | None:
+    """The id of the run that `envlock runs list` shows so."""
+    from envlock.cli.runs.common import Runs
+
+    try:
+        return Runs(context).index.find(what)[0]
+    except UsageError:
+        return None
 
 
 def _run(context: Context, what: str) -> Subject:
@@ -221,7 +239,7 @@ def subject_of_run(
         folder=f".venv-{run}",
         run=run,
         packages=_packages(python, run, blob),
-        prefix=python.get("prefix"),
+        prefix=python.get("scripts-prefix") or python.get("prefix"),
         python=python.get("version"),
     )
 

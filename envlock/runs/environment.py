@@ -27,6 +27,12 @@ _PYTHON = r"(?:python|pypy)[0-9.]*"
 # Patterns are texts: a run compiles only those that it needs.
 _HASH = rb'(?m)^environment-hash = "(env1-[0-9a-f]{64})"$'
 _SEPARATORS = r"[-_.]+"
+# How installers begin a script: with the path of Python, or with a shell where that is too long.
+_SCRIPT = (
+    rb"#!(?:(/[^\n]*)/bin/python[0-9.]*\n"
+    rb"|/bin/sh\n'''exec' '?(/[^\n']*)/bin/python[0-9.]*')"
+)
+_START = 8192
 
 
 class LockFacts:
@@ -130,6 +136,9 @@ class Realised:
         python: dict[str, Any] = {"found-by": self.how}
         if self.prefix is not None:
             python |= {"prefix": self.prefix, "version": self.python}
+            named = _scripts_prefix(self.prefix)
+            if named not in (None, self.prefix):
+                python["scripts-prefix"] = named
             python |= self._packages.facts(keep, has)
         facts: dict[str, Any] = {"program": self.program, "python": python}
         of_os = self._os.facts(keep, has)
@@ -235,6 +244,24 @@ def _site_packages(prefix: str) -> list[str]:
             and os.path.isdir(os.path.join(folder, name, "site-packages"))
         ]
     return found
+
+
+def _scripts_prefix(prefix: str) -> str | None:
+    """The environment's folder as its scripts name it: it was moved since, or this is a link."""
+    folder = os.path.join(prefix, "bin")
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return None
+    for name in names:
+        try:
+            with open(os.path.join(folder, name), "rb") as file:
+                found = re.match(_SCRIPT, file.read(_START))
+        except OSError:
+            continue
+        if found is not None:
+            return os.fsdecode(found[1] or found[2])
+    return None
 
 
 def _stamps(path: str) -> str:

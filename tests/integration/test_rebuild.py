@@ -139,17 +139,32 @@ def test_a_runs_environment_comes_back_when_its_index_is_gone(
     assert {one["state"] for one in told["realised"]} == {"identical"}
     assert {one["from"] for one in told["artifacts"]} == {"cache"}
 
+    # Scripts of an environment that is a link (as in a repeat), or was moved, name another folder.
+    shutil.rmtree(old)
+    old.symlink_to(new)
+    project.lock_path.write_bytes(folder.blob(record["lock"]["sha256"]))
+    folder.run(str(old / "bin" / "python"), "-c", "pass")
+    assert folder.last()["environment"]["python"]["scripts-prefix"] == str(new)
+    short = folder.last()["id"].rpartition("-")[2]  # as `envlock runs list` shows it
+    told = rebuilt(project, short, "--into", "again", "--offline")
+    states = {one["name"]: one["state"] for one in told["realised"]}
+    assert states == {"lib": "identical", "source": "identical", "tool": "content-equal"}
+    refused = project.run("rebuild", "0123456789ab")
+    assert "is no file, no run, and" in refused.stderr
+    old.unlink()
+
     # The bundle that was made then is enough, too.
     for form in (bundle, f"{bundle}.tar"):
         project.variables["ENVLOCK_CACHE_DIR"] = f"{form}-cache"
-        told = rebuilt(project, "last", "--into", "then", "--from", form, "--offline")
+        told = rebuilt(project, record["id"], "--into", "then", "--from", form, "--offline")
         assert {one["from"] for one in told["artifacts"]} == {"bundle"}
         assert {one["place"].startswith(f"{form}/files/") for one in told["artifacts"]} == {True}
 
     # And a package that is not what was recorded is told.
     [row, *rest] = kept
     blob = json.dumps([[row[0], row[1], "0" * 64], *rest]).encode()
-    path = next((project.root / ".envlock" / "runs").rglob("*.json"))
+    path = project.root / ".envlock/runs" / record["id"][:4] / record["id"][4:6]
+    path /= f"{record['id']}.json"
     record["environment"]["python"]["packages-sha256"] = name = hashlib.sha256(blob).hexdigest()
     place = project.root / ".envlock" / "blobs" / name[:2] / name
     place.parent.mkdir(exist_ok=True)
@@ -236,7 +251,7 @@ def test_bad_input_is_refused(project: Project, index: LoopbackIndex) -> None:
         assert not (project.root / ".venv-rebuilt").exists()
         return done.stderr
 
-    assert "no file and no git revision" in refused("--", "-x")
+    assert "no file, no run and no git revision" in refused("--", "-x")
     assert "not in a git repository" in refused("v1.0")
     assert "no such run" in refused("20260101T000000Z-0123456789ab")
     assert "not empty and is no virtual environment" in refused("--into", ".")
