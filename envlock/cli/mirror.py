@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -14,6 +14,7 @@ import click
 from envlock.cli.common import json_option
 from envlock.cli.context import Context
 from envlock.cli.output import reporting, result, result_json, say
+from envlock.lock.hashing import shorten
 
 if TYPE_CHECKING:
     from envlock.realise.bundle.mirror import Mirror
@@ -52,14 +53,19 @@ def serve(context: Context, bundle: Path, port: int, as_json: bool) -> None:
     opened = open_bundle(context.directory / bundle)
     with reporting(context, in_bytes=True) as reporter:
         verified = verify(opened, reporter)
-    mirror = Mirror(opened, verified.locks)
+
+    def told(text: str) -> None:
+        if not as_json:
+            say(context, text)
+
+    mirror = Mirror(opened, verified.locks, told)
     with MirrorServer(mirror, port) as server, _until_stopped():
         addresses = _addresses(server.address, mirror)
         if as_json:
             result_json({"bundle": str(bundle), "digest": f"sha256:{verified.digest}", **addresses})
         else:
             result(server.address)
-            _tell(context, addresses)
+            _tell(context, addresses, mirror.own_images.refused)
         server.serve_forever(poll_interval=0.1)
     say(context, "stopped")
 
@@ -82,6 +88,7 @@ def _until_stopped() -> Iterator[None]:
 
 def _addresses(base: str, mirror: Mirror) -> dict[str, object]:
     from envlock.io.images.reference import parse_reference
+    from envlock.realise.bundle.own_images import REPOSITORY
 
     return {
         "apt": f"{base}/apt" if mirror.has_debs else None,
@@ -91,6 +98,10 @@ def _addresses(base: str, mirror: Mirror) -> dict[str, object]:
             f"{base.removeprefix('http://')}/{parse_reference(one.pinned).repository}@{one.digest}"
             for one in mirror.images.images
         ],
+        "lock-images": {
+            root: f"{base.removeprefix('http://')}/{REPOSITORY}:{root}"
+            for root in mirror.own_images.roots
+        },
         "locked-indexes": {root: f"{base}/locks/{root}/simple/" for root in mirror.locks},
         "requirements": {root: f"{base}/locks/{root}/requirements.txt" for root in mirror.locks},
         "simple": f"{base}/simple/",
@@ -108,7 +119,7 @@ def _sources(base: str, mirror: Mirror) -> list[str]:
     ]
 
 
-def _tell(context: Context, addresses: dict[str, object]) -> None:
+def _tell(context: Context, addresses: dict[str, object], refused: Mapping[str, str]) -> None:
     simple, apt = addresses["simple"], addresses["apt"]
     lines = [
         f"pip install --index-url {simple} PACKAGE",
@@ -125,8 +136,12 @@ def _tell(context: Context, addresses: dict[str, object]) -> None:
         lines.append(f"echo 'deb [trusted=yes] {apt} ./' > /etc/apt/sources.list.d/bundle.list")
     images = addresses["images"]
     assert isinstance(images, list)  # noqa: S101 - made above
-    lines += [f"docker pull {image}" for image in images]
+    own = addresses["lock-images"]
+    assert isinstance(own, dict)  # noqa: S101 - made above
+    lines += [f"docker pull {image}" for image in (*images, *own.values())]
     lines.append(f"nix-build --option hashed-mirrors {addresses['url']} …")
     say(context, "it answers, until Ctrl-C:")
     for line in lines:
         say(context, f"  {line}")
+    for root, why in refused.items():
+        say(context, f"no image of {shorten(root)}: {why}")

@@ -20,15 +20,10 @@ def rebuild_image(order: Order, reporter: Reporter) -> dict[str, Any]:
         SourceError: files are missing; names them with what was tried.
         UsageError: the lock cannot become an image.
     """
-    from envlock.export.labels import labels
-    from envlock.realise.image.build import Wishes, build
-    from envlock.realise.image.layout import Layout
-    from envlock.realise.image.oci import make_index
-    from envlock.realise.image.parts import choose_parts, choose_targets
+    from envlock.realise.image.whole import image_of, parts_of
 
     lock = order.subject.lock
-    chosen = choose_targets(lock, () if order.target is None else (order.target,))
-    annotations = labels(lock, with_base=False)
+    parts = parts_of(lock, () if order.target is None else (order.target,))
     came: dict[str, Gathered] = {}
 
     def fetch(absent: UsedFiles) -> None:
@@ -37,28 +32,15 @@ def rebuild_image(order: Order, reporter: Reporter) -> dict[str, Any]:
         came.update(found)
         refuse_missing(absent, found)
 
-    built = [
-        build(
-            choose_parts(lock, target, only_os=False),
-            Wishes(compression="none", user="app"),
-            as_of=lock.as_of,
-            annotations=annotations,
-            fetch=fetch,
-            reporter=reporter,
-        )
-        for target in chosen
-    ]
-    images = tuple(entry.image for entry in built)
-    top = images[0].manifest if len(images) == 1 else make_index(images, annotations)
+    layout = image_of(lock, parts, fetch, reporter)
     reporter.step("writing")
-    layout = Layout(images, top)
     if order.folder.suffix == ".tar":
         layout.write_archive(order.folder)
     else:
         layout.write_folder(order.folder)
     return {
         "backend": "image",
-        "digest": f"sha256:{top.digest}",
+        "digest": f"sha256:{layout.top.digest}",
         "environment-hash": environment_hash(lock).root,
         "output": str(order.folder),
         "fetched": {sha256: one.origin for sha256, one in sorted(came.items())},

@@ -27,6 +27,7 @@ from support.index import LoopbackIndex
 from support.install import contents, locked, write_lock
 from support.packages import toy_backend, toy_sdist
 from support.project import AS_OF, Project
+from support.registries import skopeo
 from support.tiny_archive import signer
 from support.tools import PIP, UV, run
 
@@ -294,7 +295,8 @@ def test_package_managers_take_all_from_a_bundle(built_world: World, tmp_path: P
     done = project.run("bundle", "--sources", "--output", str(tmp_path / "bundle.tar"))
     assert done.returncode == 0, done.stderr
     debs = {deb.name: deb.version for deb in project.read().os.packages}  # type: ignore[union-attr]
-    with serving(project, tmp_path / "bundle.tar") as told:
+    cold = str(tmp_path / "cold")
+    with serving(project, tmp_path / "bundle.tar", ENVLOCK_CACHE_DIR=cold) as told:
         (root,) = told["requirements"]
         assert f"{root}\n" == project.run("hash").stdout
         # The lock's Python is 3.11, whatever runs the tests.
@@ -338,6 +340,24 @@ def test_package_managers_take_all_from_a_bundle(built_world: World, tmp_path: P
         state = f"{told['url']}/archive/debian/20240602T000000Z/dists/bookworm/InRelease"
         with urllib.request.urlopen(state) as answer:
             assert "/20240601T120000Z/" in answer.url
+
+        # The image of the lock, as envlock makes it elsewhere, too.
+        host = told["url"].removeprefix("http://")
+        assert told["lock-images"] == {root: f"{host}/envlock:{root}"}
+        made = json.loads(project.run("rebuild", "--backend", "image", "--json").stdout)["digest"]
+        plain = ("--src-tls-verify=false", "--preserve-digests")
+        copy, tags = tmp_path / "copy", sorted([root, root[:17], "latest"])
+        skopeo("copy", "-q", *plain, f"docker://{told['lock-images'][root]}", f"dir:{copy}")
+        for tag in (*tags, made):
+            asked = urllib.request.urlopen(f"{told['url']}/v2/envlock/manifests/{tag}")
+            assert asked.headers["Docker-Content-Digest"] == made
+            assert asked.read() == (copy / "manifest.json").read_bytes()
+        assert hashlib.sha256((copy / "manifest.json").read_bytes()).hexdigest() == made[7:]
+        listed = json.loads(urllib.request.urlopen(f"{told['url']}/v2/envlock/tags/list").read())
+        assert listed == {"name": "envlock", "tags": tags}
+        for path in ("manifests/other", f"blobs/sha256:{'0' * 64}", "blobs/../x"):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                urllib.request.urlopen(f"{told['url']}/v2/envlock/{path}")
 
         # envlock itself, on a machine whose store is empty.
         settings = (project.root / "pyproject.toml").read_text()

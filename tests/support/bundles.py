@@ -63,9 +63,9 @@ def rebuild(
 
 
 @contextmanager
-def serving(project: Project, bundle: Path) -> Iterator[dict[str, Any]]:
+def serving(project: Project, bundle: Path, **variables: str) -> Iterator[dict[str, Any]]:
     """``envlock mirror serve --json``; what it said. It is interrupted at the end."""
-    running = project.start("mirror", "serve", str(bundle), "--json")
+    running = project.start("mirror", "serve", str(bundle), "--json", **variables)
     assert running.stdout
     said = ""
     while not said.endswith("}\n") and (line := running.stdout.readline()):

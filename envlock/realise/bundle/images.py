@@ -7,7 +7,6 @@ An index names images of many platforms; those of the lock's targets are there.
 from __future__ import annotations
 
 import io
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,8 +23,7 @@ from envlock.realise.bundle.layout import INDEX, file_path
 from envlock.realise.bundle.opened import Opened, read_file, read_text
 
 _THREADS = 4
-_DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
-_BYTES = "application/octet-stream"
+DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _PACKED = {"gzip": ".gz", "zstd": ".zst"}
 
 
@@ -113,7 +111,7 @@ def _blobs(manifest: Manifest) -> Iterator[_Blob]:
         config, layers = manifest.document["config"], manifest.document["layers"]
         named = [(config, "config.json"), *((one, _layer_name(one)) for one in layers)]
         for table, name in named:
-            if not _DIGEST.fullmatch(table["digest"]):
+            if not DIGEST.fullmatch(table["digest"]):
                 raise ValueError("no digest")
             yield _Blob(digest=table["digest"], size=int(table["size"]), name=name)
     except (KeyError, TypeError, ValueError) as error:
@@ -188,7 +186,7 @@ class Images:
 
     def blob(self, repository: str, digest: str) -> str | None:
         """The path of a configuration or layer."""
-        if repository not in self.names() or not _DIGEST.fullmatch(digest):
+        if repository not in self.names() or not DIGEST.fullmatch(digest):
             return None
         return self._files.get(_sha256(digest))
 
@@ -207,39 +205,3 @@ class Images:
                 for blob in blobs:
                     if blob.sha256 not in self._files:
                         yield f"missing: {blob.digest} ({blob.name}) of {image.reference}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pulled:
-    """What a registry answers: ``content``, or the bundle's file at ``path``."""
-
-    kind: str = "application/json"
-    content: bytes | None = None
-    path: str | None = None
-    digest: str | None = None
-
-
-def pull(images: Images, parts: list[str]) -> Pulled | None:
-    """The answer to a request below ``/v2/``; None: there is no such thing."""
-    match parts:
-        case []:
-            return Pulled(content=b"{}")
-        case ["_catalog"]:
-            return Pulled(content=_json({"repositories": sorted(images.names())}))
-        case [*name, "tags", "list"] if "/".join(name) in images.names():
-            repository = "/".join(name)
-            tags = sorted(images.names()[repository])
-            return Pulled(content=_json({"name": repository, "tags": tags}))
-        case [*name, "manifests", target]:
-            found = images.find("/".join(name), target)
-            if found is not None:
-                return Pulled(kind=found.media_type, content=found.content, digest=found.digest)
-        case [*name, "blobs", digest]:
-            path = images.blob("/".join(name), digest)
-            if path is not None:
-                return Pulled(kind=_BYTES, path=path, digest=digest)
-    return None
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value).encode()

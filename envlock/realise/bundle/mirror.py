@@ -7,21 +7,26 @@ Only files of a bundle that was verified are given. Pages are made from its lock
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from pathlib import Path
 from urllib.parse import unquote
 
 from envlock.errors import EnvlockError, UsageError
 from envlock.export.requirements import FILE, RequirementsExporter
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
-from envlock.realise.bundle.images import Images, pull
+from envlock.realise.bundle.images import Images
 from envlock.realise.bundle.layout import artifacts
 from envlock.realise.bundle.opened import Opened, as_file
+from envlock.realise.bundle.own_images import OwnImages
+from envlock.realise.bundle.registry import pull
 from envlock.realise.bundle.snapshots import Snapshots, states
+from envlock.realise.bundle.source import Source
 from envlock.realise.image.deb import read_control
 from envlock.resolve.python.page import PageFile, normalize
 from envlock.resolve.python.view_pages import SIMPLE_JSON, html_page, json_page, preferred_type
@@ -34,16 +39,19 @@ _Index = Mapping[str, Sequence[PageFile]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What is sent: ``content``, or the bundle's file at ``path``; ``location`` leads elsewhere.
+    """What is sent: ``content``, the bundle's file at ``path``, or the file ``file``; ``location``
+    leads elsewhere.
 
-    ``digest`` is what a registry says of it.
+    ``digest`` is what a registry says of it. ``missing``: the content says why it is not there.
     """
 
     kind: str = _TEXT
     content: bytes | None = None
     path: str | None = None
+    file: Path | None = None
     location: str | None = None
     digest: str | None = None
+    missing: bool = False
 
 
 class Mirror:
@@ -52,14 +60,18 @@ class Mirror:
     Args:
         bundle: its files.
         locks: path in the bundle → lock.
+        told: called with what is done for a request, where that takes long.
     """
 
-    def __init__(self, bundle: Opened, locks: Mapping[str, Lock]) -> None:
+    def __init__(
+        self, bundle: Opened, locks: Mapping[str, Lock], told: Callable[[str], None]
+    ) -> None:
         self.bundle = bundle
         self.locks = {environment_hash(lock).root: lock for _, lock in sorted(locks.items())}
         self.snapshots = Snapshots(states(bundle, locks.values()))
         self._files = artifacts(bundle.sizes)
         self.images = Images(bundle, locks.values(), self._files)
+        self.own_images = OwnImages(self.locks, Source(bundle), told)
 
     def answer(self, address: str, accept: str) -> Answer | None:
         """The answer to a request; None: there is nothing.
@@ -101,10 +113,22 @@ class Mirror:
 
     def _pulled(self, parts: list[str]) -> Answer | None:
         """As a container registry."""
-        found = pull(self.images, parts)
+        try:
+            found = pull(self.images, self.own_images, parts)
+        except EnvlockError as error:
+            # Clients show the message of such an error.
+            told = {"errors": [{"code": "MANIFEST_UNKNOWN", "message": error.what}]}
+            content = json.dumps(told).encode()
+            return Answer(kind="application/json", content=content, missing=True)
         if found is None:
             return None
-        return Answer(kind=found.kind, content=found.content, path=found.path, digest=found.digest)
+        return Answer(
+            kind=found.kind,
+            content=found.content,
+            path=found.path,
+            file=found.file,
+            digest=found.digest,
+        )
 
     def _file(self, sha256: str, name: str) -> Answer | None:
         path = self._files.get(sha256)

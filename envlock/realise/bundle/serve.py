@@ -46,10 +46,17 @@ class _Handler(LoopbackHandler):
         mirror = self.server.mirror
         found = mirror.answer(path, self.headers.get("Accept", ""))
         if found is None:
-            found, status = Answer(content=b"not in this bundle\n"), HTTPStatus.NOT_FOUND
+            found = Answer(content=b"not in this bundle\n", missing=True)
+        if found.missing:
+            status = HTTPStatus.NOT_FOUND
         else:
             status = HTTPStatus.MOVED_PERMANENTLY if found.location else HTTPStatus.OK
-        size = len(found.content or b"") if found.path is None else mirror.bundle.sizes[found.path]
+        if found.path is not None:
+            size = mirror.bundle.sizes[found.path]
+        elif found.file is not None:
+            size = found.file.stat().st_size
+        else:
+            size = len(found.content or b"")
         self.send_response(status)
         self.send_header("Content-Type", found.kind)
         self.send_header("Content-Length", str(size))
@@ -62,8 +69,11 @@ class _Handler(LoopbackHandler):
         self.end_headers()
         if not with_body:
             return
-        if found.path is None:
+        if found.path is not None:
+            with mirror.bundle.open(found.path) as file:
+                shutil.copyfileobj(file, self.wfile, _PIECE)
+        elif found.file is not None:
+            with found.file.open("rb") as file:
+                shutil.copyfileobj(file, self.wfile, _PIECE)
+        else:
             self.wfile.write(found.content or b"")
-            return
-        with mirror.bundle.open(found.path) as file:
-            shutil.copyfileobj(file, self.wfile, _PIECE)
