@@ -18,6 +18,7 @@ from envlock.cli.context import Context
 from envlock.cli.output import reporting, result, result_json, say
 from envlock.cli.rebuild_options import (
     archive_option,
+    build_root_option,
     chosen_places,
     from_option,
     index_option,
@@ -43,6 +44,7 @@ Examples:
   envlock rebuild --backend guix             # from source, by the Guix of the locked commit
   envlock rebuild --from-source              # wheels from sdists, beside the published ones
   envlock rebuild --from-source --build-with wheels  # quicker: backends as published
+  envlock rebuild --from-source --build-root machine  # with the compilers of this machine
   envlock rebuild --index https://mirror.example.org/simple
   envlock rebuild --os-package hello         # a Debian package from its sources, compared
 
@@ -91,6 +93,7 @@ is listed with what was tried, and the exit code is 3; everything else is in the
     help="With --from-source, what wheels are built with: what is built from locked sdists, too,"
     " down to the lock's bootstrap set, or the locked wheels.",
 )
+@build_root_option
 @click.option(
     "--os-package",
     "os_packages",
@@ -117,6 +120,7 @@ def command(
     archive: str,
     from_source: bool,
     build_with: str,
+    build_root: str | None,
     os_packages: tuple[str, ...],
     jobs: int | None,
     offline: bool,
@@ -139,6 +143,7 @@ def command(
         recreate=recreate,
         from_source=from_source,
         build_with=build_with,
+        build_root=build_root,
         jobs=jobs,
     )
     if os_packages:

@@ -36,6 +36,12 @@ jobs_option = click.option(
     metavar="N",
     help="Builds at once. Default: one a processor.",
 )
+build_root_option = click.option(
+    "--build-root",
+    type=click.Choice(["lock", "machine"]),
+    help="What wheels are built in: a root of the locked packages (compilers, headers, libraries),"
+    " or this machine. Default: lock, where the lock has build packages and the system can.",
+)
 target_option = click.option(
     "--target", metavar="TARGET", help="Default: the newest Python for this machine."
 )

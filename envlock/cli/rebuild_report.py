@@ -43,6 +43,7 @@ def report_json(report: Report) -> dict[str, Any]:
         "same": report.same,
         "artifacts": list(artifacts(report)),
         "built": [_built(one) for one in report.built],
+        "build-root": None if report.surroundings is None else report.surroundings.as_json(),
         "not-built": [
             {"name": package.name, "version": package.version, "why": why}
             for package, why in report.not_built
@@ -256,6 +257,8 @@ def _wheels_told(report: Report) -> str:
 
 
 def _tell_built(context: Context, report: Report) -> None:
+    if report.surroundings is not None:
+        say(context, f"  {style('built', 'cyan')}  {report.surroundings.told()}")
     for package, why in report.not_built:
         version = f" {package.version}" if package.version else ""
         say(context, f"  {style('locked', 'yellow')}  {package.name}{version}: {why}")
@@ -268,21 +271,8 @@ def _tell_built(context: Context, report: Report) -> None:
     if deep:
         say(context, f"  {style('built', 'green')}  to build with: {', '.join(deep)}")
     for one in report.built:
-        if one.job.deep and one.failure is None:
-            continue
-        if one.failure is not None:
-            say(context, f"{style('error', 'bold red')}: {one.job.title} was not built:")
-            say(context, "\n".join(f"    {line}" for line in one.failure.splitlines()))
-            if one.log is not None:
-                say(context, f"  {style('log', 'bold')}: {one.log}")
-        elif one.comparison is None:
-            told = "no published wheel to compare with"
-            say(context, f"  {style('built', 'yellow')}  {one.job.title}: {told}")
-        else:
-            files = one.comparison.files
-            shown = "" if not files else ": " + ", ".join(files[:_SHOWN])
-            more = f", and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
-            say(context, f"  {_state(one.comparison.state)}  {one.job.title}{shown}{more}")
+        if not one.job.deep or one.failure is not None:
+            _tell_one(context, one)
     open_ = [one.job.title for one in report.built if one.wheel and not one.alone]
     if open_:
         say(
@@ -297,6 +287,23 @@ def _tell_built(context: Context, report: Report) -> None:
             f" not built, so {shown_path(context, report.order.folder)} was not made; the others"
             " are kept",
         )
+
+
+def _tell_one(context: Context, one: Built) -> None:
+    """A wheel beside the published one, or why there is none."""
+    if one.failure is not None:
+        say(context, f"{style('error', 'bold red')}: {one.job.title} was not built:")
+        say(context, "\n".join(f"    {line}" for line in one.failure.splitlines()))
+        if one.log is not None:
+            say(context, f"  {style('log', 'bold')}: {one.log}")
+    elif one.comparison is None:
+        told = "no published wheel to compare with"
+        say(context, f"  {style('built', 'yellow')}  {one.job.title}: {told}")
+    else:
+        files = one.comparison.files
+        shown = "" if not files else ": " + ", ".join(files[:_SHOWN])
+        more = f", and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
+        say(context, f"  {_state(one.comparison.state)}  {one.job.title}{shown}{more}")
 
 
 def _tell_python(context: Context, report: Report) -> None:

@@ -26,18 +26,18 @@ from envlock.lock.selection import select_target
 from envlock.lock.target import Target
 from envlock.realise.notes import built_otherwise, stamps, write_notes
 from envlock.realise.place import Place, occupied, place_at_prefix
-from envlock.realise.rebuild.choose import Chosen, choose_files, glibc_minor
+from envlock.realise.rebuild.choose import Chosen, choose_files
 from envlock.realise.rebuild.gather import Gathered, Places, gather
 from envlock.realise.rebuild.install import install, tidy
 from envlock.realise.rebuild.realised import Realised, compare_realised, recorded
 
 if TYPE_CHECKING:
+    from envlock.cli.build_root import Surroundings
     from envlock.realise.source.perform import Built
-    from envlock.realise.source.plan import Job, Key, Requirement
+    from envlock.realise.source.plan import Key, Requirement
 
 
 BUILT, WHEELS = "built", "wheels"
-_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Order:
 
     ``target``: None for the one of the run's Python, else the newest for this machine.
     ``build_with``: whether builds from source use requirements that were ``built``, too, or the
-    locked ``wheels``.
+    locked ``wheels``. ``build_root``: in what they happen, see ``build_root.choose_root``.
     """
 
     subject: Subject
@@ -56,6 +56,7 @@ class Order:
     recreate: bool = False
     from_source: bool = False
     build_with: str = BUILT
+    build_root: str | None = None
     jobs: int | None = None
 
 
@@ -66,7 +67,8 @@ class Report:
     ``files`` are those that the environment is made of, ``gathered`` says where each came from
     (by digest). ``python`` is the interpreter's version, None where there is none. ``drift`` is
     how the environment differs from the lock, ``realised`` how from the run's record. ``taken`` are
-    the build requirements that were used as wheels. ``mended`` are packages that were there and
+    the build requirements that were used as wheels, ``surroundings`` in what was built (None:
+    nothing had to be). ``mended`` are packages that were there and
     were installed anew, as their files were not the locked ones.
     """
 
@@ -82,6 +84,7 @@ class Report:
     not_built: tuple[tuple[PythonPackage, str], ...] = ()
     mended: tuple[str, ...] = ()
     taken: Mapping[Key, tuple[Requirement, ...]] = field(default_factory=dict)
+    surroundings: Surroundings | None = None
 
     @property
     def failed(self) -> tuple[Built, ...]:
@@ -142,7 +145,9 @@ def rebuild(order: Order, reporter: Reporter) -> Report:
     )
     to_build = [f.package for f in chosen.files if order.from_source or _has_to_be_built(lock, f)]
     if to_build and python is not None:
-        report = _from_source(report, to_build, python, reporter)
+        from envlock.cli.rebuild_source import build_from_source
+
+        report = build_from_source(report, to_build, python, reporter)
     else:
         found = gather(
             lock, UsedFiles(python=chosen.files), order.subject.root, order.places, reporter
@@ -205,67 +210,6 @@ def _has_to_be_built(lock: Lock, entry: PythonFile) -> bool:
         not entry.file.name.endswith(".whl")
         and lock.build(package.name, package.version) is not None
     )
-
-
-def _from_source(
-    report: Report, packages: list[PythonPackage], python: Interpreter, reporter: Reporter
-) -> Report:
-    """The report with wheels of ``packages`` that were built here in place of the locked files."""
-    from envlock.realise.source.build import Workshop, build_seconds
-    from envlock.realise.source.perform import build_all
-    from envlock.realise.source.plan import make_plan
-
-    order, lock = report.order, report.order.subject.lock
-    wheels_only = not order.from_source or order.build_with == WHEELS
-    plan = make_plan(
-        lock, packages, report.target, python.version, glibc_minor(), wheels=wheels_only
-    )
-    own = {job.package.sort_key for job in plan.jobs}
-    wheels = tuple(f for f in report.chosen.files if f.package.sort_key not in own)
-    needed = tuple({f.file.sha256: f for f in (*plan.files, *wheels)}.values())
-    published = tuple(
-        PythonFile(package=job.package, file=job.published)
-        for job in plan.jobs
-        if job.published is not None and not job.deep
-    )
-    root, places = order.subject.root, order.places
-    found = gather(lock, UsedFiles(python=(*needed, *published)), root, places, reporter)
-    mine = {f.file.sha256 for f in needed}
-    report = replace(
-        report,
-        files=replace(report.files, python=needed),
-        gathered=report.gathered | {sha256: g for sha256, g in found.items() if sha256 in mine},
-        not_built=plan.not_built,
-        taken=plan.taken,
-    )
-    if report.missing:
-        return report
-    _note_programs(plan.jobs, lock, reporter)
-    workshop = Workshop(python=python, seconds=build_seconds())
-    built = build_all(plan, workshop, jobs=order.jobs, reporter=reporter)
-    made = {one.job.key: one.wheel for one in built}
-    files = []
-    for entry in report.chosen.files:
-        wheel = made.get((entry.package.name, entry.package.version or ""))
-        files.append(entry if wheel is None else PythonFile(package=entry.package, file=wheel))
-    return replace(report, chosen=replace(report.chosen, files=tuple(files)), built=built)
-
-
-def _note_programs(jobs: tuple[Job, ...], lock: Lock, reporter: Reporter) -> None:
-    """Say what this machine lacks before a build fails of it."""
-    from envlock.realise.source.programs import missing_programs
-
-    found = missing_programs(jobs)
-    for package, titles in found.items():
-        more = f" and {len(titles) - _SHOWN} more" if len(titles) > _SHOWN else ""
-        locked = () if lock.os is None else lock.os.build_package(package)
-        version = f" (the lock has {locked[0].version})" if locked else ""
-        reporter.note(
-            f"{package}{version} is not on this machine, and known to be needed to build"
-            f" {', '.join(titles[:_SHOWN])}{more}"
-        )
-    if found:
-        reporter.note(f"to have them: apt-get install {' '.join(found)}, or the like")
 
 
 def _base(

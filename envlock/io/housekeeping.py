@@ -31,7 +31,7 @@ OLD = "old"
 
 GROUPS = {
     FILES: "wheels, sdists, .debs, layers of images, by their digests",
-    ENVIRONMENTS: "environments of repeated runs, Pythons",
+    ENVIRONMENTS: "environments of repeated runs, Pythons, roots to build in",
     INDEXES: "package indexes of archives, commits of repositories",
     ANSWERS: "small answers: what was resolved, read or compared before",
     LOGS: "logs of builds",
@@ -49,6 +49,7 @@ _KINDS: dict[str, tuple[str, int]] = {
     "advisories": (FILES, 1),
     "environments": (ENVIRONMENTS, 1),
     "pythons": (ENVIRONMENTS, 1),
+    "build-roots": (ENVIRONMENTS, 1),
     "git": (INDEXES, 1),
     "os-index-v1": (INDEXES, 1),
     "os-sources-v1": (INDEXES, 1),

@@ -18,20 +18,11 @@ from typing import Any
 import pytest
 from support.index import LoopbackIndex
 from support.install import contents, works
-from support.packages import BACKEND, make_sdist, metadata
 from support.project import Project
+from support.source_trees import OLDER
+from support.source_trees import add_sdist as sdist
 from support.tools import PIP, run
 
-OLDER = "2024-01-01"
-PYPROJECT = """\
-[build-system]
-requires = {requires}
-build-backend = "tiny_backend"
-backend-path = ["_backend"]
-[project]
-name = "{name}"
-version = "1.0"
-"""
 NETWORK = """
 import socket
 try:
@@ -47,22 +38,6 @@ assert not {"SECRET", "UV_DEFAULT_INDEX"} & set(os.environ)
 pathlib.Path(__file__).parent.parent.joinpath("needs", "made.py").write_text(
     "MADE_WITH = %r" % helper.__version__)
 """
-
-
-def sdist(
-    index: LoopbackIndex, name: str, *, requires: list[str] | None = None, before: str = ""
-) -> None:
-    """An sdist whose backend runs ``before`` first."""
-    files = {
-        "pyproject.toml": PYPROJECT.format(name=name, requires=json.dumps(requires or [])),
-        "_backend/tiny_backend.py": BACKEND.replace(
-            "def build_wheel(",
-            f"def _before():\n    exec({before!r}, globals())\n\n\ndef build_wheel(",
-        ).replace("    root = HERE.parent\n", "    _before()\n    root = HERE.parent\n"),
-        "_backend/metadata.txt": metadata(name, "1.0"),
-    }
-    filename, content = make_sdist(name, "1.0", files=files)
-    index.add_file(name, "1.0", OLDER, filename, content)
 
 
 def published(index: LoopbackIndex, name: str, folder: Path) -> None:

@@ -12,10 +12,11 @@ import hashlib
 import os
 import tarfile
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, Any
 
 from envlock.errors import UsageError
@@ -24,6 +25,7 @@ from envlock.lock.os import OsPackage
 from envlock.realise.image import dpkg
 from envlock.realise.image.deb import Deb, read_control, unpacked_data
 from envlock.realise.image.effects import CAPTURED, EFFECTS, diversions
+from envlock.realise.image.folder import FolderWriter
 from envlock.realise.image.layer import Layer, LayerWriter
 from envlock.realise.image.ldcache import LIBRARY, TRIPLETS, cache, fits, folders
 from envlock.realise.image.scripts import Alternative, judge
@@ -117,18 +119,58 @@ def write_layer(
         VerificationError: a package has what would leave the root, a device, or a setuid program
             that was not asked for; or two packages have the same path.
     """
+    with LayerWriter(title, compression) as writer:
+        _write(root, packages, writer, lambda package: package.requested)
+        return writer.settle()
+
+
+def write_folder(
+    root: Root,
+    packages: Sequence[OsPackage],
+    folder: Path,
+    *,
+    advance: Callable[[], None] = lambda: None,
+) -> None:
+    """Unpack packages, all of which the store has, into an empty folder, as this user.
+
+    No program keeps another user's privileges, so that none is refused for having them.
+
+    Args:
+        root: an empty one.
+        packages: of one architecture.
+        folder: where.
+        advance: called after each package.
+
+    Raises:
+        UsageError: a package cannot be read, or needs its scripts.
+        VerificationError: a package has what would leave the root, or a device; or two packages
+            have the same path.
+        OSError: the disk cannot take it.
+    """
+
+    def asked(_package: OsPackage) -> bool:
+        advance()
+        return True
+
+    _write(root, packages, FolderWriter(folder), asked)
+
+
+def _write(
+    root: Root,
+    packages: Sequence[OsPackage],
+    writer: LayerWriter | FolderWriter,
+    asked: Callable[[OsPackage], bool],
+) -> None:
     ordered = _ordered(packages)
     debs = [_control(package) for package in ordered]
     alternatives = [entry for deb in debs for entry in judge(deb, root.base)]
-    with LayerWriter(title, compression) as writer:
-        unpacking = _Unpacking(root, writer)
-        if not root.installed:
-            unpacking.begin()
-        for deb, package, data in _ahead(debs, ordered):
-            with data:
-                unpacking.add(deb, data, asked=package.requested)
-        unpacking.finish(debs, alternatives)
-        return writer.settle()
+    unpacking = _Unpacking(root, writer)
+    if not root.installed:
+        unpacking.begin()
+    for deb, package, data in _ahead(debs, ordered):
+        with data:
+            unpacking.add(deb, data, asked=asked(package))
+    unpacking.finish(debs, alternatives)
 
 
 def _ahead(
@@ -154,7 +196,7 @@ def _ahead(
 class _Unpacking:
     """A layer that packages are unpacked into."""
 
-    def __init__(self, root: Root, writer: LayerWriter) -> None:
+    def __init__(self, root: Root, writer: LayerWriter | FolderWriter) -> None:
         self._root = root
         self._tree = root.tree
         self._writer = writer

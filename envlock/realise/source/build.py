@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from envlock.io import process
 from envlock.io.confined import (
     END_WITH_PARENT,
     OTHER_USER,
@@ -26,21 +25,24 @@ from envlock.io.confined import (
     seconds_allowed,
 )
 from envlock.io.interpreters import Interpreter
-from envlock.io.store import named, stored
-from envlock.io.tools import find_uv
+from envlock.io.rooted import Shown, in_root
+from envlock.io.store import stored
 from envlock.io.unpack import OddArchiveError, unpack
 from envlock.lock.hashing import digest
+from envlock.realise.source.environment import NotInstalledError, make_environment
 from envlock.realise.source.folder import build_folder
 from envlock.realise.source.plan import Job
-from envlock.resolve.python import uv_settings
+from envlock.realise.source.root import PATH, BuildRoot, RootPython
 
 EPOCH = 1580601600
 """SOURCE_DATE_EPOCH of every build: 2020-02-02, which hatchling takes by itself, so that wheels
 which it published come out with the same bytes."""
 
 BUILD_SECONDS = 3600.0
-PROGRAMS = "/usr/local/bin:/usr/bin:/bin"
+PROGRAMS = PATH
 """Where programs of the system are looked for, as ``PATH`` has it."""
+CLOCK = "/.envlock/libfaketime.so.1"
+"""Where the library by which the day is a later one is seen in a root."""
 _SHOWN = 20
 _LATER = "+400d"
 
@@ -54,7 +56,7 @@ job = json.loads(sys.argv[1])
     + OTHER_USER
     + END_WITH_PARENT
     + r"""
-alone = without_network()
+alone = job["alone"] or without_network()
 os.umask(job["umask"])
 if job["cpus"] and hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:job["cpus"]])
@@ -105,12 +107,19 @@ class Conditions:
 class Workshop:
     """What all builds of one go have in common.
 
+    ``root`` is what they happen in, and its Python; without, in this machine, by ``python``.
     ``seconds`` is the time that one may take; ``stop`` ends all of them when it is set.
     """
 
     python: Interpreter
+    root: tuple[BuildRoot, RootPython] | None = None
     seconds: float = BUILD_SECONDS
     stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def version(self) -> str:
+        """That of the Python that builds: ``3.11.2``."""
+        return self.python.version if self.root is None else self.root[1].version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,15 +139,21 @@ def build_seconds() -> float:
     return seconds_allowed("ENVLOCK_BUILD_TIMEOUT", BUILD_SECONDS)
 
 
-def input_digest(job: Job, wheels: list[tuple[str, str]], python: Interpreter) -> str:
+def input_digest(job: Job, wheels: list[tuple[str, str]], workshop: Workshop) -> str:
     """What a wheel is named by before it is built: all that it is made of, as far as is known.
 
     Args:
         job: see there.
         wheels: name and digest of each of its requirements.
-        python: the interpreter that builds.
+        workshop: where it is built.
     """
-    programs = [(name, _stamp(shutil.which(name, path=PROGRAMS))) for name in job.build.programs]
+    if workshop.root is None:
+        programs = [
+            [name, _stamp(shutil.which(name, path=PROGRAMS))] for name in job.build.programs
+        ]
+    else:
+        root = workshop.root[0]
+        programs = [["root", root.digest, "scripts" if root.scripts else ""]]
     return digest(
         [
             "1",
@@ -147,8 +162,8 @@ def input_digest(job: Job, wheels: list[tuple[str, str]], python: Interpreter) -
             job.build.backend,
             list(job.build.backend_path),
             sorted(map(list, wheels)),
-            [python.version, platform.system(), platform.machine()],
-            [list(entry) for entry in programs],
+            [workshop.version, platform.system(), platform.machine()],
+            programs,
             str(EPOCH),
         ]
     )
@@ -190,7 +205,7 @@ def building(
             source = _source(job, folder, backwards=where.backwards)
         except OddArchiveError as error:
             raise BuildFailedError(f"the sdist cannot be unpacked: {error}") from None
-        program = _environment(folder, wheels, workshop.python)
+        program = _environment(folder, wheels, workshop)
         out, answer = folder / "out", folder / "answer"
         out.mkdir()
         task = {
@@ -202,11 +217,15 @@ def building(
             "cpus": where.cpus,
             "user": where.user,
             "parent": os.getpid(),
+            "alone": workshop.root is not None,
         }
         variables = _variables(folder, program, where)
+        argv = [str(program), "-s", "-B", "-c", _RUNNER, json.dumps(task)]
+        if workshop.root is not None:
+            argv, variables = _rooted(argv, variables, folder, source, where, *workshop.root)
         log.parent.mkdir(parents=True, exist_ok=True)
         code = run_confined(
-            [str(program), "-s", "-B", "-c", _RUNNER, json.dumps(task)],
+            argv,
             cwd=source,
             env=variables,
             log=log,
@@ -269,28 +288,32 @@ def _set_times(folder: Path, moment: int) -> None:
             os.utime(Path(parent, name), (moment, moment), follow_symlinks=False)
 
 
-def _environment(folder: Path, wheels: list[tuple[str, str]], python: Interpreter) -> Path:
+def _environment(folder: Path, wheels: list[tuple[str, str]], workshop: Workshop) -> Path:
     """Make the virtual environment of wheels in the store; its interpreter."""
-    prefix = folder / "environment"
-    _uv("venv", "--no-project", "--python", str(python.executable), str(prefix))
-    program = prefix / "bin" / "python"
-    if wheels:
-        paths = [str(named(sha256, name)) for name, sha256 in wheels]
-        settings = ("--offline", "--no-index", "--no-deps", "--link-mode", "copy")
-        _uv("pip", "install", *settings, "--python", str(program), *paths)
-    return program
+    try:
+        return make_environment(folder, wheels, workshop.python, workshop.root)
+    except NotInstalledError as error:
+        raise BuildFailedError(str(error)) from None
 
 
-def _uv(*arguments: str) -> None:
-    argv = [str(find_uv()), *arguments, "--no-config", "--no-python-downloads"]
-    completed = process.run(
-        [*argv, "--color=never", "--quiet"],
-        env=uv_settings.environment(),
-        remedy="pip install uv",
-    )
-    if completed.code != 0:
-        said = "\n".join(completed.stderr.strip().splitlines()[-_SHOWN:])
-        raise BuildFailedError(f"its build requirements cannot be installed:\n{said}")
+def _rooted(
+    argv: list[str],
+    variables: dict[str, str],
+    folder: Path,
+    source: Path,
+    where: Conditions,
+    root: BuildRoot,
+    python: RootPython,
+) -> tuple[list[str], dict[str, str]]:
+    """The command in a root, and the variables that it is started with."""
+    shown = [*python.shown, Shown(source=folder, target=str(folder), writable=True)]
+    inside = dict(variables)
+    outside = {name: value for name, value in variables.items() if name != "LD_PRELOAD"}
+    if where.clock is not None:
+        shown.append(Shown(source=where.clock, target=CLOCK))
+        inside["LD_PRELOAD"] = CLOCK
+    command = in_root(root.folder, argv, shown=shown, cwd=str(source), env=inside)
+    return command, outside
 
 
 def _variables(folder: Path, program: Path, where: Conditions) -> dict[str, str]:

@@ -95,7 +95,7 @@ def _build(job: Job, done: dict[Key, Built], workshop: Workshop) -> Built:
     wheels = wheels_of(job, done)
     if isinstance(wheels, str):
         return Built(job=job, failure=f"{wheels}, which it is built with, failed")
-    key = input_digest(job, wheels, workshop.python)
+    key = input_digest(job, wheels, workshop)
     log = log_of(job, key)
     known = _known(key)
     if known is not None:

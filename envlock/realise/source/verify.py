@@ -175,7 +175,7 @@ class _again:  # noqa: N801 - used as a function is
     ) -> None:
         wheels = wheels_of(one.job, done)
         assert isinstance(wheels, list)  # noqa: S101 - it was built with them
-        key = input_digest(one.job, wheels, workshop.python)
+        key = input_digest(one.job, wheels, workshop)
         log = log_of(one.job, key).with_suffix(".again.log")
         self._building = building(one.job, wheels, key[:16], workshop, log, conditions)
 
