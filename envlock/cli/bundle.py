@@ -29,6 +29,7 @@ from envlock.lock.hashing import environment_hash
 if TYPE_CHECKING:
     from envlock.io.progress import Reporter
     from envlock.lock.artifacts import UsedFiles
+    from envlock.lock.model import Lock
     from envlock.project.locate import Project
     from envlock.realise.bundle.contents import Bundled, Contents
     from envlock.realise.bundle.write import Written
@@ -158,19 +159,17 @@ def _read(
 
     if paths and (name is not None or script is not None):
         raise UsageError("lockfiles and --name or --script exclude one another")
-    found: list[tuple[Path, Project | None]] = []
+    found: list[tuple[Path, Project | None, Lock]] = []
     if paths:
         for given in paths:
             path = context.directory / given
             path = path / "pylock.toml" if path.is_dir() else path
-            found.append((path, _project_of(path)))
+            found.append((path, _project_of(path), read_lock_file(path)))
     else:
         project = locate_project(context, name=name, script=script)
-        read_lock(project)  # says so when there is none
-        found.append((project.lock_path, project))
+        found.append((project.lock_path, project, read_lock(project)))
     bundled = []
-    for path, owner in found:
-        lock = read_lock_file(path)
+    for path, owner, lock in found:
         if sources:
             require_sources(lock, str(path))
         files = used_files(lock, lock.targets, sources=sources)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -181,6 +181,12 @@ def ranked_tags(target: Target, glibc_minor: int = NEWEST_GLIBC_MINOR) -> tuple[
         *cpython_tags(version, abis=[abi], platforms=platforms),
         *compatible_tags(version, interpreter=interpreter, platforms=platforms),
     )
+
+
+@functools.cache
+def tag_ranks(target: Target, glibc_minor: int = NEWEST_GLIBC_MINOR) -> Mapping[Tag, int]:
+    """Where each of ``ranked_tags`` stands."""
+    return {tag: rank for rank, tag in enumerate(ranked_tags(target, glibc_minor))}
 
 
 def _tag_platforms(name: str, glibc_minor: int) -> Iterator[str]:

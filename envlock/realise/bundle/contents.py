@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib import resources
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from envlock.errors import UsageError
@@ -19,7 +20,6 @@ from envlock.lock.model import Lock
 from envlock.lock.os import OsPackage
 from envlock.lock.provider import locked_python
 from envlock.lock.target import Target
-from envlock.realise.bundle.images import ImageFile, image_line
 from envlock.realise.bundle.layout import (
     INDEX,
     PROGRAMS,
@@ -31,9 +31,10 @@ from envlock.realise.bundle.layout import (
     program,
 )
 from envlock.realise.bundle.plan import interpreter_lines, plan_text, tree_path
-from envlock.realise.bundle.snapshots import snapshot_line
-from envlock.realise.bundle.trees import unpacked
-from envlock.resolve.os.locked import ArchivedFile
+
+if TYPE_CHECKING:
+    from envlock.realise.bundle.images import ImageFile
+    from envlock.resolve.os.locked import ArchivedFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +91,18 @@ def contents(locks: Sequence[Bundled], reporter: Reporter) -> Contents:
                 lines += [_target_line(bundled.lock, target, plan), *python]
     for bundled, _ in placed:
         root = environment_hash(bundled.lock).root
-        lines += [snapshot_line(root, file, _archived(file).path) for file in bundled.archived]
+        if bundled.archived:
+            from envlock.realise.bundle.snapshots import snapshot_line
+
+            lines += [snapshot_line(root, file, _archived(file).path) for file in bundled.archived]
         if bundled.image and bundled.lock.image is not None:
+            from envlock.realise.bundle.images import image_line
+
             lines.append(image_line(root, bundled.lock.image))
-    entries |= {entry.path: entry for entry in unpacked(trees, reporter)}
+    if trees:
+        from envlock.realise.bundle.trees import unpacked
+
+        entries |= {entry.path: entry for entry in unpacked(trees, reporter)}
     _require_distinct(entries)
     own = (_text(INDEX, index_text(dict.fromkeys(lines))), _text(README, _readme(placed)))
     entries |= {entry.path: entry for entry in (*own, *map(_program, PROGRAMS))}

@@ -17,7 +17,7 @@ from envlock.lock.model import Artifact, Lock, PythonPackage
 from envlock.lock.os import OsPackage
 from envlock.lock.provider import locked_python, standalone
 from envlock.lock.selection import applies, wanted_packages
-from envlock.lock.target import Target, ranked_tags
+from envlock.lock.target import Target, tag_ranks
 from envlock.lock.unbuilt import build_packages, locked_build
 from envlock.realise.bundle.layout import file_path
 
@@ -139,9 +139,8 @@ def _wheel(file: Artifact, target: Target) -> dict[str, object]:
         tags = parse_wheel_filename(file.name)[3]
     except InvalidWheelFilename:
         tags = frozenset()
-    fits = [
-        [rank, *_needs(tag.platform)] for rank, tag in enumerate(ranked_tags(target)) if tag in tags
-    ]
+    ranks = tag_ranks(target)
+    fits = sorted([ranks[tag], *_needs(tag.platform)] for tag in tags if tag in ranks)
     return {
         "file": file_path(file.sha256, file.name),
         # Given directly, it is taken whatever its name says.

@@ -9,7 +9,7 @@ from envlock.io.store import named
 from envlock.lock.artifacts import PythonFile, best_wheel, package_files
 from envlock.lock.model import Artifact, Lock, PythonPackage
 from envlock.lock.selection import wanted_packages
-from envlock.lock.target import NEWEST_GLIBC_MINOR, Target, ranked_tags
+from envlock.lock.target import NEWEST_GLIBC_MINOR, Target, tag_ranks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ def choose_files(lock: Lock, target: Target, version: str | None) -> Chosen:
         target: the target that serves this machine.
         version: the interpreter's full version, None where that is not known.
     """
-    ranks = {tag: rank for rank, tag in enumerate(ranked_tags(target, glibc_minor()))}
+    ranks = tag_ranks(target, glibc_minor())
     linux = target.platform.startswith("linux/")
     files: list[PythonFile] = []
     without: list[PythonPackage] = []
