@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from typing import TypeVar
 
 from envlock.errors import UsageError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,22 @@ class _World:
     name: str
     table: str
     what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """A name that a project has to give: of the Debian package, and what it may be."""
+
+    debian: str
+    choices: tuple[str, ...]
+
+
+class NoNameError(UsageError):
+    """A Debian package is called nobody knows what, or one of several."""
+
+    def __init__(self, what: str, *, missing: tuple[Missing, ...], table: str) -> None:
+        super().__init__(what, where="OS packages", remedy=_line(missing, table))
+        self.missing, self.table = missing, table
 
 
 _NIX = _World(name="nixpkgs", table="tool.envlock.nix", what="attribute")
@@ -130,21 +149,21 @@ def _look_up(debian: str, overrides: Mapping[str, str], world: _World) -> tuple[
     packages = row.nixpkgs if world is _NIX else row.guix
     if len(packages) == 1:
         return packages[0]
-    newest = [names[0] for names in packages]
+    newest = tuple(names[0] for names in packages)
     if not packages:
-        raise UsageError(
+        raise NoNameError(
             f"{world.name} has no counterpart of Debian's {debian} that envlock knows",
-            where="OS packages",
-            remedy=_line(debian, [f"{world.what.upper()}"], world),
+            missing=(Missing(debian=debian, choices=(world.what.upper(),)),),
+            table=world.table,
         )
-    raise UsageError(
+    raise NoNameError(
         f"Debian's {debian} may be {_or(newest)} in {world.name}",
-        where="OS packages",
-        remedy=_line(debian, newest, world),
+        missing=(Missing(debian=debian, choices=newest),),
+        table=world.table,
     )
 
 
-def _unknown(debian: str, known: Iterable[str], world: _World) -> UsageError:
+def _unknown(debian: str, known: Iterable[str], world: _World) -> NoNameError:
     near = difflib.get_close_matches(debian, known, n=3, cutoff=0.75)
     table = _by_debian()
     told = []
@@ -153,17 +172,45 @@ def _unknown(debian: str, known: Iterable[str], world: _World) -> UsageError:
         if packages:
             told.append(f"{name} is {_or([names[0] for names in packages])}")
     hint = f"; near it: {', '.join(told)}" if told else ""
-    return UsageError(
+    return NoNameError(
         f"what Debian's {debian} is called in {world.name} is not known{hint}",
-        where="OS packages",
-        remedy=_line(debian, [world.what.upper()], world),
+        missing=(Missing(debian=debian, choices=(world.what.upper(),)),),
+        table=world.table,
     )
 
 
-def _line(debian: str, choices: list[str], world: _World) -> str:
-    lines = [f'names = {{ "{debian}" = "{choice}" }}' for choice in choices]
-    return f"add to [{world.table}]: " + ", or ".join(lines)
+def look_up_all(names: Iterable[str], look_up: Callable[[str], T]) -> list[T]:
+    """``look_up`` of each.
+
+    Raises:
+        UsageError: says all that are refused, and one line to add for them.
+    """
+    found, refused = [], []
+    for name in names:
+        try:
+            found.append(look_up(name))
+        except NoNameError as error:
+            refused.append(error)
+    if len(refused) > 1:
+        raise NoNameError(
+            "\n  ".join(["names of OS packages are needed:", *(error.what for error in refused)]),
+            missing=tuple(one for error in refused for one in error.missing),
+            table=refused[0].table,
+        )
+    if refused:
+        raise refused[0]
+    return found
 
 
-def _or(names: list[str]) -> str:
+def _line(missing: tuple[Missing, ...], table: str) -> str:
+    start = f"add to [{table}], then `envlock lock`: "
+    if len(missing) == 1:
+        [one] = missing
+        lines = [f'names = {{ "{one.debian}" = "{choice}" }}' for choice in one.choices]
+        return start + ", or ".join(lines)
+    pairs = (f'"{one.debian}" = "{"|".join(one.choices)}"' for one in missing)
+    return f"{start}names = {{ {', '.join(pairs)} }}"
+
+
+def _or(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

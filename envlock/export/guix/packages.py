@@ -9,7 +9,7 @@ from envlock.export.guix.builds import RefusedError, Way, Workshop, package_sour
 from envlock.export.guix.definition import Definition, Plan
 from envlock.export.guix.order import acyclic
 from envlock.export.guix.scheme import identifier
-from envlock.export.names import guix_package
+from envlock.export.names import guix_package, look_up_all
 from envlock.export.store import store_name
 from envlock.lock.graph import all_needs
 from envlock.lock.model import Lock, PythonPackage
@@ -107,15 +107,8 @@ def _os_packages(lock: Lock, target: Target) -> tuple[str, ...]:
         return ()
     machine = target.platform.partition("/")[2]
     names = overrides(lock.guix.names)
-    return tuple(
-        sorted(
-            {
-                guix_package(package.name, names)
-                for package in lock.os.packages
-                if package.requested and package.architecture == machine
-            }
-        )
-    )
+    asked = sorted({p.name for p in lock.os.packages if p.requested and p.architecture == machine})
+    return tuple(sorted(set(look_up_all(asked, lambda name: guix_package(name, names)))))
 
 
 def _refusal(refused: list[tuple[PythonPackage, RefusedError]]) -> UsageError:

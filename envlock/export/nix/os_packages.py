@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from envlock.errors import UsageError
-from envlock.export.names import nix_attributes
+from envlock.export.names import look_up_all, nix_attributes
 from envlock.lock.model import Lock
 from envlock.lock.os import OsLayer
 from envlock.lock.target import Target
@@ -65,8 +65,9 @@ class OsNames:
 
     def _entries(self, names: set[str], purpose: str) -> list[dict[str, Any]]:
         found: dict[tuple[str, ...], dict[str, Any]] = {}
-        for name in sorted(names):
-            attributes = nix_attributes(name, self._overrides)
+        ordered = sorted(names)
+        known = look_up_all(ordered, lambda name: nix_attributes(name, self._overrides))
+        for name, attributes in zip(ordered, known, strict=True):
             if _THERE.fullmatch(attributes[0]) or attributes in found:
                 continue
             found[attributes] = {

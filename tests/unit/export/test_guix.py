@@ -273,7 +273,7 @@ def test_programs_for_building_have_guix_names() -> None:
 def test_an_os_package_that_nobody_knows_in_guix() -> None:
     error = refusal(replace(with_guix(pure("aa")), os=os_layer("libodd1")))
     assert "libodd1" in error.what
-    assert '[tool.envlock.guix]: names = { "libodd1" = ' in str(error.remedy)
+    assert 'then `envlock lock`: names = { "libodd1" = ' in str(error.remedy)
 
 
 def test_the_same_lock_gives_the_same_bytes_in_any_order() -> None:

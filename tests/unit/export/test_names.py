@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections import Counter
 from importlib import resources
 
@@ -10,7 +11,7 @@ import pytest
 
 from envlock.errors import UsageError
 from envlock.export import names
-from envlock.export.names import guix_package, nix_attribute, nix_attributes
+from envlock.export.names import guix_package, look_up_all, nix_attribute, nix_attributes
 
 TEXT = (resources.files("envlock.export") / "names.tsv").read_text("utf-8")
 ROWS = names.rows()
@@ -97,7 +98,7 @@ def test_a_choice_is_the_projects() -> None:
     error = refused("mpi-default-dev")
     assert error.what == "Debian's mpi-default-dev may be openmpi or mpich in nixpkgs"
     assert error.remedy == (
-        'add to [tool.envlock.nix]: names = { "mpi-default-dev" = "openmpi" },'
+        'add to [tool.envlock.nix], then `envlock lock`: names = { "mpi-default-dev" = "openmpi" },'
         ' or names = { "mpi-default-dev" = "mpich" }'
     )
 
@@ -105,10 +106,29 @@ def test_a_choice_is_the_projects() -> None:
 def test_an_unknown_name_is_never_guessed() -> None:
     error = refused("libgl")
     assert "libgl1 is libGL" in error.what
-    assert error.remedy == 'add to [tool.envlock.nix]: names = { "libgl" = "ATTRIBUTE" }'
+    assert (
+        error.remedy
+        == 'add to [tool.envlock.nix], then `envlock lock`: names = { "libgl" = "ATTRIBUTE" }'
+    )
     far = refused("qqqqqq", nix=False)
     assert far.what == "what Debian's qqqqqq is called in Guix is not known"
-    assert far.remedy == 'add to [tool.envlock.guix]: names = { "qqqqqq" = "PACKAGE" }'
+    assert (
+        far.remedy
+        == 'add to [tool.envlock.guix], then `envlock lock`: names = { "qqqqqq" = "PACKAGE" }'
+    )
+
+
+def test_all_that_a_project_has_to_say_is_one_line() -> None:
+    names = ["libgl", "libssl3", "mpi-default-dev"]
+    with pytest.raises(UsageError) as caught:
+        look_up_all(names, lambda name: nix_attribute(name, {}))
+    error = caught.value
+    assert error.what.count("\n  ") == 2
+    line = str(error.remedy).partition(": ")[2]
+    assert tomllib.loads(line) == {
+        "names": {"libgl": "ATTRIBUTE", "mpi-default-dev": "openmpi|mpich"}
+    }
+    assert look_up_all(["libssl3"], lambda name: nix_attribute(name, {})) == ["openssl"]
 
 
 def test_what_one_world_lacks_is_said() -> None:
