@@ -15,10 +15,11 @@ from typing import IO
 from envlock.errors import DiskError, UsageError
 
 _REMEDIES = {
-    errno.ENOSPC: "free some space (`envlock cache prune`?) and run the command again;"
-    " nothing was changed",
-    errno.EFBIG: "raise the limit on the size of files (ulimit -f); nothing was changed",
-    errno.EDQUOT: "free some space and run the command again; nothing was changed",
+    errno.ENOSPC: "free some space (`envlock cache prune`?) and run the command again; nothing that"
+    " is half made passes for whole",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f), and run the command again",
+    errno.EDQUOT: "free some space and run the command again; nothing that is half made passes for"
+    " whole",
     errno.EROFS: "the file system is read-only",
     errno.EACCES: "check the permissions of the file and its folder",
     errno.EPERM: "check the permissions of the file and its folder",

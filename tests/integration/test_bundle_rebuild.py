@@ -28,6 +28,7 @@ from support.install import contents, locked, write_lock
 from support.packages import toy_backend, toy_sdist
 from support.project import AS_OF, Project
 from support.registries import skopeo
+from support.small_disk import small_disk
 from support.tiny_archive import signer
 from support.tools import PIP, UV, run
 
@@ -429,6 +430,10 @@ def test_a_locked_archive_of_python_is_unpacked(project: Project, index: Loopbac
         text = f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n".encode()
         member.size, member.mode = len(text), 0o755
         packed.addfile(member, io.BytesIO(text))
+        for number in range(20):
+            more = tarfile.TarInfo(f"python/lib/{number}")
+            more.size = 8192
+            packed.addfile(more, io.BytesIO(bytes(8192)))
     sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
     store_file(archive, sha256)
     lock = project.read()
@@ -450,6 +455,15 @@ def test_a_locked_archive_of_python_is_unpacked(project: Project, index: Loopbac
     assert "cpython.tar.gz, unpacked" in done.stderr
     assert (into / "base/python/bin/python3").is_file()
     assert run([into / "bin" / "python", "-c", "import native; print(1)"]).stdout == "1\n"
+    # A full disk is one line, however many files do not fit.
+    with small_disk(project.root, 32768) as disk:
+        program = ["sh", bundle / "rebuild.sh", "--bundled-python", "--into", disk.folder / "env"]
+        full = subprocess.run([*disk.prefix, *program], capture_output=True, text=True, check=False)
+    assert full.returncode == 3
+    [line] = [line for line in full.stderr.splitlines() if "tar" in line]
+    assert line.startswith("error: tar cannot unpack files/")
+    assert disk.message in line
+    assert disk.left() == []
     # Another patch release of the machine's does not do.
     other = replace(build, version=f"{build.version}0")
     project.lock_path.write_text(codec.dump(replace(lock, standalone=(other,), request=request)))

@@ -169,10 +169,16 @@ def bootstrap(
         os.umask(before)
     if done.code != 0:
         said = [line for line in done.stderr.splitlines() if line.strip()][-_LINES:]
-        raise SourceError(
-            "mmdebstrap failed:\n  " + "\n  ".join(said),
-            remedy="a script may need what a container has not; a foreign architecture needs qemu",
+        raise SourceError("mmdebstrap failed:\n  " + "\n  ".join(said), remedy=_way_out(said))
+
+
+def _way_out(said: Sequence[str]) -> str:
+    if any("chroot mode" in line for line in said):
+        return (
+            "it takes root, or namespaces for this user: on Debian the package uidmap, and lines in"
+            " /etc/subuid and /etc/subgid; or --mode unpack, which needs neither"
         )
+    return "a script may need what a container has not; a foreign architecture needs qemu"
 
 
 def _write_archive(packages: Sequence[OsPackage], folder: Path) -> None:

@@ -266,6 +266,15 @@ name_itself() {
         "sys._base_executable = '$into/base/usr/bin/python'" >"$1"
 }
 
+# unpack ARCHIVE OPTION…: where tar fails, it says so of each file: two lines are enough.
+unpack() {
+    archived=$1
+    shift
+    if said=$(tar "$@" "$archived" -C "$work/base" 2>&1); then return 0; fi
+    more=${said#*"$newline"}
+    fail 3 "tar cannot unpack $archived: ${said%%"$newline"*}; ${more%%"$newline"*}"
+}
+
 # The bundle's own, unpacked below base/; how to start it in $own.
 find_bundled() {
     trees='' archive=''
@@ -280,13 +289,13 @@ find_bundled() {
     rm -rf -- "$work/base"
     mkdir -- "$work/base" || exit 3
     if [ -n "$archive" ]; then
-        tar -xzf "$archive" -C "$work/base" || fail 3 "tar cannot unpack $archive (it needs gzip)"
+        unpack "$archive" -xzf # this needs gzip
         own=$work/base/python/bin/python3
         try "$own"
         return
     fi
     for path in $trees; do
-        tar -xf "$path" -C "$work/base" || fail 3 "tar cannot unpack $path"
+        unpack "$path" -xf
     done
     cd -- "$work/base" || exit 3
     loader='' folders='' renames=0
