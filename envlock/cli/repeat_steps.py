@@ -204,6 +204,10 @@ class Repeat:
             child.forget_signals()
             child.release()
         self.after = self._recorded(run)
+        ended = self.after["exit"]
+        if child.asked_to_end is not None and ended != self.record["exit"]:
+            say(self._context, f"interrupted: {run} was cut short, and is not judged")
+            raise SystemExit(128 + child.asked_to_end)
         self._add_inner(run)
 
     def _recorded(self, run: str) -> dict[str, Any]:

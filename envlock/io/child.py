@@ -16,7 +16,7 @@ import stat
 import sys
 import time
 
-from envlock.io.signals import PASSED, has_it_already, pass_on
+from envlock.io.signals import ENDING, PASSED, has_it_already, pass_on
 
 TYPE_CHECKING = False  # typing's own costs its import
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ class Child:
         self._trace = trace
         self._seccomp = seccomp
         self._between: Between | None = None
+        self.asked_to_end: int | None = None
+        """The last signal by which somebody wanted to end it, if one came."""
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, nobody learns how it ended
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*PASSED, signal.SIGCHLD))
         try:
@@ -180,6 +182,8 @@ class Child:
         else:
             info = signal.sigwaitinfo(awaited)
             number, code = info.si_signo, info.si_code
+        if number in ENDING:
+            self.asked_to_end = number
         if number != signal.SIGCHLD and not has_it_already(number, code):
             pass_on(self.pid, number)
 

@@ -21,6 +21,9 @@ PASSED = (
 )
 """Signals that are held back here and given to the program; the rest do what they always do."""
 
+ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+"""Those by which people, terminals and systems end programs."""
+
 KEYS = (signal.SIGINT, signal.SIGQUIT)
 _OF_TERMINAL = (*KEYS, signal.SIGHUP)
 

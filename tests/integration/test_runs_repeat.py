@@ -246,16 +246,23 @@ def test_a_repeat_that_is_interrupted_leaves_nothing(folder: Folder, tmp_path: P
         [*ENVLOCK, "runs", "repeat", "last"],
         cwd=folder.root,
         env={**os.environ, "TMPDIR": str(scratch), "SLOW": "1"},
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
     assert started.stderr is not None
     while started.stderr.readline() != b"ready\n":
         assert started.poll() is None
-    started.send_signal(signal.SIGINT)
-    started.wait(30)
+    started.send_signal(signal.SIGTERM)
+    said = started.stderr.read()
+    assert started.wait(30) == 128 + signal.SIGTERM
     started.stderr.close()
+    # No verdict: it was not the program that made it different.
+    assert b"interrupted" in said
+    assert started.stdout is not None
+    assert started.stdout.read() == b""
+    started.stdout.close()
     assert list(scratch.iterdir()) == []
-    assert folder.last()["exit"]["name"] == "SIGINT"
+    assert folder.last()["exit"]["name"] == "SIGTERM"
 
 
 def test_a_run_that_was_recorded_from_python(folder: Folder) -> None:
