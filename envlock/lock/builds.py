@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -56,7 +57,8 @@ class Build:
     sorted. ``pins`` is the whole environment to build in; builds with equal pins share one.
 
     ``generator`` is what the published wheel says it was made by (``hatchling 1.27.0``), and
-    ``preferred`` the pins that follow from it and were taken (``hatchling==1.27.0``).
+    ``preferred`` the pins that follow from it and were taken (``hatchling==1.27.0``). ``as_of`` is
+    the instant (UTC, whole seconds) that the pins were resolved as of; None: the lock's.
     ``programs`` are packages of Debian that the build is known to need (``gcc``, ``cargo``),
     sorted; what is not known is not there.
     """
@@ -72,6 +74,7 @@ class Build:
     pins: tuple[BuildPin, ...] = ()
     generator: str | None = None
     preferred: tuple[str, ...] = ()
+    as_of: datetime | None = None
     programs: tuple[str, ...] = ()
 
     @property

@@ -48,6 +48,7 @@ def _build_table(build: Build) -> dict[str, Any]:
         "graph": build.graph,
         "generator": build.generator,
         "preferred": sorted(build.preferred),
+        "as-of": build.as_of,
         "programs": sorted(build.programs),
     }
     return {key: value for key, value in table.items() if value}
@@ -118,6 +119,7 @@ def _build(reader: Reader, path: str, table: Table, pins: tuple[BuildPin, ...]) 
         pins=pins,
         generator=reader.optional_text(table, "generator", path),
         preferred=_requirements(reader, table, "preferred", path),
+        as_of=reader.instant(table, "as-of", path) if "as-of" in table else None,
         programs=reader.texts(table, "programs", path),
     )
 

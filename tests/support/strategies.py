@@ -456,6 +456,7 @@ def _builds(
             pins=draw(_pins(tuple(pool))),
             generator=draw(st.none() | hostile_texts),
             preferred=draw(_sorted_texts(st.just("hatchling==1.0"))),
+            as_of=draw(st.none() | seconds),
             programs=draw(_sorted_texts(hostile_texts)),
         )
         builds[build.key] = build

@@ -11,5 +11,5 @@
   (``references`` takes them apart); ``local_files`` for files that have no index
 - ``build_requirements``  what building each sdist needs (``build_sdists`` has their files,
   ``sdist`` reads them, ``build_hook`` asks their backends, ``build_graphs`` resolves,
-  ``generator`` and ``build_programs`` say what wheels and files tell)
+  ``generator``, ``build_then`` and ``build_programs`` say what wheels and files tell)
 """

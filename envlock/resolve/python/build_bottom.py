@@ -49,15 +49,24 @@ class Bottom:
         self._builds[sdist.key] = build
         self._made_on[sdist.key] = set(sdist.targets)
 
-    def give_up(self, sdist: Sdist) -> bool:
-        """Take it as a wheel: no releases satisfy what its build needs. Whether that is possible.
+    def give_up(self, sdist: Sdist, *, anyway: bool = False) -> bool:
+        """Take it as a wheel, as it cannot be built as of the date. Whether that is right.
 
-        What is installed is never given up: there, the project says what it wants.
+        What is installed is never given up: there, the project says what it wants. Where no
+        releases satisfy what the build needs, it is given up ``anyway``. What fails else may be for
+        the project to put right, but for tools of the past, which only envlock looked for.
         """
         if not sdist.deep or wheel_rank(sdist.package, sdist.targets) is None:
             return False
+        if not anyway and sdist.key in self._of_the_date():
+            return False
         self.unbuildable.add(sdist.key)
         return True
+
+    def _of_the_date(self) -> set[Key]:
+        """What is pinned by builds that were resolved as of the lock's own date."""
+        builds = [build for build in self._builds.values() if build.as_of is None]
+        return {(pin.name, pin.version) for build in builds for pin in build.pins}
 
     def missing(self, files: Iterable[PythonPackage]) -> list[Sdist]:
         """The next ones; none: the bottom is reached.

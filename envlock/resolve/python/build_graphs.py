@@ -64,7 +64,7 @@ class World:
     refresh: bool = False
 
 
-_Key = tuple[tuple[str, ...], tuple[Target, ...], tuple[Preference, ...]]
+_Key = tuple[tuple[str, ...], tuple[Target, ...], tuple[Preference, ...], datetime]
 
 
 class Graphs:
@@ -81,8 +81,12 @@ class Graphs:
         requirements: Iterable[str],
         targets: Iterable[Target],
         preferences: Iterable[Preference] = (),
+        *,
+        as_of: datetime | None = None,
     ) -> BuildGraph:
         """The graph that satisfies ``requirements`` (PEP 508) on every target.
+
+        ``as_of`` is an earlier instant than the world's to resolve as of.
 
         Raises:
             NoSolutionError: there is none as of the date.
@@ -92,6 +96,7 @@ class Graphs:
             tuple(sorted(set(requirements))),
             tuple(sorted(targets)),
             tuple(sorted(set(preferences), key=str)),
+            as_of or self._world.as_of,
         )
         with self._guard:
             future = self._known.get(key)
@@ -120,6 +125,7 @@ class Graphs:
         requirements: tuple[str, ...],
         targets: tuple[Target, ...],
         preferences: tuple[Preference, ...],
+        as_of: datetime,
     ) -> BuildGraph:
         if not requirements:
             return BuildGraph(pins=(), packages=())
@@ -127,7 +133,7 @@ class Graphs:
         question = Question(
             request=Request(wishes=tuple(Wish(text=t) for t in requirements), targets=targets),
             root=world.root,
-            as_of=world.as_of,
+            as_of=as_of,
             sources=world.sources,
             pins=tuple(PythonPackage(name=n, version=v, index=i) for n, v, i in preferences),
             refresh=world.refresh,

@@ -13,10 +13,11 @@ import platform
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 
 from packaging.requirements import Requirement
-from packaging.utils import parse_wheel_filename
 
 from envlock.errors import EnvlockError, NoSolutionError, SourceError
 from envlock.io.cache import DiskCache
@@ -26,21 +27,20 @@ from envlock.io.machine import machine_platform
 from envlock.io.progress import Reporter
 from envlock.io.unpack import OddArchiveError
 from envlock.lock.bootstrap import Key, wheel_rank
-from envlock.lock.builds import Build, Builds, declared_requires
+from envlock.lock.builds import LEGACY_BACKEND, Build, Builds, declared_requires
 from envlock.lock.hashing import digest
 from envlock.lock.model import PythonPackage, Repair
 from envlock.lock.request import Request
 from envlock.lock.selection import applies
-from envlock.lock.target import Target, wheel_tags
+from envlock.lock.target import Target
 from envlock.resolve.python import build_hook
 from envlock.resolve.python.build_bottom import Bottom, bootstrap
-from envlock.resolve.python.build_graphs import BuildGraph, Graphs, Preference, World, all_files
+from envlock.resolve.python.build_graphs import BuildGraph, Graphs, World, all_files
 from envlock.resolve.python.build_hook import HookFailedError, Surroundings
 from envlock.resolve.python.build_programs import programs
 from envlock.resolve.python.build_sdists import Sdist, Shelf, SourceTree, sdist_of
-from envlock.resolve.python.generator import preference, read_generator
+from envlock.resolve.python.build_then import Past, Then
 from envlock.resolve.python.sdist import BuildSystemError, SourceFacts, read_facts
-from envlock.resolve.python.sources import Sources
 
 _FACTS = "sdist-facts-v1"
 _ANSWERS = "hook-answers-v1"
@@ -81,14 +81,13 @@ def lock_builds(
     repairs: set[Repair] = set()
     while sdists := bottom.missing(files):
         same = [s for s in sdists if s.key in stay and stay[s.key].sdist == s.sha256]
-        for sdist in same:
-            bottom.add(sdist, stay[sdist.key])
         left = [s for s in sdists if s not in same]
         made, failures = work.run(left, reporter) if left else ([], [])
-        failures = [f for f in failures if not (f.unbuildable and bottom.give_up(f.sdist))]
+        failures = [f for f in failures if not bottom.give_up(f.sdist, anyway=f.unbuildable)]
         if failures:
             raise _all_failed(failures)
-        for sdist, build, _ in made:
+        made = [m for m in made if not (_in_its_own_way(m[1]) and bottom.give_up(m[0]))]
+        for sdist, build in [*((s, stay[s.key]) for s in same), *(m[:2] for m in made)]:
             bottom.add(sdist, build)
         files = all_files([*files, *kept.packages, *(p for *_, g in made for p in g.packages)])
         repairs = repairs.union(kept.repairs, *(graph.repairs for *_, graph in made))
@@ -132,6 +131,7 @@ class _Work:
         self._world = world
         self._graphs = graphs
         self._http = http
+        self._past = Past(world, http)
         self._shelf = Shelf(root=world.root, sources=world.sources, http=http)
         self._facts = DiskCache(_FACTS)
         self._answers = DiskCache(_ANSWERS)
@@ -139,6 +139,7 @@ class _Work:
         self._surroundings = Surroundings(
             sources=world.sources, seconds=build_hook.hook_seconds(), stop=self._stop
         )
+        self._too_old: list[str] = []
         self._python = cache(build_hook.find_python)
 
     def run(
@@ -169,22 +170,29 @@ class _Work:
         """What the engine had to say."""
         for text in self._graphs.notes.texts:
             reporter.note(text)
+        if self._too_old:
+            reporter.note(
+                "what their wheels were made with is too old for them or this Python, so that they"
+                f" are built as of the lock's date: {', '.join(sorted(self._too_old))}"
+            )
 
     def _make(self, sdist: Sdist) -> tuple[Sdist, Build, BuildGraph]:
         try:
-            generator = self._generator(sdist)
-            wish = preference(generator)
             with SourceTree(sdist, self._shelf) as tree:
                 facts = self._read_facts(sdist, tree)
-                index = sdist.package.index or _default_index(self._world.sources)
-                prefer = ((*wish, index),) if wish else ()
+                then = self._past.of(sdist, facts)
+                if then.as_of is not None:
+                    # Backends of then may be too old for the sdist's own words, or for this Python.
+                    with suppress(NoSolutionError, HookFailedError):
+                        return self._made(sdist, tree, facts, then)
+                    self._too_old.append(sdist.title)
+                    then = replace(then, as_of=None)
                 try:
-                    return self._made(sdist, tree, facts, generator, prefer)
+                    return self._made(sdist, tree, facts, then)
                 except HookFailedError:
-                    if not prefer:
+                    if not then.prefer:
                         raise
-                    # A backend of the wheel's time may not run in a Python of today.
-                    return self._made(sdist, tree, facts, generator, ())
+                    return self._made(sdist, tree, facts, replace(then, prefer=()))
         except (HookFailedError, BuildSystemError, OddArchiveError, NoSolutionError) as error:
             raise _FailedError(sdist, error) from None
 
@@ -193,15 +201,15 @@ class _Work:
         sdist: Sdist,
         tree: SourceTree,
         facts: SourceFacts,
-        generator: str | None,
-        prefer: tuple[Preference, ...],
+        then: Then,
     ) -> tuple[Sdist, Build, BuildGraph]:
-        graph = self._graphs.resolve(facts.requires, sdist.targets, prefer)
+        prefer = then.prefer
+        graph = self._graphs.resolve(facts.requires, sdist.targets, prefer, as_of=then.as_of)
         dynamic = declared_requires(sdist.key[0], self._request)
         asked: dict[str, tuple[str, ...]] = {}
         if dynamic is None:
             answers = {
-                python: self._answer(sdist, tree, facts, python, graph, prefer)
+                python: self._answer(sdist, tree, facts, python, graph, then)
                 for python in sorted({target.python for target in sdist.targets})
             }
             asked = {python: answer for python, answer in answers.items() if answer is not None}
@@ -210,7 +218,7 @@ class _Work:
             stay = [(p.name, p.version, p.index) for p in graph.packages if p.version is not None]
             wishes = {name: (name, version, index) for name, version, index in (*prefer, *stay)}
             graph = self._graphs.resolve(
-                (*facts.requires, *dynamic), sdist.targets, wishes.values()
+                (*facts.requires, *dynamic), sdist.targets, wishes.values(), as_of=then.as_of
             )
         taken = {(pin.name, pin.version) for pin in graph.pins}
         build = Build(
@@ -223,7 +231,8 @@ class _Work:
             dynamic=dynamic,
             asked_on=tuple(sorted(f"{machine_platform()}@{python}" for python in asked)),
             pins=graph.pins,
-            generator=generator,
+            generator=then.generator,
+            as_of=then.as_of,
             preferred=tuple(f"{n}=={v}" for n, v, _ in prefer if (n, v) in taken),
             programs=programs(facts, (*facts.requires, *dynamic), sdist.package.wheels),
         )
@@ -236,13 +245,13 @@ class _Work:
         facts: SourceFacts,
         python: str,
         graph: BuildGraph,
-        prefer: tuple[Preference, ...],
+        then: Then,
     ) -> tuple[str, ...] | None:
         """The hook's answer in one Python; remembered by all that it follows from."""
         target = Target(platform=machine_platform(), python=python)
         if target not in sdist.targets:
             # The lock is for other machines; the hook runs on this one.
-            graph = self._graphs.resolve(facts.requires, (target,), prefer)
+            graph = self._graphs.resolve(facts.requires, (target,), then.prefer, as_of=then.as_of)
         interpreter = self._python(python)
         files = sorted(file.sha256 for p in graph.packages for file in p.files)
         key = digest(
@@ -293,16 +302,14 @@ class _Work:
         self._facts.put(_facts_key(sdist), facts.to_json())
         return facts
 
-    def _generator(self, sdist: Sdist) -> str | None:
-        if sdist.deep:
-            return None  # what only builds others need not be like the published one
-        wheels = sdist.package.wheels
-        tags = wheel_tags(sdist.targets[0])
-        fitting = [w for w in wheels if not parse_wheel_filename(w.name)[3].isdisjoint(tags)]
-        first = min(fitting or wheels, key=lambda wheel: wheel.name, default=None)
-        if first is None:
-            return None
-        return read_generator(first, self._world.root, self._world.sources, self._http)
+
+def _in_its_own_way(build: Build) -> bool:
+    """Whether setuptools would be built with another one's code and its own, mixed.
+
+    Where an old sdist of it, or of ``wheel``, names no backend, that of today finds the sdist's
+    own modules first. The hook still answers; the build then fails.
+    """
+    return build.package in ("setuptools", "wheel") and build.backend == LEGACY_BACKEND
 
 
 def _joined(answers: dict[str, tuple[str, ...]], pythons: int) -> tuple[str, ...]:
@@ -336,10 +343,6 @@ def _identity(interpreter: Interpreter) -> str:
 
 def _facts_key(sdist: Sdist) -> str:
     return f"{sdist.sha256} {sdist.subdirectory or ''}"
-
-
-def _default_index(sources: Sources) -> str | None:
-    return sources.indexes[-1].url if sources.indexes else None
 
 
 def _all_failed(failures: list[_FailedError]) -> EnvlockError:

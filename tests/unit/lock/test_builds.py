@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -55,6 +56,7 @@ def test_a_graphs_name_follows_from_its_pins_alone() -> None:
         (lambda t: t["builds"][1].update(package="Lib_X"), r"builds\[1\]\.package"),
         (lambda t: t["builds"][1].update(static=["="]), r"builds\[1\]\.static\[0\]"),
         (lambda t: t["builds"][1].update(preferred=[1]), r"builds\[1\]\.preferred"),
+        (lambda t: t["builds"][1].update({"as-of": "2024"}), r"builds\[1\]\.as-of"),
         (lambda t: t["builds"][1].update({"asked-on": ["moon"]}), r"builds\[1\]\.asked-on"),
         (lambda t: t["builds"][1].update(graph="0" * 16), r"builds\[1\]\.graph"),
         (lambda t: t["builds"].append(t["builds"][1]), r"builds\[3\]: expected one entry"),
@@ -148,7 +150,7 @@ def test_the_hash_covers_what_decides_a_build_and_nothing_else() -> None:
     assert before.toolchain is not None
     for same in (
         replace(lib, static=(), dynamic=(), asked_on=(), generator=None),
-        replace(lib, preferred=(), programs=()),
+        replace(lib, preferred=(), programs=(), as_of=datetime(2024, 1, 1, tzinfo=UTC)),
     ):
         builds = (same, *LOCK.builds[:1], *LOCK.builds[2:])
         assert environment_hash(replace(LOCK, builds=builds)) == before
