@@ -40,6 +40,7 @@ Examples:
   envlock bundle --output /mnt/disk/paper-2026    # on another disk
   envlock bundle --output paper.tar               # one file, the same bytes each time
   envlock bundle --sources                        # with what building from source needs
+  envlock bundle --os-build hello                 # with what this Debian package is built with
   envlock bundle a/pylock.toml b/pylock.toml      # several locks, each file once
   envlock bundle verify paper.tar                 # is all of it there, and unchanged?
   envlock bundle diff old.tar bundle              # what changed?
@@ -83,6 +84,14 @@ class _Group(click.Group):
     " packages of OS packages, as far as the lock has them (sources = true).",
 )
 @click.option(
+    "--os-build",
+    "os_builds",
+    metavar="NAME",
+    multiple=True,
+    help="With the sources of this package of the distribution and all that it is built with, for"
+    " `envlock rebuild --os-package NAME --offline --from BUNDLE`; may be repeated.",
+)
+@click.option(
     "--without",
     type=click.Choice(["images", "indexes"]),
     multiple=True,
@@ -108,6 +117,7 @@ def _make(
     locks: tuple[Path, ...],
     output: Path,
     sources: bool,
+    os_builds: tuple[str, ...],
     without: tuple[str, ...],
     name: str | None,
     script: Path | None,
@@ -122,6 +132,11 @@ def _make(
             where=str(output),
             remedy="end its name in .tar: what is in it is compressed already",
         )
+    if os_builds and "indexes" in without:
+        raise UsageError(
+            "--os-build needs the distribution's indexes, which say what a package is built with",
+            remedy="leave out --without indexes",
+        )
     bundled = _read(context, locks, name, script, sources=sources)
     with reporting(context, in_bytes=True) as reporter:
         for one, project, root in bundled:
@@ -131,7 +146,11 @@ def _make(
             if absent.interpreters or absent.python or absent.os or absent.os_sources:
                 bring(one.lock, absent, root, project, reporter)
         if "indexes" not in without:
-            bundled = _with_indexes(bundled, reporter, sources=sources)
+            bundled = _with_indexes(bundled, reporter, sources=sources or bool(os_builds))
+        if os_builds:
+            from envlock.cli.bundle_builds import with_builds
+
+            bundled = with_builds(bundled, os_builds, reporter)
         if "images" not in without:
             bundled = _with_images(bundled, reporter)
         whole = contents([one for one, _, _ in bundled], reporter)

@@ -63,6 +63,15 @@ def rebuild_debian(
     jobs = make_jobs(lock.os, names, architecture)
     places = with_mirrors(lock, order.subject.root, order.places)
 
+    if places.bundles:
+        from envlock.realise.bundle.archives import learn_archives
+        from envlock.resolve.os.locate import lock_mirrors
+
+        root, keyring = order.subject.root, places.keyring
+        mirrors = lock_mirrors(lock.os, root, given=places.mirrors, keyring=keyring)
+        for place in places.bundles:
+            learn_archives(place, lock, mirrors)
+
     def bring(files: UsedFiles) -> None:
         _bring(order, files, places, reporter)
 

@@ -146,6 +146,39 @@ def _changelog(deb: Path, folder: Path) -> str:
     return gzip.decompress(path.read_bytes()).decode().strip()
 
 
+def _a_bundle_has_what_a_build_needs(world: World, tmp_path: Path) -> None:
+    """Elsewhere, without a network; the root alone, which takes long to make, is there already."""
+    bundle = tmp_path / "b.tar"
+    done = world.project.run("bundle", "--os-build", REAL[0], "-o", str(bundle))
+    assert done.returncode == 0, done.stderr
+    warm, cold = Path(world.project.variables["ENVLOCK_CACHE_DIR"]), tmp_path / "cold"
+    shutil.copytree(warm / "debian-roots-1", cold / "debian-roots-1")
+    for large in (path for path in warm.rglob("*") if path.is_file()):
+        if large.stat().st_size > 200 << 20:
+            place = cold / large.relative_to(warm)
+            place.parent.mkdir(parents=True)
+            place.hardlink_to(large)
+    world.archive.forget_requests()
+    options = ("--os-package", REAL[0], "--offline", "--from", str(bundle), "--json")
+    done = world.project.run("rebuild", *options, ENVLOCK_CACHE_DIR=str(cold))
+    assert done.returncode == 0, done.stderr
+    [build] = json.loads(done.stdout)["builds"]
+    assert (build["packages"][0]["state"], build["cached"]) == ("identical", False)
+    assert world.archive.count() == 0
+    # Of what it has nothing for, it says so; and what no lock has cannot be asked for.
+    options = ("--os-package", REAL[1], "--offline", "--from", str(bundle))
+    done = world.project.run("rebuild", *options, ENVLOCK_CACHE_DIR=str(cold))
+    assert done.returncode == 3
+    assert "files are missing" in done.stderr
+    for arguments, said in (
+        (("--os-build", "mp3renam"), "did you mean mp3rename?"),
+        (("--os-build", REAL[0], "--without", "indexes"), "leave out --without indexes"),
+    ):
+        done = world.project.run("bundle", *arguments, "-o", str(tmp_path / "no.tar"))
+        assert done.returncode == 2
+        assert said in done.stderr
+
+
 def _a_build_that_fails_says_why_and_where_it_was(world: World) -> None:
     done = world.project.run("rebuild", "--os-package", "fails", SECRET="1")
     assert done.returncode == 3, done.stderr
@@ -254,6 +287,7 @@ def _a_full_disk_is_said_to_be_full(world: World, tmp_path: Path) -> None:
 def test_debian_packages_from_their_sources(world: World, tmp_path: Path) -> None:
     """One test: what they share takes half a minute, and is not to be made by each worker."""
     _real_packages_beside_the_published_ones(world, _folder(tmp_path, "real"))
+    _a_bundle_has_what_a_build_needs(world, _folder(tmp_path, "bundle"))
     _a_build_that_fails_says_why_and_where_it_was(world)
     _a_build_that_hangs_is_ended_with_all_it_started(world)
     _an_interrupted_build_leaves_nothing_and_may_be_begun_again(

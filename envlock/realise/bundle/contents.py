@@ -36,13 +36,16 @@ if TYPE_CHECKING:
     from envlock.realise.bundle.images import ImageFile
     from envlock.resolve.os.locked import ArchivedFile
 
+_NOTHING = UsedFiles()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundled:
     """A lock to be bundled: its file's name and bytes, and what of it goes along.
 
     ``archived`` are the signed Releases and indexes that its OS packages were chosen from,
-    ``image`` the files of its base image.
+    ``image`` the files of its base image, ``builds`` the sources of chosen OS packages and all that
+    they are built with.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Bundled:
     files: UsedFiles
     archived: tuple[ArchivedFile, ...] = ()
     image: tuple[ImageFile, ...] = ()
+    builds: UsedFiles = _NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +79,8 @@ def contents(locks: Sequence[Bundled], reporter: Reporter) -> Contents:
     placed = list(_place_locks(locks))
     entries = {entry.path: entry for lock, entry in placed}
     for bundled in locks:
-        entries |= {entry.path: entry for entry in _artifacts(bundled.files)}
+        for files in (bundled.files, bundled.builds):
+            entries |= {entry.path: entry for entry in _artifacts(files)}
         entries |= {entry.path: entry for entry in map(_archived, bundled.archived)}
         of_image = (_stored(file.sha256, file.name) for file in bundled.image)
         entries |= {entry.path: entry for entry in of_image}
@@ -210,6 +215,10 @@ def _described(bundled: Bundled, entry: Entry) -> str:
     if lock.os is not None:
         with_indexes = ", with the indexes that they were chosen from" if bundled.archived else ""
         lines.append(f"  - packages of {lock.os.base}: {len(files.os)}{with_indexes}")
+    if bundled.builds.os_sources:
+        names = ", ".join(sorted({entry.source.name for entry in bundled.builds.os_sources}))
+        built = f"{len(bundled.builds.os)} packages to build it with: {names}"
+        lines.append(f"  - sources of the distribution, and {built}")
     if bundled.image and lock.image is not None:
         lines.append(f"  - the container image {lock.image.reference} ({lock.image.digest})")
     if files.without:

@@ -90,12 +90,8 @@ def rebuild_package(job: Job, shop: Workshop) -> Built:
         VerificationError: a file is not what the lock says.
         UsageError: it cannot be built as it was: what it needs is not there, or unknown.
     """
-    source = shop.archive.source(job.packages)
-    files = tuple(SourceFile(source=source, file=file) for file in source.files)
-    shop.bring(UsedFiles(os=job.packages, os_sources=files))
+    source, needs = ingredients(job, shop.archive, shop.bring)
     entry = binary_entry(job) if job.suffix else ""
-    [dsc] = [file.sha256 for file in source.files if file.name.endswith(".dsc")]
-    needs = shop.archive.needs(source, stored(dsc).read_bytes(), job.kind)
     key = _input_digest(job, source, needs, entry, shop.architecture)
     log = cache_dir() / "build-logs" / f"{job.folder}-{key[:16]}.log"
     kept = None if shop.again else _known(key)
@@ -126,6 +122,22 @@ def rebuild_package(job: Job, shop: Workshop) -> Built:
         cached=kept is not None,
         log=log,
     )
+
+
+def ingredients(
+    job: Job, archive: LockedArchive, bring: Callable[[UsedFiles], None]
+) -> tuple[OsSource, tuple[OsPackage, ...]]:
+    """The source package of a job, its files and the published .debs brought into the store; and
+    every package of the root that it is built in, not brought.
+
+    Raises:
+        EnvlockError: see ``rebuild_package``.
+    """
+    source = archive.source(job.packages)
+    files = tuple(SourceFile(source=source, file=file) for file in source.files)
+    bring(UsedFiles(os=job.packages, os_sources=files))
+    [dsc] = [file.sha256 for file in source.files if file.name.endswith(".dsc")]
+    return source, archive.needs(source, stored(dsc).read_bytes(), job.kind)
 
 
 def _input_digest(

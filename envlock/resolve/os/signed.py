@@ -25,6 +25,8 @@ from envlock.resolve.os.snapshot import (
     timestamp,
 )
 
+_SEEN = "os-release-seen-v1"
+
 SETTLED = timedelta(days=2)
 """Imports appear some time after the instant they are named by; older answers stay."""
 
@@ -52,6 +54,13 @@ class Signed:
     timestamp: str | None
 
 
+def remember_release(sha256: str, signed: Signed) -> None:
+    """Keep a Release by the digest of what it says; whoever uses it verifies its signature."""
+    seen = DiskCache(_SEEN)
+    if seen.get(sha256) is None:
+        seen.put(sha256, _dump(signed))
+
+
 class SignedReleases:
     """Asks the mirrors in order; the first that can be reached and has the suite answers."""
 
@@ -63,7 +72,7 @@ class SignedReleases:
         self._distribution = distribution
         self._now = now
         self._cache = DiskCache("os-release-v1")
-        self._seen = DiskCache("os-release-seen-v1")
+        self._seen = DiskCache(_SEEN)
 
     def ask(self, question: Question) -> Signed:
         """The suite's Release.
@@ -130,8 +139,7 @@ class SignedReleases:
 
     def remember(self, sha256: str, signed: Signed) -> None:
         """Keep a verified Release by the digest of what it says: mirrors go on, locks do not."""
-        if self._seen.get(sha256) is None:
-            self._seen.put(sha256, _dump(signed))
+        remember_release(sha256, signed)
 
     def remembered(self, sha256: str) -> Signed | None:
         """The Release with that digest, if this machine ever saw it; to be verified anew."""
