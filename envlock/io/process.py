@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +21,14 @@ if TYPE_CHECKING:
 
 _LOOK = 0.2
 """Seconds after which a wait looks whether it was interrupted."""
+
+
+_GRACE = 10.0
+"""Seconds that a program gets to clean up when it is ended."""
+
+
+class TimeLimitError(SourceError):
+    """A program took longer than it may."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +51,7 @@ def run(
     meanwhile: Callable[[], None] | None = None,
     remedy: str | None = None,
     stdin: str | None = None,
+    seconds: float | None = None,
 ) -> Completed:
     """Run ``argv`` to its end and give back what it said; a non-zero exit is not an error here.
 
@@ -52,11 +64,22 @@ def run(
         meanwhile: done once, while the program runs.
         remedy: what to say when the program is missing.
         stdin: what it is told there, less than a pipe takes at once; nothing when None.
+        seconds: how long it may take; then it runs in a session of its own, and is ended with all
+            that it started there.
 
     Raises:
         SourceError: the program cannot be started.
+        TimeLimitError: it took longer.
     """
-    process = _start(argv, cwd=cwd, env=env, told=stdin is not None, show=show, remedy=remedy)
+    process = _start(
+        argv,
+        cwd=cwd,
+        env=env,
+        told=stdin is not None,
+        show=show,
+        remedy=remedy,
+        apart=seconds is not None,
+    )
     output: list[str] = []
     errors: list[str] = []
 
@@ -80,13 +103,13 @@ def run(
                 given.write(stdin or "")
         if meanwhile is not None:
             meanwhile()
-        _wait(process, readers)
+        if not _wait(process, readers, seconds):
+            raise TimeLimitError(f"{argv[0]} did not end within {seconds:g} seconds")
     except BaseException:
-        process.kill()
-        process.wait()
+        _end(process, apart=seconds is not None)
+        _close(open_streams, readers)
         raise
-    for stream, _ in open_streams:
-        stream.close()
+    _close(open_streams, readers)
     return Completed(
         argv=tuple(argv), code=process.returncode, stdout="".join(output), stderr="".join(errors)
     )
@@ -100,6 +123,7 @@ def _start(
     told: bool,
     show: bool,
     remedy: str | None,
+    apart: bool,
 ) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(
@@ -111,6 +135,7 @@ def _start(
             stderr=None if show else subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
+            start_new_session=apart,
         )
     except OSError as error:
         if cwd is not None and not cwd.is_dir():
@@ -125,15 +150,44 @@ def _start(
         raise SourceError(f"cannot start {argv[0]}: {error}") from None
 
 
-def _wait(process: subprocess.Popen[str], readers: Sequence[Thread]) -> None:
-    """Wait for its end, and for all that it said.
+def _close(streams: Sequence[tuple[IO[str], object]], readers: Sequence[Thread]) -> None:
+    """Close what nobody reads any more; a program of another session may hold the other end."""
+    for (stream, _), reader in zip(streams, readers, strict=True):
+        if reader.ident is not None:
+            reader.join(_LOOK)
+        if not reader.is_alive():
+            stream.close()
+
+
+def _end(process: subprocess.Popen[str], *, apart: bool) -> None:
+    """Kill it; one with a session of its own is asked to end first, which lets it clean up, and
+    then killed with all that it started."""
+    if apart:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait()
+
+
+def _wait(process: subprocess.Popen[str], readers: Sequence[Thread], seconds: float | None) -> bool:
+    """Wait for its end, and for all that it said; False: that took longer.
 
     Waits have an end, and are begun again: an interrupt that comes just before a system call is
     seen by Python only when the call returns.
     """
+    end = None if seconds is None else time.monotonic() + seconds
     for reader in readers:
         while reader.is_alive():
+            if end is not None and time.monotonic() > end:
+                return False
             reader.join(_LOOK)
     while process.poll() is None:
+        if end is not None and time.monotonic() > end:
+            return False
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_LOOK)
+    return True

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from envlock.errors import SourceError
-from envlock.io.process import clean_environment, run
+from envlock.io.process import TimeLimitError, clean_environment, run
 
 
 def python(code: str, *arguments: str) -> list[str]:
@@ -136,6 +136,19 @@ def test_an_interrupt_ends_the_child(tmp_path: Path) -> None:
     child = int((tmp_path / "pid").read_text())
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)
+
+
+def test_what_takes_too_long_is_ended_with_all_it_started(tmp_path: Path) -> None:
+    script = 'trap "touch tidied; exit" TERM; sleep 62.5 & echo $! >pid; wait'
+    with pytest.raises(TimeLimitError, match=r"sh did not end within 0\.3 seconds"):
+        run(["sh", "-c", script], cwd=tmp_path, seconds=0.3)
+    assert (tmp_path / "tidied").exists()
+    left = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{left}/status").exists():  # until its new parent took note
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert run(["sh", "-c", "exit 3"], seconds=60).code == 3
 
 
 def test_a_clean_environment_drops_and_fixes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -165,6 +165,16 @@ def _a_bundle_has_what_a_build_needs(world: World, tmp_path: Path) -> None:
     [build] = json.loads(done.stdout)["builds"]
     assert (build["packages"][0]["state"], build["cached"]) == ("identical", False)
     assert world.archive.count() == 0
+    # A root that is not made in time is given up, with all that makes it.
+    shutil.rmtree(cold / "debian-roots-1")
+    (place := tmp_path / "tmp").mkdir()
+    variables = {"ENVLOCK_BUILD_TIMEOUT": "1", "TMPDIR": str(place)}
+    slow = ("rebuild", *options[:-1], "--recreate")
+    done = world.project.run(*slow, ENVLOCK_CACHE_DIR=str(cold), **variables)
+    assert done.returncode == 3, done.stderr
+    assert re.search(r"installing \d+ packages did not end within 1 seconds", done.stderr)
+    assert "ENVLOCK_BUILD_TIMEOUT=7200" in done.stderr
+    assert not list(place.iterdir())
     # Of what it has nothing for, it says so; and what no lock has cannot be asked for.
     options = ("--os-package", REAL[1], "--offline", "--from", str(bundle))
     done = world.project.run("rebuild", *options, ENVLOCK_CACHE_DIR=str(cold))

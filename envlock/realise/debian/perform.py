@@ -101,7 +101,9 @@ def rebuild_package(job: Job, shop: Workshop) -> Built:
             source=source,
             kind=job.kind,
             entry=entry,
-            root=make_root(needs, shop.architecture, shop.as_of, shop.reporter),
+            root=make_root(
+                needs, shop.architecture, shop.as_of, shop.reporter, seconds=shop.seconds
+            ),
             processors=shop.processors,
         )
         shop.reporter.step(f"building {job.title}")

@@ -29,7 +29,12 @@ NAMESPACES = ("mmdebstrap", "--unshare-helper")
 
 
 def make_root(
-    packages: Sequence[OsPackage], architecture: str, as_of: datetime, reporter: Reporter
+    packages: Sequence[OsPackage],
+    architecture: str,
+    as_of: datetime,
+    reporter: Reporter,
+    *,
+    seconds: float | None = None,
 ) -> Path:
     """The archive of a root in which the packages are installed; they are in the store.
 
@@ -38,6 +43,7 @@ def make_root(
         architecture: theirs, as Debian calls it.
         as_of: the time that maintainer scripts see, where they ask for it (UTC).
         reporter: told that it is made.
+        seconds: how long that may take; None: for ever.
 
     Raises:
         SourceError: mmdebstrap is missing, or fails; or the disk cannot take the root.
@@ -60,6 +66,7 @@ def make_root(
             made,
             epoch,
             through=_in_memory(Path(folder, "work")),
+            seconds=seconds,
             remedy="apt-get install mmdebstrap uidmap",
         )
         sha256 = store_made(made)

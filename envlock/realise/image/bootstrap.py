@@ -21,6 +21,7 @@ from typing import Any
 
 from envlock.errors import SourceError, UsageError, VerificationError
 from envlock.io import process
+from envlock.io.confined import seconds_allowed
 from envlock.io.progress import Reporter
 from envlock.io.store import stored
 from envlock.io.tools import system_path
@@ -52,6 +53,9 @@ _MERGED = {"amd64": "bin sbin lib lib64"}
 """A merged /usr from the start, as on every Debian 12 and Ubuntu: packages may check it."""
 _XATTR = "SCHILY.xattr."
 _LINES = 15
+TIME_LIMIT = "ENVLOCK_BUILD_TIMEOUT"
+"""The variable that says how many seconds an installation may take."""
+_SECONDS = 3600.0
 
 
 class Bootstrapped:
@@ -98,7 +102,14 @@ class Bootstrapped:
         with tempfile.TemporaryDirectory(prefix="envlock-image-") as folder:
             archive = Path(folder, "root.tar")
             self._reporter.step(f"installing {len(self._packages)} packages")
-            bootstrap(self._packages, self._architecture, Path(folder), archive, self._epoch)
+            bootstrap(
+                self._packages,
+                self._architecture,
+                Path(folder),
+                archive,
+                self._epoch,
+                seconds=seconds_allowed(TIME_LIMIT, _SECONDS),
+            )
             layer, state = _packed(archive, self._title, self._compression, self._epoch)
         _check_installed(state.pop("status"), self._packages)
         keep_state(self._key, state)
@@ -119,6 +130,7 @@ def bootstrap(
     epoch: int,
     *,
     through: Sequence[str] = (),
+    seconds: float | None = None,
     remedy: str = "apt-get install mmdebstrap; or --mode unpack, which needs nothing",
 ) -> None:
     """Run mmdebstrap: the packages, which are in the store, installed, as a tar archive.
@@ -130,10 +142,11 @@ def bootstrap(
         target: the archive.
         epoch: ``SOURCE_DATE_EPOCH``, in seconds.
         through: a command that runs the one that follows it.
+        seconds: how long it may take; None: for ever.
         remedy: what to say where mmdebstrap is missing.
 
     Raises:
-        SourceError: it is missing, or fails.
+        SourceError: it is missing, or fails, or takes too long.
     """
     _write_archive(packages, folder / "archive")
     command = [
@@ -164,7 +177,14 @@ def bootstrap(
             command,
             env=variables,
             remedy=remedy,
+            seconds=seconds,
         )
+    except process.TimeLimitError:
+        raise SourceError(
+            f"installing {len(packages)} packages did not end within {seconds:g} seconds: a"
+            " maintainer script hangs, or the machine is slow",
+            remedy=f"allow it more: {TIME_LIMIT}=7200",
+        ) from None
     finally:
         os.umask(before)
     if done.code != 0:
