@@ -41,7 +41,7 @@ class Content:
 
 def outside(installed: Iterable[Installed], scan: Scan) -> list[str]:
     """Files of distributions that the scan has not, as they lie elsewhere."""
-    return sorted(path for one in installed for path in one.rows or () if scan.place(path) is None)
+    return sorted({path for one in installed for path in one.rows or ()} - scan.places.keys())
 
 
 def compare_content(
@@ -75,7 +75,12 @@ def compare_content(
     ]
     owned = compare_owned(place, installed, scan, reader)
     shown = {finding.drift.subject for finding in owned}
-    reported = {path for one in installed for path in one.rows or () if place.shown(path) in shown}
+    reported = {
+        path
+        for one in (installed if shown else ())
+        for path in one.rows or ()
+        if place.shown(path) in shown
+    }
     findings += owned
     findings += compare_strays(
         place, installed, scan, reader, reported=reported, siphash13=siphash13, disk=disk
@@ -91,11 +96,12 @@ def _elsewhere(
 ) -> list[Finding]:
     """Programs that would run another environment's Python, as one difference."""
     bin_folder = place.programs or ""
+    own = f"{bin_folder}/"
     fine = {os.path.realpath(folder) for folder in (bin_folder, str(base / "bin"), *_SYSTEM)}
     leads: dict[str, str] = {}
     for one in installed:
         for path in one.rows or ():
-            if os.path.dirname(path) != bin_folder or path in reported:
+            if not path.startswith(own) or path in reported or "/" in path[len(own) :]:
                 continue
             python = _python_of(path)
             if python is not None and os.path.realpath(os.path.dirname(python)) not in fine:

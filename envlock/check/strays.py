@@ -52,7 +52,8 @@ def compare_strays(
         disk: where single files are read.
     """
     owned = {path for one in installed for path in one.rows or ()}
-    holders = _holders(owned)
+    holders: set[str] | None = None
+    inside = tuple(site + "/" for site in place.sites)
     guessed = _Guessed(installed, disk)
     # Where a package does not say what it has, nothing can be said to belong to none; but
     # whatever runs at every start is told.
@@ -63,15 +64,18 @@ def compare_strays(
     cached: list[str] = []
     strays: dict[str, list[str]] = {}
     for at, path in enumerate(scan.paths):
+        if path in owned and not path.endswith(".pyc"):
+            continue
         if path.endswith("/") or stat.S_ISDIR(scan.mode(at)) or not scan.mode(at):
             continue
-        site = next((s for s in place.sites if path.startswith(s + "/")), None)
+        site = next((s[:-1] for s in inside if path.startswith(s)), None)
         if site is None:
             if path not in owned and _is_stray_program(place, path):
                 strays[path] = [path]
         elif path.endswith(".pyc") and "/__pycache__/" in path:
             cached.append(path)
         elif path not in owned and not _expected(site, path, guessed, place, disk):
+            holders = _holders(owned) if holders is None else holders
             strays.setdefault(_top(site, path, holders), []).append(path)
     infos = {str(one.distribution.path): one.distribution.name for one in installed}
     found = [_stray(place, top, files, scan, infos, disk) for top, files in strays.items()]
@@ -88,10 +92,10 @@ def _holders(owned: Iterable[str]) -> set[str]:
     """Every folder above an owned file."""
     found: set[str] = set()
     for path in owned:
-        folder = os.path.dirname(path)
-        while folder not in found and len(folder) > 1:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in found:
             found.add(folder)
-            folder = os.path.dirname(folder)
+            folder = folder.rpartition("/")[0]
     return found
 
 

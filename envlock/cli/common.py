@@ -72,11 +72,20 @@ def read_lock(project: Project) -> Lock:
         UsageError: there is none, or it is not a lock.
         VerificationError: it was edited or damaged.
     """
+    require_lock(project)
+    return read_lock_file(project.lock_path)
+
+
+def require_lock(project: Project) -> None:
+    """See that there is a lock.
+
+    Raises:
+        UsageError: there is none.
+    """
     if not project.lock_path.exists():
         raise UsageError(
             "there is no lock yet", where=str(project.lock_path), remedy="envlock lock"
         )
-    return read_lock_file(project.lock_path)
 
 
 def read_lock_file(path: Path) -> Lock:
@@ -86,12 +95,21 @@ def read_lock_file(path: Path) -> Lock:
         UsageError: it is not a lock.
         VerificationError: it was edited or damaged.
     """
+    return lock_of_text(files.read_text(path), where=str(path))
+
+
+def lock_of_text(text: str, *, where: str) -> Lock:
+    """The lock that a file says, as ``read_lock_file`` reads it.
+
+    Raises:
+        UsageError: it is not a lock.
+        VerificationError: it was edited or damaged.
+    """
     from envlock.lock import codec
 
-    text = files.read_text(path)
     known, key = DiskCache(_VALID), _identity(text)
     valid = known.get(key) is not None
-    lock = codec.load(text, where=str(path), known_valid=valid)
+    lock = codec.load(text, where=where, known_valid=valid)
     if not valid:
         known.put(key, b"")
     return lock

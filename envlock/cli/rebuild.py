@@ -26,10 +26,8 @@ from envlock.cli.rebuild_options import (
     offline_option,
     target_option,
 )
-from envlock.cli.rebuild_report import report_json, tell
 from envlock.cli.rebuild_subject import find_subject
 from envlock.cli.rebuild_work import BUILT, WHEELS, Order, rebuild
-from envlock.cli.sync import shown_path
 from envlock.errors import EXIT_SOURCE, EXIT_VERIFICATION, UsageError
 from envlock.lock.hashing import shorten
 
@@ -152,6 +150,8 @@ def command(
         return _other(context, order, backend, as_json=as_json)
     with project_guard(context, subject.root), reporting(context, in_bytes=True) as reporter:
         report = rebuild(order, reporter)
+    from envlock.cli.rebuild_report import report_json, tell
+
     if as_json:
         result_json(report_json(report))
     else:
@@ -223,6 +223,8 @@ def _image(context: Context, order: Order, *, as_json: bool) -> int:
 
     with project_guard(context, order.subject.root), reporting(context, in_bytes=True) as reporter:
         made = rebuild_image(order, reporter)
+    from envlock.cli.sync import shown_path
+
     if as_json:
         result_json(made)
     else:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from envlock.cli.common import locate_project, read_lock
+from envlock.cli.common import locate_project, lock_of_text, require_lock
 from envlock.cli.context import Context
 from envlock.cli.revision import commit_of, text_at
 from envlock.errors import UsageError, VerificationError
@@ -109,7 +109,7 @@ def _here(
         from envlock.cli.rebuild_bundled import bundled_subject
 
         return bundled_subject(context, bundles, None)
-    read_lock(project)
+    require_lock(project)
     return _file(project.lock_path, project.lock_path.name, root=project.lock_path.parent)
 
 
@@ -141,7 +141,7 @@ def subject_of_text(text: str, lock_name: str, title: str, *, root: Path, where:
         root=root.absolute(),
         lock_name=lock_name,
         text=text,
-        lock=codec.load(text, where=where),
+        lock=lock_of_text(text, where=where),
         folder=f".venv-{stem}-rebuilt" if stem else ".venv-rebuilt",
     )
 

@@ -9,9 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from envlock.check.compare_environment import compare_environment
-from envlock.check.drift import Drift
-from envlock.check.environment import Environment, look
 from envlock.cli.rebuild_python import provided_python
 from envlock.cli.rebuild_subject import Subject
 from envlock.errors import UsageError
@@ -19,20 +16,22 @@ from envlock.io.interpreters import Interpreter
 from envlock.io.machine import machine_platform
 from envlock.io.progress import Reporter
 from envlock.lock.artifacts import PythonFile, UsedFiles
-from envlock.lock.installed import BuiltWheel
 from envlock.lock.model import Lock, PythonPackage
 from envlock.lock.provider import locked_python
 from envlock.lock.selection import select_target
 from envlock.lock.target import Target
-from envlock.realise.notes import built_otherwise, stamps, write_notes
 from envlock.realise.place import Place, occupied, place_at_prefix
 from envlock.realise.rebuild.choose import Chosen, choose_files
 from envlock.realise.rebuild.gather import Gathered, Places, gather
 from envlock.realise.rebuild.install import install, tidy
-from envlock.realise.rebuild.realised import Realised, compare_realised, recorded
 
 if TYPE_CHECKING:
+    from envlock.check.drift import Drift
+    from envlock.check.environment import Environment
     from envlock.cli.build_root import Surroundings
+    from envlock.lock.installed import BuiltWheel
+    from envlock.realise.notes import Stamps
+    from envlock.realise.rebuild.realised import Realised
     from envlock.realise.source.perform import Built
     from envlock.realise.source.plan import Key, Requirement
 
@@ -156,13 +155,7 @@ def rebuild(order: Order, reporter: Reporter) -> Report:
     if report.missing or report.failed:
         return report
     chosen = report.chosen
-    built = {
-        one.job.key[0]: BuiltWheel(
-            file=one.wheel.name, sha256=one.wheel.sha256, inputs=one.inputs or ""
-        )
-        for one in report.built
-        if one.wheel is not None and not one.job.deep
-    }
+    built = _built(report)
     fresh = not occupied(order.folder)
     try:
         environment = _installed(order, place, chosen, base, built, reporter)
@@ -188,6 +181,21 @@ def rebuild(order: Order, reporter: Reporter) -> Report:
         drift = _drift(order, place, environment)
     realised = _realised(order, environment, chosen)
     return replace(report, drift=drift, realised=realised, mended=wrong)
+
+
+def _built(report: Report) -> dict[str, BuiltWheel]:
+    """What was built here of what is installed, by name."""
+    if not report.built:
+        return {}
+    from envlock.lock.installed import BuiltWheel
+
+    return {
+        one.job.key[0]: BuiltWheel(
+            file=one.wheel.name, sha256=one.wheel.sha256, inputs=one.inputs or ""
+        )
+        for one in report.built
+        if one.wheel is not None and not one.job.deep
+    }
 
 
 def target_of(order: Order, platform: str) -> Target:
@@ -247,10 +255,14 @@ def _installed(
     anew: tuple[str, ...] = (),
 ) -> Environment:
     lock = order.subject.lock
-    before = _infos(place.interpreter)
-    there = stamps(before)
-    published = {f.package.name for f in chosen.files if f.file.name.endswith(".whl")} - set(built)
-    anew = (*anew, *built_otherwise(before, built, published))
+    there: Stamps = {}
+    if place.interpreter is not None:
+        from envlock.realise.notes import built_otherwise, stamps
+
+        before = _infos(place.interpreter)
+        there = stamps(before)
+        wheels = {f.package.name for f in chosen.files if f.file.name.endswith(".whl")}
+        anew = (*anew, *built_otherwise(before, built, wheels - set(built)))
     interpreter = install(
         lock,
         chosen,
@@ -260,7 +272,11 @@ def _installed(
         offline=order.places.offline,
         anew=anew,
         reporter=reporter,
+        meanwhile=_load,
     )
+    from envlock.check.environment import look
+    from envlock.realise.notes import write_notes
+
     infos = _infos(interpreter)
     packages = [entry.package for entry in chosen.files]
     tidy(infos, packages)
@@ -269,15 +285,22 @@ def _installed(
     return look(interpreter, virtual=True, paranoid=True)
 
 
-def _infos(interpreter: Interpreter | None) -> dict[Path, str]:
+def _load() -> None:
+    """Load what is needed once everything is installed."""
+    import envlock.check.compare_environment
+    import envlock.cli.rebuild_report
+    import envlock.realise.notes  # noqa: F401
+
+
+def _infos(interpreter: Interpreter) -> dict[Path, str]:
     from envlock.check.observe import observe_interpreter
 
-    if interpreter is None:
-        return {}
     return {d.path: d.name for d in observe_interpreter(interpreter).distributions}
 
 
 def _drift(order: Order, place: Place, environment: Environment) -> tuple[Drift, ...]:
+    from envlock.check.compare_environment import compare_environment
+
     return compare_environment(
         order.subject.lock, place.target, environment, root=order.subject.root
     )
@@ -287,6 +310,8 @@ def _realised(order: Order, environment: Environment, chosen: Chosen) -> tuple[R
     subject = order.subject
     if subject.packages is None:
         return ()
+    from envlock.realise.rebuild.realised import compare_realised, recorded
+
     infos = {d.path: (d.name, d.version or "") for d in environment.observed.distributions}
     rows = recorded(subject.packages, where=subject.run or "")
     without = {package.name for package in chosen.without}

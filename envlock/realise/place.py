@@ -215,10 +215,13 @@ def _target(lock: Lock, interpreter: Interpreter, platform: str, *, remedy: str)
         ) from None
 
 
-def create(place: Place, base: Path | None = None) -> Interpreter:
+def create(place: Place, base: Path | None = None) -> Path:
     """Make the virtual environment, in place of the one that is there; downloads no Python.
 
     ``base`` is the interpreter to make it from; None: one of the machine's that fits.
+
+    Returns:
+        The environment's interpreter, which nobody has asked yet what it is.
 
     Raises:
         SourceError: the target's Python is not installed, or the folder cannot be written.
@@ -253,7 +256,7 @@ def create(place: Place, base: Path | None = None) -> Interpreter:
         raise disk_error(text, place.prefix) or SourceError(
             f"uv cannot make the environment:\n{text}", where=str(place.prefix)
         )
-    return query(python_of(place.prefix))
+    return python_of(place.prefix)
 
 
 def _said(stderr: str) -> Iterator[str]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from envlock.io import process, terminal
-from envlock.io.interpreters import Interpreter
+from envlock.io.interpreters import Interpreter, query
 from envlock.io.progress import Reporter
 from envlock.io.tools import find_uv
 from envlock.lock.model import Lock
@@ -41,6 +42,7 @@ def sync(
     anew: tuple[str, ...] = (),
     base: Path | None = None,
     offline: bool = False,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Interpreter:
     """Install ``lock`` into ``place``, which is made when it is missing.
 
@@ -57,6 +59,7 @@ def sync(
         anew: packages to install again, though their version is there.
         base: the interpreter to make the environment from; None: one of the machine's that fits.
         offline: use no network in any case.
+        meanwhile: done once, while uv works.
 
     Returns:
         The environment's interpreter.
@@ -69,14 +72,25 @@ def sync(
     interpreter = place.interpreter
     if interpreter is None:
         reporter.step(f"making {place.prefix.name} with CPython {place.python}")
-        interpreter = create(place, base)
+    python = create(place, base) if interpreter is None else interpreter.executable
+
+    def beside() -> None:
+        nonlocal interpreter
+        interpreter = interpreter or query(python)
+        if meanwhile is not None:
+            meanwhile()
+
     reporter.step("installing")
     with tempfile.TemporaryDirectory(prefix="envlock-sync-") as folder:
         configuration = write_configuration(Path(folder), lock, sources)
-        argv = _command(lock, lock_path, interpreter.executable, configuration, anew)
+        argv = _command(lock, lock_path, python, configuration, anew)
         variables = environment(sources)
         completed = process.run(
-            [*argv, "--offline"], cwd=lock_path.parent, env=variables, remedy="pip install uv"
+            [*argv, "--offline"],
+            cwd=lock_path.parent,
+            env=variables,
+            meanwhile=beside,
+            remedy="pip install uv",
         )
         if completed.code != 0 and not offline and _NOT_CACHED.search(completed.stderr):
             if on_terminal:
@@ -87,7 +101,7 @@ def sync(
                 completed = process.run(argv, cwd=lock_path.parent, env=variables)
     if completed.code != 0:
         raise failures.error(completed, lock, place.prefix)
-    return interpreter
+    return interpreter or query(python)
 
 
 def _command(

@@ -15,7 +15,7 @@ import time
 
 from envlock import __version__
 from envlock.io.cache import DiskCache
-from envlock.io.content.unchanged import settled
+from envlock.io.content.unchanged import COARSE, settled
 from envlock.io.content.untouched import FIELDS, packed, unpacked, untouched
 
 TYPE_CHECKING = False  # typing's own costs its import
@@ -133,26 +133,23 @@ def keep(
     import json
 
     lines = []
-    newest = max((*scan.stamps[_MTIME::FIELDS], *scan.stamps[_CTIME::FIELDS]), default=0)
-    calm = settled(newest // 1_000_000_000 * 1_000_000_000, 0, since)
-    for place in range(0 if calm else len(scan.paths)):
-        start = place * FIELDS
-        if not settled(scan.stamps[start + _MTIME], scan.stamps[start + _CTIME], since):
-            whole = False
-    places, stamps_of = scan.places, scan.stamps
+    times = zip(scan.stamps[_MTIME::FIELDS], scan.stamps[_CTIME::FIELDS], strict=True)
+    fresh = {
+        place
+        for place, (mtime, ctime) in enumerate(times)
+        if max(mtime, ctime) + COARSE >= since and not settled(mtime, ctime, since)
+    }
+    places, modes = scan.places, scan.stamps[::FIELDS]
     for (path, kind), fact in facts.items():
         found = places.get(path)
-        if found is None or stat.S_ISLNK(stamps_of[found * FIELDS] & 0xFFFF):
-            continue
-        start = found * FIELDS
-        if calm or settled(stamps_of[start + _MTIME], stamps_of[start + _CTIME], since):
+        if found is not None and found not in fresh and not stat.S_ISLNK(modes[found] & 0xFFFF):
             lines.append(f"{found} {kind} {fact.hex()}")
     try:
         told = json.dumps(verdict).encode()
     except ValueError:
         return
     paths, stamps = packed(scan.paths), scan.stamps.tobytes()
-    head = (since, int(whole and not scan.problems), len(paths), len(stamps))
+    head = (since, int(whole and not fresh and not scan.problems), len(paths), len(stamps))
     full = _full(key)
     DiskCache(_FACTS).put(full, "\n".join([str(since), *lines]).encode())
     DiskCache(_KIND).put(full, b" ".join(b"%d" % n for n in head) + b"\n" + paths + stamps + told)

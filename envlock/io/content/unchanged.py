@@ -20,7 +20,7 @@ _KIND = "unchanged-1"
 _END = b"."
 _TICK = 20_000_000
 """Nanoseconds: file systems stamp with a clock that lags by some milliseconds."""
-_COARSE = 2_000_000_000
+COARSE = 2_000_000_000
 """Nanoseconds: where stamps are whole seconds, they may be two seconds apart (FAT)."""
 
 
@@ -81,7 +81,7 @@ def settled(mtime: int, ctime: int, since: int) -> bool:
     Otherwise another change, made after ``since``, could leave the same times.
     """
     changed = max(mtime, ctime)
-    lag = _TICK if changed % 1_000_000_000 else _COARSE
+    lag = _TICK if changed % 1_000_000_000 else COARSE
     return changed + lag < since
 
 

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from envlock.io.files import write_atomic
@@ -33,11 +33,13 @@ def install(
     offline: bool,
     anew: tuple[str, ...] = (),
     reporter: Reporter,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Interpreter:
     """Make ``place`` hold exactly ``chosen``, whose files are in the store.
 
     The network is used for what is no file with a digest (a repository), and for the build
-    requirements of an sdist that the lock has no build for; never when ``offline``.
+    requirements of an sdist that the lock has no build for; never when ``offline``. ``meanwhile``
+    is done while uv works.
 
     Raises:
         SourceError: it cannot be written or built, or the Python is missing.
@@ -57,6 +59,7 @@ def install(
             anew=anew,
             base=base,
             offline=offline,
+            meanwhile=meanwhile,
         )
 
 

@@ -10,7 +10,6 @@ from envlock.io.files import disk_error
 from envlock.io.interpreters import Interpreter, query
 from envlock.io.paths import cache_dir
 from envlock.io.store import stored
-from envlock.io.unpack import OddArchiveError, unpack
 from envlock.lock.interpreter import StandalonePython
 from envlock.resolve.python.build_hook import find_python
 
@@ -30,6 +29,8 @@ def unpacked_python(build: StandalonePython) -> Interpreter:
         SourceError: the cache cannot be written.
         UsageError: it is no such archive, or its Python does not start here.
     """
+    from envlock.io.unpack import OddArchiveError, unpack
+
     final = cache_dir() / "pythons" / build.sha256[:32]
     program = final / "bin" / f"python{'.'.join(build.version.split('.')[:2])}"
     if not final.is_dir():
