@@ -34,11 +34,12 @@ from envlock.runs.repeat_code import Missing
 class Ways:
     """How an environment may come back: places that have its files; from source, ``jobs`` at once.
 
-    ``jobs``: None for one a processor.
+    ``jobs``: None for one a processor; ``build_root``: see ``build_root.choose_root``.
     """
 
     places: Places
     from_source: bool = False
+    build_root: str | None = None
     jobs: int | None = None
 
 
@@ -150,6 +151,7 @@ def of_lock(
             places=ways.places,
             recreate=place.interpreter is None,
             from_source=ways.from_source,
+            build_root=ways.build_root,
             jobs=ways.jobs,
         )
         with reporting(context, in_bytes=True) as reporter:
@@ -188,6 +190,8 @@ def _rebuilt(report: Report, name: str) -> Ready:
             where=str(report.order.folder),
         )
     made = " from source" if report.built else ""
+    if report.built and report.surroundings is not None:
+        made += f", {report.surroundings.told()}"
     counts = Counter(one.origin for one in report.gathered.values() if one.origin)
     told = origins_told(counts)
     return Ready(prefix=report.order.folder, told=f"{name}, rebuilt{made}" + (told and f": {told}"))

@@ -10,6 +10,7 @@ import click
 from envlock.cli.context import Context
 from envlock.cli.rebuild_options import (
     archive_option,
+    build_root_option,
     chosen_places,
     from_option,
     index_option,
@@ -53,6 +54,7 @@ Exit codes: 0 identical or close, 1 different, 3 something is gone (it is listed
 @index_option
 @archive_option
 @click.option("--from-source", is_flag=True, help="Build its wheels from their locked sdists.")
+@build_root_option
 @jobs_option
 @offline_option
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON on stdout.")
@@ -71,6 +73,7 @@ def repeat(
     indexes: tuple[str, ...],
     archive: str,
     from_source: bool,
+    build_root: str | None,
     jobs: int | None,
     offline: bool,
     as_json: bool,
@@ -85,7 +88,7 @@ def repeat(
     from envlock.runs.judge.findings import Tolerance
 
     places = chosen_places(context, bundles, indexes, archive, offline=offline)
-    ways = Ways(places=places, from_source=from_source, jobs=jobs)
+    ways = Ways(places=places, from_source=from_source, build_root=build_root, jobs=jobs)
     steps = Repeat(context, run, ways, pin_host=pin_host)
     with steps.folder(into, keep=keep and not dry_run):
         steps.prepare(dry=dry_run)

@@ -18,6 +18,7 @@ from envlock.cli.common import (
 from envlock.cli.context import Context
 from envlock.cli.output import reporting, result_json, say
 from envlock.cli.rebuild_options import (
+    build_root_option,
     chosen_places,
     from_option,
     jobs_option,
@@ -31,10 +32,10 @@ from envlock.io.machine import machine_platform
 from envlock.lock.artifacts import UsedFiles
 from envlock.lock.hashing import environment_hash
 from envlock.lock.selection import select_target, wanted_packages
-from envlock.realise.rebuild.choose import glibc_minor
 from envlock.realise.rebuild.gather import ARCHIVE, Places, gather
 
 if TYPE_CHECKING:
+    from envlock.cli.build_root import Surroundings
     from envlock.io.progress import Reporter
     from envlock.lock.model import Lock, PythonPackage
     from envlock.lock.target import Target
@@ -56,6 +57,7 @@ a wheel is not the same."""
 @click.argument("packages", metavar="[PACKAGE]...", nargs=-1)
 @target_option
 @from_option
+@build_root_option
 @jobs_option
 @offline_option
 @name_option
@@ -67,6 +69,7 @@ def command(
     packages: tuple[str, ...],
     target: str | None,
     bundles: tuple[Path, ...],
+    build_root: str | None,
     jobs: int | None,
     offline: bool,
     name: str | None,
@@ -81,18 +84,21 @@ def command(
     )
     places = chosen_places(context, bundles, (), ARCHIVE, offline=offline)
     with reporting(context, in_bytes=True) as reporter:
-        verdicts, left_out = _verify(lock, project.root, chosen, packages, places, jobs, reporter)
+        verdicts, where, left_out = _verify(
+            lock, project.root, chosen, packages, places, build_root, jobs, reporter
+        )
     if as_json:
         result_json(
             {
                 "environment-hash": environment_hash(lock).root,
                 "target": chosen.key,
+                "build-root": where.as_json(),
                 "not-tried": list(left_out),
                 "wheels": [_as_json(verdict) for verdict in verdicts],
             }
         )
     else:
-        _report(context, verdicts, left_out)
+        _report(context, verdicts, where, left_out)
     if any(verdict.reproducible is None for verdict in verdicts):
         return EXIT_SOURCE
     return 0 if all(verdict.reproducible for verdict in verdicts) else EXIT_DRIFT
@@ -104,10 +110,12 @@ def _verify(
     target: Target,
     names: tuple[str, ...],
     places: Places,
+    build_root: str | None,
     jobs: int | None,
     reporter: Reporter,
-) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
-    """The verdicts, and the conditions that cannot be different here."""
+) -> tuple[tuple[Verdict, ...], Surroundings, tuple[str, ...]]:
+    """The verdicts, where was built, and the conditions that cannot be different there."""
+    from envlock.cli.build_root import choose_root
     from envlock.realise.source.build import Workshop, build_seconds
     from envlock.realise.source.perform import build_all
     from envlock.realise.source.plan import make_plan
@@ -116,18 +124,22 @@ def _verify(
     python, _, gathered = provided_python(lock, root, target, places, reporter)
     if python is None:
         raise _missing([sha256 for sha256, one in gathered.items() if one.origin is None])
+    where = choose_root(lock, root, target, python, places, build_root, reporter)
+    if where.missing:
+        raise _missing(list(where.missing))
+    workshop = Workshop(python=python, root=where.root, seconds=build_seconds())
     packages = _named(wanted_packages(lock, target, python.version), names)
     # What the wheels are built with is the same both times, wherever it comes from.
-    plan = make_plan(lock, packages, target, python.version, glibc_minor(), wheels=True)
+    plan = make_plan(lock, packages, target, workshop.version, where.glibc_minor, wheels=True)
     if not plan.jobs:
         raise UsageError(f"nothing of {', '.join(names) or 'the lock'} is built from source")
     found = gather(lock, UsedFiles(python=plan.files), root, places, reporter)
     absent = {sha256 for sha256, one in found.items() if one.origin is None}
     if absent:
         raise _missing([f.file.name for f in plan.files if f.file.sha256 in absent])
-    workshop = Workshop(python=python, seconds=build_seconds())
     built = build_all(plan, workshop, jobs=jobs, reporter=reporter)
-    return verify_all(built, workshop, jobs=jobs, reporter=reporter), not_tried()
+    verdicts = verify_all(built, workshop, jobs=jobs, reporter=reporter)
+    return verdicts, where, not_tried(workshop)
 
 
 def _missing(names: list[str]) -> SourceError:
@@ -176,11 +188,17 @@ _SHOWN = 24
 _NEEDS = {
     "user": "user namespaces",
     "number of processors": "more than one",
-    "date": "libfaketime",
+    "date": "libfaketime, of a C library no newer than the build's",
 }
 
 
-def _report(context: Context, verdicts: tuple[Verdict, ...], left_out: tuple[str, ...]) -> None:
+def _report(
+    context: Context,
+    verdicts: tuple[Verdict, ...],
+    where: Surroundings,
+    left_out: tuple[str, ...],
+) -> None:
+    say(context, f"  {style('built', 'cyan')}  {where.told()}")
     for verdict in verdicts:
         title = verdict.built.job.title
         if verdict.reproducible:

@@ -44,6 +44,7 @@ _CONTROL_FLOW = re.compile(
     """,
     re.X,
 )
+_LAST = re.compile(r"(?<!;) ?;$")  # after the last command of a line it means nothing
 _SHELL = re.compile(r"#! ?/bin/(sh|bash)( -e)?")
 
 
@@ -113,7 +114,8 @@ def _commands(text: str) -> list[str]:
         return [text.partition("\n")[0]]
     text = _SECTION.sub(lambda found: "" if found["tool"] in _HARMLESS else found[0], text)
     lines = (line.strip() for line in text.replace("\\\n", " ").splitlines())
-    return [" ".join(line.split()) for line in lines if line and not line.startswith("#")]
+    kept = (" ".join(line.split()) for line in lines if line and not line.startswith("#"))
+    return [_LAST.sub("", line) for line in kept]
 
 
 def _harmless(line: str) -> bool:

@@ -41,7 +41,7 @@ which it published come out with the same bytes."""
 BUILD_SECONDS = 3600.0
 PROGRAMS = PATH
 """Where programs of the system are looked for, as ``PATH`` has it."""
-CLOCK = "/.envlock/libfaketime.so.1"
+CLOCK = "/dev/envlock/libfaketime.so.1"
 """Where the library by which the day is a later one is seen in a root."""
 _SHOWN = 20
 _LATER = "+400d"

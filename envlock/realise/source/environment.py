@@ -13,8 +13,8 @@ from envlock.realise.source.root import PATH, BuildRoot, RootPython
 from envlock.resolve.python import uv_settings
 
 _SHOWN = 20
-_PLACE = "/.envlock"
-"""Where uv and wheels are seen in a root, while the environment is made."""
+_PLACE = "/dev/envlock"
+"""Where uv and wheels are seen in a root, while the environment is made: builds list / and /tmp."""
 
 _COMMON = ("--no-config", "--no-python-downloads", "--color=never", "--quiet")
 _INSTALL = ("pip", "install", "--offline", "--no-index", "--no-deps", "--link-mode", "copy")

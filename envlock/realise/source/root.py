@@ -40,7 +40,6 @@ _FORMAT = "1"
 _EPOCH = 1580601600
 _FOLDER = "build-roots"
 _TREE, _NOTE = "root", "made.json"
-_SHOWN = 10
 _ASK = "import ctypes, hashlib, platform, zlib; print(platform.python_version())"
 _STORES = (Path("/nix/store"), Path("/gnu/store"))
 _OWN_PREFIXES = ("/", "/usr", "/usr/local")
@@ -170,7 +169,7 @@ def _fill(base: str, packages: Sequence[OsPackage], tree: Path, reporter: Report
 
     refused = _needs_scripts(base, packages)
     if refused is not None:
-        reporter.note(f"{refused}: mmdebstrap installs the packages to build with")
+        reporter.note(f"{refused}; so mmdebstrap installs all packages to build with")
         _install(packages, tree)
         return True
     sizes = iter([package.size for package in packages])
@@ -284,9 +283,9 @@ def root_python(
     )
     done = process.run(argv, env={})
     if done.code != 0:
-        said = "\n".join(f"  {line}" for line in done.stderr.strip().splitlines()[-_SHOWN:])
+        said = [f": {line.strip()}" for line in done.stderr.splitlines() if line.strip()][-1:]
         raise NoRootError(
-            f"{path} does not start in the root of the locked packages" + (said and f":\n{said}"),
+            f"{path} does not start in the root of the locked packages{''.join(said)}",
             where=str(root.folder),
             remedy=f'{own} of {lock.os and lock.os.base}, or interpreter = "standalone", brings one'
             " that does; --build-root machine builds as this machine is",
@@ -314,10 +313,12 @@ def _shown(real: Path, interpreter: Interpreter) -> Iterator[Shown]:
         return
     yield Shown(source=real, target=str(real))
     name = f"python{interpreter.series}"
-    for place in (prefix / "lib" / name, prefix / "include" / name):
+    triplet = str(sysconfig.get_config_var("MULTIARCH") or "")
+    headers = prefix / "include"
+    for place in dict.fromkeys((prefix / "lib" / name, headers / name, headers / triplet / name)):
         if place.is_dir():
             yield Shown(source=place, target=str(place))
-    for folder in (prefix / "lib", prefix / "lib" / (sysconfig.get_config_var("MULTIARCH") or "")):
+    for folder in (prefix / "lib", prefix / "lib" / triplet):
         library = folder / f"lib{name}.so.1.0"
         if library.is_file():
             yield Shown(source=library, target=str(library))

@@ -11,11 +11,14 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 
+from envlock.io import process
 from envlock.io.confined import may_be_other_user
 from envlock.io.progress import Reporter
+from envlock.io.rooted import Shown, in_root
 from envlock.io.store import stored
 from envlock.realise.difference import diffoscope, where_they_differ
 from envlock.realise.source.build import (
+    CLOCK,
     BuildFailedError,
     Conditions,
     Workshop,
@@ -57,8 +60,8 @@ class Verdict:
     report: str | None = None
 
 
-def other_conditions(root: Path) -> Conditions:
-    """All that can be different here; the path is below ``root``."""
+def other_conditions(root: Path, workshop: Workshop) -> Conditions:
+    """All that can be different there; the path is below ``root``."""
     return Conditions(
         root=root,
         locale="C",
@@ -68,22 +71,35 @@ def other_conditions(root: Path) -> Conditions:
         user=_NOBODY if may_be_other_user() else None,
         hash_seed="4242",
         backwards=True,
-        clock=_later_clock(),
+        clock=_later_clock(workshop),
     )
 
 
-def not_tried() -> tuple[str, ...]:
-    """The conditions that cannot be different here, in words."""
-    differ = differing(other_conditions(Path("/")))
+def not_tried(workshop: Workshop) -> tuple[str, ...]:
+    """The conditions that cannot be different there, in words."""
+    differ = differing(other_conditions(Path("/"), workshop))
     return tuple(word for name, word in WORDS.items() if name not in differ)
 
 
-def _later_clock() -> Path | None:
-    """libfaketime, where Debian and others install it."""
+def _later_clock(workshop: Workshop) -> Path | None:
+    """libfaketime, where Debian and others install it, and what is built in can load it."""
     debian = f"/usr/lib/{platform.machine()}-linux-gnu"
     places = (debian, "/usr/lib", "/usr/lib64", "/usr/local/lib")
     found = (Path(place, "faketime", "libfaketimeMT.so.1") for place in places)
-    return next((path for path in found if path.is_file()), None)
+    clock = next((path for path in found if path.is_file()), None)
+    return clock if clock is None or workshop.root is None or _loads(clock, workshop) else None
+
+
+def _loads(clock: Path, workshop: Workshop) -> bool:
+    """Whether a root's loader takes this machine's library."""
+    assert workshop.root is not None  # noqa: S101 - asked only then
+    root, python = workshop.root
+    shown = (*python.shown, Shown(source=clock, target=CLOCK))
+    variables = {"LD_PRELOAD": CLOCK, "LC_ALL": "C.UTF-8"}
+    done = process.run(
+        in_root(root.folder, [python.path, "-I", "-c", ""], shown=shown, env=variables), env={}
+    )
+    return done.code == 0 and not done.stderr
 
 
 def differing(conditions: Conditions) -> tuple[str, ...]:
@@ -112,7 +128,7 @@ def verify_all(
     reporter.step(f"building {len(found)} wheels again")
     verdicts: list[Verdict] = []
     with tempfile.TemporaryDirectory(prefix="envlock-verify-other-place-") as folder:
-        other = other_conditions(Path(folder))
+        other = other_conditions(Path(folder), workshop)
         with ThreadPoolExecutor(jobs or processors(), "envlock-verify") as pool:
             try:
                 for verdict in pool.map(lambda one: _verify(one, done, workshop, other), found):

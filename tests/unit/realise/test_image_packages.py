@@ -272,7 +272,7 @@ fi
 case "$1" in
   configure)
     update-alternatives --quiet --install /usr/bin/pager pager \\
-      /usr/bin/more 77 --slave /usr/share/pager.1.gz pager.1.gz /usr/share/more.1.gz
+      /usr/bin/more 77 --slave /usr/share/pager.1.gz pager.1.gz /usr/share/more.1.gz;
   ;;
   abort-upgrade|abort-remove|abort-deconfigure)
   ;;
