@@ -246,6 +246,7 @@ class Reader:
             build_requires=self.texts(table, "build-requires", _REQUEST),
             interpreter=self._interpreter(table),
             image_base=self.optional_text(table, "image-base", _REQUEST),
+            local_sources=self.texts(table, "local-sources", _REQUEST),
         )
 
     def _interpreter(self, table: Table) -> str | None:

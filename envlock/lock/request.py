@@ -50,6 +50,8 @@ class Request:
     the project does not ask for them. ``interpreter`` says what provides the Python (a key of
     ``interpreter.PROVIDERS``); None: the OS layer where there is one, else the machine.
     ``image_base`` is a whole reference to an image (``docker.io/library/debian:bookworm-slim``).
+    ``local_sources`` says of each local path that wishes name (``../lib sha256:…``) what is there,
+    as far as the answer depends on it.
     """
 
     wishes: tuple[Wish, ...] = ()
@@ -85,6 +87,7 @@ class Request:
     guix: GuixRequest | None = None
     interpreter: str | None = None
     image_base: str | None = None
+    local_sources: tuple[str, ...] = ()
 
     def canonical(self) -> dict[str, Any]:
         """The content that decides the answer, as JSON values: no origins, no order of writing.
@@ -122,6 +125,7 @@ class Request:
             "build-requires": sorted(set(self.build_requires)),
             "interpreter": self.interpreter,
             "image-base": self.image_base,
+            "local-sources": sorted(self.local_sources),
         }
         for part in (self.nix, self.guix):
             content |= {} if part is None else part.canonical()

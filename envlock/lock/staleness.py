@@ -10,6 +10,7 @@ from envlock.lock.hashing import request_digest
 from envlock.lock.model import Lock
 from envlock.lock.request import Request
 
+_SOURCES = "local-sources"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -34,6 +35,9 @@ class Mismatch:
     after: str | None = None
 
     def __str__(self) -> str:
+        if self.field == _SOURCES and self.after is not None:
+            verb = "has changed" if self.kind is StaleKind.CHANGED else "is not in the lock"
+            return f"{_path(self.after)}: what it asks for {verb}"
         if self.kind is StaleKind.ADDED:
             return f"{self.field}: {self.after} was added"
         if self.kind is StaleKind.REMOVED:
@@ -58,13 +62,16 @@ def mismatches(request: Request, lock: Lock) -> tuple[Mismatch, ...]:
     before, after = lock.request.canonical(), request.canonical()
     for key in sorted(before.keys() | after.keys()):
         found.extend(_field_mismatches(key, before.get(key), after.get(key)))
-    return tuple(found)
+    # A path that came or went is told as a requirement.
+    told = [m for m in found if m.field != _SOURCES or m.kind is StaleKind.CHANGED]
+    return tuple(told or found)
 
 
 def _list_mismatches(key: str, old: list[str], new: list[str]) -> list[Mismatch]:
     """What left and what came; one of each about the same project is a change."""
-    gone = {_subject(text): text for text in old if text not in new}
-    come = {_subject(text): text for text in new if text not in old}
+    about = _path if key == _SOURCES else _subject
+    gone = {about(text): text for text in old if text not in new}
+    come = {about(text): text for text in new if text not in old}
     if len(gone) + len(come) != len(set(old) ^ set(new)):
         # Several lines about one project: each stands for itself.
         gone = {text: text for text in old if text not in new}
@@ -90,6 +97,11 @@ def _subject(text: str) -> str:
     """The project that a requirement's line is about; another text is its own subject."""
     match = _NAME.match(text.removeprefix("-e "))
     return match[0] if match else text
+
+
+def _path(source: str) -> str:
+    """The path of an entry of ``local-sources``."""
+    return source.rpartition(" sha256:")[0] or source
 
 
 def _field_mismatches(key: str, before: object, after: object) -> list[Mismatch]:

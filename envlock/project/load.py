@@ -19,6 +19,7 @@ from envlock.project.check_settings import CheckSettings
 from envlock.project.dates import check_range, parse_absolute
 from envlock.project.direct import is_url
 from envlock.project.document import Document, KeyPath, read_toml, shown_path
+from envlock.project.local_sources import local_sources
 from envlock.project.locate import Project, plain_files
 from envlock.project.part import Part, merge
 from envlock.project.pyproject import read_project
@@ -109,6 +110,8 @@ def assemble(
     if os and ":" not in os.base and default_base is not None:
         os = replace(os, base=default_base(os.base, as_of, settings.python))
         settings = replace(settings, os=os)
+    constraints = tuple(dict.fromkeys(part.constraints + _constraints(project, settings)))
+    overrides = tuple(dict.fromkeys(part.overrides + _overrides(project, settings)))
     return Request(
         os_base=os.base if os else None,
         os_packages=os.packages if os else (),
@@ -128,8 +131,9 @@ def assemble(
         build_requires=settings.build_requires if settings.sources else (),
         interpreter=_interpreter(settings),
         wishes=part.wishes,
-        constraints=tuple(dict.fromkeys(part.constraints + _constraints(project, settings))),
-        overrides=tuple(dict.fromkeys(part.overrides + _overrides(project, settings))),
+        constraints=constraints,
+        overrides=overrides,
+        local_sources=local_sources((*part.wishes, *constraints, *overrides), project.root),
         targets=_targets(project, settings, part, platform, default_python, as_of),
         extras=settings.extras,
         groups=settings.groups,

@@ -121,6 +121,33 @@ def test_a_local_tree_is_fine_without_a_date(project: Project, engine: str) -> N
     assert (lib.directory.path, lib.directory.editable) == ("lib", True)
 
 
+def test_a_local_tree_that_asks_for_something_else_makes_the_lock_stale(
+    project: Project, index: LoopbackIndex
+) -> None:
+    index.add("deep", "1.0", "2024-01-01")
+    index.add("other", "1.0", "2024-01-01")
+    tree = project.root / "libs" / "lib"
+    write_tree(tree, "lib", "1.0", "deep")
+    project.write("lib @ file:libs/lib")
+    [lib] = project.lock(as_of=None).package("lib")
+    assert lib.version is None  # PEP 751: a source tree's may be another one tomorrow
+    assert project.run("sync").returncode == 0
+    write_tree(tree, "lib", "1.1", "deep")
+    assert project.run("lock", "--check").returncode == 0
+    synced = project.run("sync")
+    assert synced.returncode == 0, synced.stderr
+    assert " ~ lib 1.0 → 1.1\n" in synced.stderr
+    assert project.run("check").returncode == 0
+    write_tree(tree, "lib", "1.1", "deep", "other")
+    stale = project.run("lock", "--check")
+    assert stale.returncode == 1
+    assert "stale: libs/lib: what it asks for has changed" in stale.stderr
+    [drift] = project.json("check", "--request-only")["drift"]
+    assert (drift["code"], drift["subject"]) == ("RQ001", "local-sources")
+    assert "other" in pins(project.lock(as_of=None))
+    assert project.run("lock", "--check").returncode == 0
+
+
 def test_a_local_wheel_is_pinned_by_its_digest(project: Project, engine: str) -> None:
     filename, content = make_wheel("lib", "1.0")
     (project.root / filename).write_bytes(content)

@@ -66,6 +66,8 @@ def test_every_changed_field_is_named(old: Request, other: Request, field: str) 
     for mismatch in found:
         texts = [t for t in (mismatch.before, mismatch.after) if t is not None]
         assert texts
+        if field == "local_sources":  # digests say nothing to people
+            texts = [text.rpartition(" sha256:")[0] for text in texts]
         assert all(text in str(mismatch) for text in texts)
         assert (mismatch.before is None) is (mismatch.kind is StaleKind.ADDED)
         assert (mismatch.after is None) is (mismatch.kind is StaleKind.REMOVED)

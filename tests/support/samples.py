@@ -223,6 +223,7 @@ def full_lock() -> Lock:
         os_recommends=True,
         interpreter="standalone",
         image_base="docker.io/library/debian:bookworm-slim",
+        local_sources=(f". sha256:{digest('app')}",),
     )
     packages = (
         PythonPackage(

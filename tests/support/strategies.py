@@ -252,6 +252,9 @@ def requests() -> st.SearchStrategy[Request]:
         os_recommends=st.booleans(),
         interpreter=st.none() | st.sampled_from(sorted(PROVIDERS)),
         image_base=st.none() | hostile_texts,
+        local_sources=_sorted_texts(
+            st.builds("{} sha256:{}".format, hostile_texts, st.sampled_from(["a" * 64, "b" * 64]))
+        ),
     )
 
 

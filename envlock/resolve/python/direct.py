@@ -63,8 +63,11 @@ class PinnedRequest:
         if isinstance(fact, Archive):
             return replace(package, archive=fact)
         if isinstance(fact, Directory):
-            return replace(package, directory=fact)
-        if package.vcs or package.archive or package.directory:
+            package = replace(package, directory=fact)
+        if package.directory is not None:
+            # PEP 751: no version of a source tree, whose next commit may have another one.
+            return replace(package, version=None)
+        if package.vcs or package.archive:
             return package
         raise UsageError(
             f"{package.name} comes from a URL or path that another package names",

@@ -73,3 +73,16 @@ def test_another_order_of_indexes_is_a_change() -> None:
         before="https://a, https://b",
         after="https://b, https://a",
     )
+
+
+def test_a_local_path_that_came_is_told_as_a_requirement_alone() -> None:
+    before = replace(small_lock().request, local_sources=())
+    after = replace(
+        before, wishes=(Wish(text="lib @ file:lib"),), local_sources=(f"lib sha256:{'a' * 64}",)
+    )
+    lock = replace(small_lock(), request=before)
+    assert [str(m) for m in mismatches(after, lock)] == ["requirements: lib @ file:lib was added"]
+    lock = replace(small_lock(), request=replace(after, local_sources=()))
+    assert [str(m) for m in mismatches(after, lock)] == ["lib: what it asks for is not in the lock"]
+    lock = replace(small_lock(), request=replace(after, local_sources=(f"lib sha256:{'b' * 64}",)))
+    assert [str(m) for m in mismatches(after, lock)] == ["lib: what it asks for has changed"]
