@@ -17,9 +17,11 @@ from envlock.io.files import read_text
 from envlock.lock import codec
 from envlock.lock.hashing import PREFIX, environment_hash, shorten
 from envlock.lock.model import Lock
+from envlock.project.locate import Project
 
 _RUN = re.compile(r"last(~[0-9]+)?|[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4,12}")
 
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SHORT = re.compile(r"[0-9a-f]{4,12}")
 
 
@@ -88,6 +90,8 @@ def find_subject(
     if _RUN.fullmatch(what):
         return _run(context, what)
     project = locate_project(context, name=name, script=script)
+    if what.startswith(PREFIX):
+        return _hashed(project, what)
     try:
         return _revision(project.root, project.lock_path.name, what)
     except UsageError:
@@ -153,6 +157,12 @@ def _revision(root: Path, lock_name: str, what: str) -> Subject:
         runs = "see what was run with `envlock runs list`"
         remedy = f"{error.remedy}; {runs}" if error.remedy else runs
         told = error.what.replace("is no file", "is no file, no run")
+        if _DATE.match(what):
+            remedy = (
+                f"a date is no environment yet: `envlock lock --as-of {what}` makes its lock (of a"
+                " copy of the project, so that yours stays); or name the revision of then:"
+                f" `git rev-list -1 --before={what} HEAD`"
+            )
         raise UsageError(told, where=error.where, remedy=remedy) from None
     text = text_at(root, commit, f"./{lock_name}", revision=what)
     return Subject(
@@ -163,6 +173,18 @@ def _revision(root: Path, lock_name: str, what: str) -> Subject:
         lock=codec.load(text, where=f"{what}:{lock_name}"),
         folder=f".venv-{commit[:12]}",
         commit=commit,
+    )
+
+
+def _hashed(project: Project, what: str) -> Subject:
+    """The lock here, by its environment hash or the beginning of that."""
+    lock = read_lock(project) if project.lock_path.exists() else None
+    if lock is not None and environment_hash(lock).root.startswith(what):
+        return _file(project.lock_path, project.lock_path.name, root=project.lock_path.parent)
+    raise UsageError(
+        f"the lock here is not of the environment {what}",
+        remedy="name a bundle that has it: --from BUNDLE; or a run that was made in it:"
+        " `envlock runs list --env HASH` (the whole hash)",
     )
 
 

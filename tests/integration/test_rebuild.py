@@ -253,6 +253,10 @@ def test_bad_input_is_refused(project: Project, index: LoopbackIndex) -> None:
 
     assert "no file, no run and no git revision" in refused("--", "-x")
     assert "not in a git repository" in refused("v1.0")
+    assert "`envlock lock --as-of 2024-01-01` makes its lock" in refused("2024-01-01")
+    assert "--from BUNDLE" in refused("env1-0123")
+    name = project.run("hash").stdout.strip()
+    assert "same as pylock.toml" in project.run("rebuild", name[:17], "--into", "named").stderr
     assert "no such run" in refused("20260101T000000Z-0123456789ab")
     assert "not empty and is no virtual environment" in refused("--into", ".")
     assert "not an http or https address" in refused("--index", "ftp://example.org")
