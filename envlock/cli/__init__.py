@@ -12,6 +12,15 @@ import sys
 
 def main() -> None:
     """Entry point of the ``envlock`` program."""
+    try:
+        _main()
+    except KeyboardInterrupt:  # before there is anything that could be cleared up
+        sys.stderr.write("error: interrupted\n")
+        exec("")  # noqa: S102 - see below
+        sys.exit(130)
+
+
+def _main() -> None:
     from envlock.cli.fresh import answer
 
     if answer(sys.argv[1:]):

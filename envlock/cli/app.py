@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +43,8 @@ COMMANDS: dict[str, str] = {
     "completion": "Print what makes a shell complete envlock's commands.",
 }
 """Every command and its summary, in the order of a first use."""
+
+_ENDING = (signal.SIGTERM, *((signal.SIGHUP,) if sys.platform != "win32" else ()))
 
 _EPILOG = """\b
 Start here:
@@ -127,13 +132,45 @@ def group(ctx: click.Context, directory: Path | None, quiet: bool, verbose: bool
         raise click.UsageError(f"--directory {directory}: no such folder")
 
 
+class Ended(KeyboardInterrupt):
+    """A signal asks to end, as Ctrl-C does; ``number`` is the signal's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@contextlib.contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """A signal to end is as Ctrl-C: temporary folders go, and processes that were started.
+
+    Not so for a second signal, nor for one that whoever started this has had ignored.
+    """
+
+    def end(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise Ended(number)
+
+    numbers = [n for n in _ENDING if signal.getsignal(n) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and give its exit code; errors become messages, not tracebacks."""
     try:
-        code = group.main(args=list(arguments), prog_name="envlock", standalone_mode=False)
-    except click.exceptions.Abort:
+        # `envlock run` gives signals to its program; what watches that is a copy of this process.
+        plain = "run" in arguments or threading.current_thread() is not threading.main_thread()
+        with contextlib.nullcontext() if plain else _ending_in_order():
+            code = group.main(args=list(arguments), prog_name="envlock", standalone_mode=False)
+    except click.exceptions.Abort as error:
         _say("error: interrupted; nothing was half-written")
-        return 130
+        return 128 + (error.__cause__.number if isinstance(error.__cause__, Ended) else 2)
     except click.ClickException as error:
         error.show()
         return error.exit_code

@@ -101,29 +101,39 @@ def write_atomic(path: Path, content: bytes | str, *, durable: bool = True) -> N
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A new file for ``path``; it takes the name in one step when all went well.
 
+    Where the system can (Linux), it has no name until then: even a killed process leaves nothing.
+
     Raises:
         SourceError: the disk cannot take it. What was there is untouched, as after any failure.
     """
-    with _renamed(path, said=path, keeps_mode=False) as file:
+    with _renamed(path, said=path, keeps_mode=False, hidden=True) as file:
         yield file
 
 
 @contextlib.contextmanager
 def _renamed(
-    target: Path, *, said: Path, keeps_mode: bool, durable: bool = True
+    target: Path, *, said: Path, keeps_mode: bool, durable: bool = True, hidden: bool = False
 ) -> Iterator[IO[bytes]]:
-    """A neighbour of ``target``, flushed to disk, which then takes its name in one rename."""
+    """A neighbour of ``target``, flushed to disk, which then takes its name in one rename.
+
+    ``hidden``: it has no name before that, where the system can.
+    """
     temporary: str | None = None
     try:
         kept = keeps_mode and target.exists()
         mode = stat.S_IMODE(target.stat().st_mode) if kept else _default_mode()
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        prefix = f".{target.name}."
+        handle = _nameless(target.parent) if hidden else None
+        if handle is None:
+            handle, temporary = tempfile.mkstemp(prefix=prefix, dir=target.parent)
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fchmod(file.fileno(), mode)
             if durable:
                 os.fsync(file.fileno())
+            if temporary is None:
+                temporary = _named(file.fileno(), target.parent, prefix)
         Path(temporary).replace(target)
         temporary = None
         if durable:
@@ -133,6 +143,28 @@ def _renamed(
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+
+
+def _nameless(folder: Path) -> int | None:
+    """A new file in no folder, on the disk of ``folder``; None where there is no such thing."""
+    if not os.path.isdir("/proc/self/fd"):  # noqa: PTH112 - by which it gets its name
+        return None
+    try:
+        return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except (AttributeError, OSError):
+        return None
+
+
+def _named(handle: int, folder: Path, prefix: str) -> str:
+    """Give a file of ``_nameless`` a name that nobody has; its path."""
+    name = f"{prefix}{os.urandom(8).hex()}"
+    place = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        # Only with a folder's descriptor does Python have the link in /proc followed.
+        os.link(f"/proc/self/fd/{handle}", name, dst_dir_fd=place, follow_symlinks=True)
+    finally:
+        os.close(place)
+    return f"{folder}/{name}"
 
 
 def make_folder(path: Path) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import tarfile
-import tempfile
 from pathlib import Path
 from typing import IO
 
 from envlock.errors import UsageError
-from envlock.io.files import disk_error, make_folder
+from envlock.io.files import make_folder, replacing
 from envlock.io.store import stored
 from envlock.realise.image.oci import Image
 
@@ -32,23 +29,12 @@ def write_rootfs(image: Image, folder: Path) -> Path:
         raise UsageError("a root file system is not compressed", remedy="leave --compression away")
     path = folder / f"{image.platform.partition('/')[2]}.tar"
     make_folder(folder)
-    temporary: str | None = None
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder)
-        with os.fdopen(handle, "wb") as file:
-            for layer in image.layers:
-                _append(file, stored(layer.digest))
-            file.write(bytes(2 * tarfile.BLOCKSIZE))
-            file.write(bytes(-file.tell() % tarfile.RECORDSIZE))
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-        temporary = None
-    except OSError as error:
-        raise disk_error(error, path) from None
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
+    with replacing(path) as file:
+        for layer in image.layers:
+            _append(file, stored(layer.digest))
+        file.write(bytes(2 * tarfile.BLOCKSIZE))
+        file.write(bytes(-file.tell() % tarfile.RECORDSIZE))
+    path.chmod(0o644)
     return path
 
 

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envlock.errors import SourceError, UsageError
-from envlock.io.files import append_lines, project_lock, read_text, write_atomic
+from envlock.io.files import append_lines, project_lock, read_text, replacing, write_atomic
 
 NOBODY = 65534
 
@@ -209,6 +209,23 @@ def test_each_step_may_fail(
     assert caught.value.exit_code == 3
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["pylock.toml"]
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="of Linux")
+def test_what_is_half_written_has_no_name(tmp_path: Path) -> None:
+    """So a killed process leaves nothing of a large archive."""
+    path = tmp_path / "bundle.tar"
+    for content in (b"one", b"two"):
+        before = os.listdir(tmp_path)
+        with replacing(path) as file:
+            file.write(content)
+            file.flush()
+            assert os.listdir(tmp_path) == before
+        assert path.read_bytes() == content
+    with pytest.raises(ZeroDivisionError), replacing(path) as file:
+        file.write(bytes(1 // 0))
+    assert path.read_bytes() == b"two"
+    assert os.listdir(tmp_path) == ["bundle.tar"]
 
 
 def test_a_folder_in_its_place_is_left(tmp_path: Path) -> None:
