@@ -178,9 +178,11 @@ def _revision(root: Path, lock_name: str, what: str) -> Subject:
 
 def _hashed(project: Project, what: str) -> Subject:
     """The lock here, by its environment hash or the beginning of that."""
-    lock = read_lock(project) if project.lock_path.exists() else None
-    if lock is not None and environment_hash(lock).root.startswith(what):
-        return _file(project.lock_path, project.lock_path.name, root=project.lock_path.parent)
+    path = project.lock_path
+    if path.exists():
+        found = _file(path, path.name, root=path.parent)
+        if environment_hash(found.lock).root.startswith(what):
+            return found
     raise UsageError(
         f"the lock here is not of the environment {what}",
         remedy="name a bundle that has it: --from BUNDLE; or a run that was made in it:"

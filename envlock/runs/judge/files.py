@@ -15,7 +15,7 @@ from typing import IO, Any
 from envlock.errors import SourceError
 from envlock.io import process
 from envlock.runs.judge.findings import Found, Tolerance, Verdict, shown
-from envlock.runs.judge.text import judge_csv, judge_json
+from envlock.runs.judge.text import judge_csv, judge_json, judge_notebook
 
 _INSIDE = Path(__file__).with_name("inside.py")
 _OPENED: dict[str, Callable[[Path], Any]] = {
@@ -96,7 +96,10 @@ def _typed(
             separator = "\t" if suffix == ".tsv" else ","
             with _text(before) as one, _text(after) as other:
                 return judge_csv(one, other, tolerance, separator=separator), ""
-        if suffix in (".json", ".geojson", ".jsonl", ".ndjson", ".ipynb"):
+        if suffix == ".ipynb":
+            with _text(before) as one, _text(after) as other:
+                return judge_notebook(one, other, tolerance), ""
+        if suffix in (".json", ".geojson", ".jsonl", ".ndjson"):
             with _text(before) as one, _text(after) as other:
                 lines = suffix in (".jsonl", ".ndjson")
                 return judge_json(one, other, tolerance, lines=lines), ""

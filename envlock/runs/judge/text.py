@@ -12,6 +12,7 @@ from envlock.runs.judge.findings import Found, Meter, Tolerance, shown
 
 _MISSING = object()
 _LARGEST_CELL = 2**27
+_WHEN = ("duration", "end_time", "start_time")
 
 
 def judge_csv(one: IO[str], other: IO[str], tolerance: Tolerance, *, separator: str) -> Found:
@@ -65,6 +66,39 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
+
+
+def judge_notebook(one: IO[str], other: IO[str], tolerance: Tolerance) -> Found:
+    """Jupyter's notebooks (nbformat 4) as JSON, but for when and how long a cell was run, and the
+    ids of cells, which are random.
+
+    Raises:
+        ValueError: one of them is none.
+    """
+    meter = Meter(tolerance)
+    try:
+        before, after = (_lasting(json.load(file)) for file in (one, other))
+        return meter.found("notebook", _first_value(before, after, "$", meter))
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def _lasting(notebook: Any) -> Any:
+    """What of a notebook, or a cell, is the same when it is run again."""
+    if not isinstance(notebook, dict):
+        return notebook
+    kept = dict(notebook)
+    if isinstance(kept.get("metadata"), dict):
+        kept["metadata"] = metadata = dict(kept["metadata"])
+        metadata.pop("execution", None)
+        if isinstance(metadata.get("papermill"), dict):
+            told = metadata["papermill"].items()
+            metadata["papermill"] = {name: value for name, value in told if name not in _WHEN}
+    if isinstance(kept.get("cells"), list):
+        kept["cells"] = [_lasting(cell) for cell in kept["cells"]]
+    else:
+        kept.pop("id", None)
+    return kept
 
 
 def judge_json(one: IO[str], other: IO[str], tolerance: Tolerance, *, lines: bool) -> Found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,32 @@ def test_different(tmp_path: Path, name: str, one: bytes, other: bytes, where: s
     assert found.verdict is Verdict.DIFFERENT
     assert found.where is not None
     assert where in found.where
+
+
+def test_a_notebook_that_is_run_again_is_close(tmp_path: Path) -> None:
+    """When and how long its cells were run, and their random ids, do not count; all else does."""
+
+    def notebook(second: int, name: str, result: str) -> bytes:
+        when = {"start_time": f"10:00:{second}", "end_time": "11:00", "duration": second}
+        cell = {
+            "cell_type": "code",
+            "id": name,
+            "metadata": {"execution": {"iopub.status.busy": second}, "papermill": when},
+            "outputs": [{"output_type": "stream", "text": [result]}],
+            "source": ["print(x)"],
+        }
+        told = {"papermill": {**when, "parameters": {"lr": 0.1}}}
+        return json.dumps({"cells": [cell], "metadata": told, "nbformat": 4}).encode()
+
+    found = judged(tmp_path, "a.ipynb", notebook(1, "a", "x"), notebook(2, "b", "x"))
+    assert (found.verdict, found.how, found.where) == (Verdict.CLOSE, "notebook", None)
+    found = judged(tmp_path, "a.ipynb", notebook(1, "a", "x"), notebook(1, "a", "y"))
+    assert (found.verdict, found.where) == (
+        Verdict.DIFFERENT,
+        '$.cells[0].outputs[0].text[0]: "x" → "y"',
+    )
+    for odd in (b"[]", b'{"cells": {"a": []}}', b'{"cells": [1], "metadata": []}'):
+        assert judged(tmp_path, "a.ipynb", odd, b"{}").verdict is Verdict.DIFFERENT
 
 
 def test_the_largest_error_is_told(tmp_path: Path) -> None:
