@@ -19,6 +19,7 @@ from envlock.lock.hashing import environment_hash
 from envlock.lock.provider import provider
 
 if TYPE_CHECKING:
+    from envlock.lock.model import Artifact
     from envlock.realise.source.perform import Built
 
 _SHOWN = 4
@@ -65,6 +66,7 @@ def report_json(report: Report) -> dict[str, Any]:
 
 def _built(one: Built) -> dict[str, Any]:
     found = one.comparison
+    published = _published(one)
     return {
         "name": one.job.key[0],
         "version": one.job.key[1],
@@ -72,15 +74,22 @@ def _built(one: Built) -> dict[str, Any]:
         "only-to-build": one.job.deep,
         "file": one.wheel.name if one.wheel else None,
         "sha256": one.wheel.sha256 if one.wheel else None,
-        "published": one.job.published.sha256 if one.job.published else None,
+        "published": published.sha256 if published else None,
+        "published-file": published.name if published else None,
         "state": None if found is None else found.state,
         "differences": [] if found is None else list(found.files),
+        "in-words": [] if found is None else list(found.words),
         "bootstrap": [" ".join(r.key) for r in one.job.requirements if r.bootstrap],
         "cached": one.cached,
         "without-network": one.alone,
         "failure": one.failure,
         "log": None if one.log is None else str(one.log),
     }
+
+
+def _published(one: Built) -> Artifact | None:
+    """What the built wheel is held to."""
+    return one.job.beside(one.wheel.name) if one.wheel else one.job.published
 
 
 def _taken(report: Report) -> Iterator[dict[str, Any]]:
@@ -303,7 +312,11 @@ def _tell_one(context: Context, one: Built) -> None:
         files = one.comparison.files
         shown = "" if not files else ": " + ", ".join(files[:_SHOWN])
         more = f", and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
-        say(context, f"  {_state(one.comparison.state)}  {one.job.title}{shown}{more}")
+        pure = one.job.pure
+        beside = f" (beside {pure.name})" if pure and pure == _published(one) else ""
+        say(context, f"  {_state(one.comparison.state)}  {one.job.title}{beside}{shown}{more}")
+        for words in one.comparison.words:
+            say(context, f"    {words}")
 
 
 def _tell_python(context: Context, report: Report) -> None:

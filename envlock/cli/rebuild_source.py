@@ -45,9 +45,10 @@ def build_from_source(
     wheels = tuple(f for f in report.chosen.files if f.package.sort_key not in own)
     needed = tuple({f.file.sha256: f for f in (*plan.files, *wheels)}.values())
     published = tuple(
-        PythonFile(package=job.package, file=job.published)
+        PythonFile(package=job.package, file=wheel)
         for job in plan.jobs
-        if job.published is not None and not job.deep
+        for wheel in (job.published, job.pure)
+        if wheel is not None and not job.deep
     )
     found = gather(lock, UsedFiles(python=(*needed, *published)), root, places, reporter)
     mine = {f.file.sha256 for f in needed}

@@ -310,6 +310,21 @@ def test_a_backend_that_gives_no_answer_need_not_be_asked(
     assert "pg_config is missing" in project.refused(code=3)
 
 
+def test_what_waits_for_itself_by_what_its_backend_answers_is_named(
+    project: Project, index: LoopbackIndex
+) -> None:
+    # uv would build the one to build the other, and wait for ever.
+    system = '[build-system]\nrequires = []\nbuild-backend = "own"\nbackend-path = ["."]\n'
+    for name, needed in (("egg", "hen"), ("hen", "nest"), ("nest", "egg")):
+        files = {"pyproject.toml": system, "own.py": f"{HOOK}{[needed]}\n"}
+        index.add(name, "1.0", OLD, sdist=True, files=files)
+    add_package(index, "thing", '["egg"]')
+    project.write("thing", settings=SOURCES)
+    said = project.refused(code=2)
+    assert "egg 1.0, hen 1.0, nest 1.0 are built with one another, and there are no whe" in said
+    assert 'build-exceptions = ["thing"]' in said
+
+
 def test_a_hook_that_hangs_is_cut_off_with_all_it_started(
     project: Project, index: LoopbackIndex
 ) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from support.index import LoopbackIndex
 from support.install import contents, works
-from support.project import Project
+from support.project import PYTHON, Project
 from support.source_trees import OLDER
 from support.source_trees import add_sdist as sdist
 from support.tools import PIP, run
@@ -65,6 +65,9 @@ def test_wheels_are_built_alone_in_order_and_compared(
     sdist(index, "plain", before=NETWORK.replace("PORT", port))
     sdist(index, "helper")
     published(index, "helper", tmp_path / "wheels")
+    # Installers take the wheel with compiled parts; what is built of the sdist has none.
+    tag = f"cp{PYTHON.replace('.', '')}-cp{PYTHON.replace('.', '')}-manylinux_2_17_x86_64"
+    index.add("helper", "1.0", OLDER, tag=tag, files={"helper/_fast.so": b"\x7fELF"})
     sdist(index, "needs", requires=["helper"], before=INSIDE)
     index.add("needs", "1.0", OLDER)
     sdist(index, "broken", before="print('the reason'); raise SystemExit(7)")
@@ -94,6 +97,7 @@ def test_wheels_are_built_alone_in_order_and_compared(
     order = [one["name"] for one in told["built"]]
     assert order.index("helper") < order.index("needs")
     assert built["helper"]["state"] in ("identical", "content-equal")
+    assert built["helper"]["published-file"] == "helper-1.0-py3-none-any.whl"
     assert built["plain"]["state"] == "different"
     assert "- plain/more.py" in built["plain"]["differences"]
     assert built["needs"]["differences"][-1] == "+ needs/made.py"

@@ -8,10 +8,12 @@ import io
 import re
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from envlock.errors import UsageError
+from envlock.realise.source.wheel_words import in_words
 
 _INFO = re.compile(r"^[^/]+\.dist-info/")
 _LIMIT = 1 << 20
@@ -24,10 +26,12 @@ class Comparison:
 
     ``files`` are those that differ, sorted, each with a sign: ``+`` only the built wheel has it,
     ``-`` only the published one, ``~`` other content. RECORD is there only where nothing else is.
+    ``words`` say of METADATA and WHEEL what in them differs, and which files only moved.
     """
 
     state: str
     files: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 def compare_wheels(built: Path, published: Path) -> Comparison:
@@ -49,7 +53,39 @@ def compare_wheels(built: Path, published: Path) -> Comparison:
     # RECORD repeats what the other files say.
     told = [line for line in differing if line[2:] != "*.dist-info/RECORD"] or differing
     metadata = all(line[2:].startswith("*.dist-info/") for line in told)
-    return Comparison(state="metadata-only" if metadata else "different", files=tuple(told))
+    return Comparison(
+        state="metadata-only" if metadata else "different",
+        files=tuple(told),
+        words=(*_moved(told, ours, theirs), *_words(told, built, published)),
+    )
+
+
+def _moved(told: list[str], ours: dict[str, str], theirs: dict[str, str]) -> Iterator[str]:
+    """Files of the metadata that both have, at another place."""
+    there = {ours[line[2:]]: line[2:] for line in told if line[0] == "+"}
+    for line in told:
+        name = line[2:]
+        if line[0] == "-" and name.startswith("*.dist-info/") and theirs[name] in there:
+            yield f"{name}: the same content as {there[theirs[name]]}, built"
+
+
+def _words(told: list[str], built: Path, published: Path) -> Iterator[str]:
+    for line in told:
+        name = line[2:]
+        if line[0] != "~" or not name.startswith("*.dist-info/"):
+            continue
+        ours, theirs = _read(built, name), _read(published, name)
+        if ours is not None and theirs is not None and (text := in_words(name, ours, theirs)):
+            yield f"{name}: {text}"
+
+
+def _read(path: Path, name: str) -> bytes | None:
+    """A small file of the metadata; None for a large one."""
+    with zipfile.ZipFile(path) as packed:
+        for entry in packed.infolist():
+            if _INFO.sub("*.dist-info/", entry.filename) == name and entry.file_size < _LIMIT:
+                return packed.read(entry)
+    return None
 
 
 def _digest(path: Path) -> str:

@@ -163,9 +163,10 @@ def _known(key: str) -> tuple[Artifact, bool] | None:
 
 
 def _compared(job: Job, wheel: Artifact) -> Comparison | None:
-    if job.deep or job.published is None or not has_stored(job.published.sha256):
+    published = job.beside(wheel.name)
+    if job.deep or published is None or not has_stored(published.sha256):
         return None
     try:
-        return compare_wheels(stored(wheel.sha256), stored(job.published.sha256))
+        return compare_wheels(stored(wheel.sha256), stored(published.sha256))
     except UsageError as error:
         return Comparison(state="different", files=(f"! {error.what}",))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from packaging.markers import Marker
 
@@ -16,6 +16,9 @@ from envlock.lock.target import Target, ranked_tags
 
 Key = tuple[str, str]
 """Name and version."""
+
+PURE = "-none-any.whl"
+"""How the name of a wheel ends that serves every platform."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,7 @@ class Requirement:
 class Job:
     """A wheel to build: ``sdist`` is the file, ``published`` the locked wheel, if any.
 
+    ``pure`` is the published wheel without compiled parts, where there is one beside ``published``.
     ``deep``: it is built only to build others.
     """
 
@@ -50,6 +54,7 @@ class Job:
     subdirectory: str | None
     requirements: tuple[Requirement, ...]
     published: Artifact | None
+    pure: Artifact | None = None
     deep: bool = False
 
     @property
@@ -61,6 +66,10 @@ class Job:
     def title(self) -> str:
         """``six 1.17.0``."""
         return " ".join(self.key)
+
+    def beside(self, name: str) -> Artifact | None:
+        """The published wheel to hold the built one of that file name to."""
+        return self.pure if self.pure is not None and name.endswith(PURE) else self.published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,15 +221,23 @@ class _Planner:
             return
         source = source_of(package)
         assert source is not None  # noqa: S101 - a build is of a source
+        best = best_wheel(package, self._target, self._ranks)
         self._jobs[build.key] = Job(
             build=build,
             package=package,
             sdist=_named(source),
             subdirectory=source.subdirectory if isinstance(source, Archive) else None,
             requirements=tuple(requirements),
-            published=best_wheel(package, self._target, self._ranks),
+            published=best,
+            pure=self._pure(package, best),
             deep=build.key not in self._asked,
         )
+
+    def _pure(self, package: PythonPackage, best: Artifact | None) -> Artifact | None:
+        if best is None or best.name.endswith(PURE):
+            return None
+        wheels = tuple(wheel for wheel in package.wheels if wheel.name.endswith(PURE))
+        return best_wheel(replace(package, wheels=wheels), self._target, self._ranks)
 
     def _found(self, key: Key) -> Artifact | None:
         package = self._pinned.get(key)

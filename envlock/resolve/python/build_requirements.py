@@ -18,6 +18,7 @@ from dataclasses import replace
 from functools import cache
 
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 from envlock.errors import EnvlockError, NoSolutionError, SourceError
 from envlock.io.cache import DiskCache
@@ -27,7 +28,7 @@ from envlock.io.machine import machine_platform
 from envlock.io.progress import Reporter
 from envlock.io.unpack import OddArchiveError
 from envlock.lock.bootstrap import Key, wheel_rank
-from envlock.lock.builds import LEGACY_BACKEND, Build, Builds, declared_requires
+from envlock.lock.builds import Build, Builds, declared_requires
 from envlock.lock.hashing import digest
 from envlock.lock.model import PythonPackage, Repair
 from envlock.lock.request import Request
@@ -86,7 +87,7 @@ def lock_builds(
         failures = [f for f in failures if not bottom.give_up(f.sdist, anyway=f.unbuildable)]
         if failures:
             raise _all_failed(failures)
-        made = [m for m in made if not (_in_its_own_way(m[1]) and bottom.give_up(m[0]))]
+        made = [m for m in made if not (_known_to_fail(m[1]) and bottom.give_up(m[0]))]
         for sdist, build in [*((s, stay[s.key]) for s in same), *(m[:2] for m in made)]:
             bottom.add(sdist, build)
         files = all_files([*files, *kept.packages, *(p for *_, g in made for p in g.packages)])
@@ -140,6 +141,7 @@ class _Work:
             sources=world.sources, seconds=build_hook.hook_seconds(), stop=self._stop
         )
         self._too_old: list[str] = []
+        self._straight: set[tuple[Key, Target]] = set()
         self._python = cache(build_hook.find_python)
 
     def run(
@@ -246,8 +248,12 @@ class _Work:
         python: str,
         graph: BuildGraph,
         then: Then,
+        above: tuple[Key, ...] = (),
     ) -> tuple[str, ...] | None:
-        """The hook's answer in one Python; remembered by all that it follows from."""
+        """The hook's answer in one Python; remembered by all that it follows from.
+
+        ``above`` are those without wheels that wait for it, the first first.
+        """
         target = Target(platform=machine_platform(), python=python)
         if target not in sdist.targets:
             # The lock is for other machines; the hook runs on this one.
@@ -261,7 +267,7 @@ class _Work:
         if known is not None:
             answer: list[str] | None = json.loads(known)
             return None if answer is None else tuple(answer)
-        self._no_circle(graph, target, (sdist.key,))
+        self._no_circle(graph, target, (*above, sdist.key))
         environment = self._graphs.environment(graph, target)
         found = build_hook.ask_backend(
             facts, tree.take(), environment, interpreter, self._surroundings
@@ -287,11 +293,23 @@ class _Work:
                     " to begin with"
                 )
             sdist = sdist_of(package, (target,), deep=True)
-            if sdist is not None:
+            if sdist is not None and (key, target) not in self._straight:
                 with SourceTree(sdist, self._shelf) as tree:
-                    facts = self._read_facts(sdist, tree)
-                below = self._graphs.resolve(facts.requires, (target,), ())
-                self._no_circle(below, target, (*above, key))
+                    self._straight_down(sdist, tree, target, above)
+                self._straight.add((key, target))
+
+    def _straight_down(
+        self, sdist: Sdist, tree: SourceTree, target: Target, above: tuple[Key, ...]
+    ) -> None:
+        """The same for all that building an sdist needs, its backend's answer included."""
+        facts = self._read_facts(sdist, tree)
+        below = self._graphs.resolve(facts.requires, (target,), ())
+        asked = declared_requires(sdist.key[0], self._request)
+        if asked is None and target.platform == machine_platform():
+            asked = self._answer(sdist, tree, facts, target.python, below, Then(), above)
+        if set(asked or ()) - set(facts.requires):
+            below = self._graphs.resolve((*facts.requires, *(asked or ())), (target,), ())
+        self._no_circle(below, target, (*above, sdist.key))
 
     def _read_facts(self, sdist: Sdist, tree: SourceTree) -> SourceFacts:
         """What the sdist says; remembered by its digest."""
@@ -303,13 +321,17 @@ class _Work:
         return facts
 
 
-def _in_its_own_way(build: Build) -> bool:
-    """Whether setuptools would be built with another one's code and its own, mixed.
+def _known_to_fail(build: Build) -> bool:
+    """Whether the build fails for certain, though the hook answers.
 
-    Where an old sdist of it, or of ``wheel``, names no backend, that of today finds the sdist's
-    own modules first. The hook still answers; the build then fails.
+    setuptools makes wheels itself since 70.1, and calls ``wheel`` in a way that it has since 0.34;
+    in the sdist of an older one it finds that sdist's own modules.
     """
-    return build.package in ("setuptools", "wheel") and build.backend == LEGACY_BACKEND
+    if build.package != "wheel" or Version(build.version) >= Version("0.34"):
+        return False
+    return any(
+        pin.name == "setuptools" and Version(pin.version) >= Version("70.1") for pin in build.pins
+    )
 
 
 def _joined(answers: dict[str, tuple[str, ...]], pythons: int) -> tuple[str, ...]:
