@@ -75,9 +75,12 @@ def install(
     Raises:
         EnvlockError: as ``realise.venv.sync``; SourceError also when the outcome is not the lock's.
     """
+    anew = install_anew(lock, place, before)
+    if before is not None and not anew and _is_it(project, lock, place, before.observed):
+        left = _left(project, lock, place, before)
+        return Installed(observed=before.observed, anew=anew, left=left)
     infos = _infos(None if before is None else before.observed)
     there = stamps(infos)
-    anew = install_anew(lock, place, before)
     with notes(context) as reporter:
         # Only credentials and build requirements come from there: what is set aside is no news.
         silent = SilentReporter()
@@ -108,6 +111,24 @@ def install(
         return Installed(observed=after, anew=anew)
     return Installed(
         observed=after, anew=anew, left=_left(project, lock, place, _look(interpreter))
+    )
+
+
+def _is_it(project: Project, lock: Lock, place: Place, observed: Observed) -> bool:
+    """Whether exactly the locked packages are there, so that uv would find nothing to do.
+
+    What lies in folders of this machine may have changed since it was installed: uv knows.
+    """
+    packages = wanted_packages(lock, place.target, observed.version)
+    local = any(
+        p.directory or (p.archive and p.archive.path) or any(file.path for file in p.files)
+        for p in packages
+    )
+    names = sorted(distribution.name for distribution in observed.distributions)
+    return (
+        not local
+        and names == sorted(package.name for package in packages)
+        and not compare(lock, place.target, observed, root=project.root)
     )
 
 
