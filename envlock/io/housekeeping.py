@@ -73,6 +73,7 @@ _KINDS: dict[str, tuple[str, int]] = {
             "default-index-v1",
             "exports-1",
             "file-digests-1",
+            "found-pythons-1",
             "hook-answers-v1",
             "index-2",
             "index-dates-v1",

@@ -12,16 +12,19 @@ import json
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import tomli_w
 
-from envlock.errors import SourceError
+from envlock.errors import SourceError, UsageError
 from envlock.io import process
 from envlock.io.confined import WITHOUT_NETWORK, last_lines, run_confined, seconds_allowed
+from envlock.io.found import known_python, remember_python
 from envlock.io.interpreters import Interpreter, query
 from envlock.io.tools import find_uv
 from envlock.lock import codec
@@ -107,9 +110,16 @@ def find_python(series: str) -> Interpreter:
     Raises:
         SourceError: it has none.
     """
-    argv = [str(find_uv()), "python", "find", "--no-config", "--no-project", "--system"]
+    uv, variables, since = find_uv(), uv_settings.environment(), time.time_ns()
+    known = known_python(series, uv, variables)
+    if known is not None:
+        with suppress(UsageError):
+            python = query(known)
+            if python.implementation == "cpython" and _is_of(series, python.version):
+                return python
+    argv = [str(uv), "python", "find", "--no-config", "--no-project", "--system"]
     argv += ["--no-python-downloads", "--color=never", f"cpython@{series}"]
-    completed = process.run(argv, env=uv_settings.environment(), remedy="pip install uv")
+    completed = process.run(argv, env=variables, remedy="pip install uv")
     if completed.code != 0:
         raise SourceError(
             f"CPython {series} is not installed: build backends are asked with the Python that"
@@ -117,7 +127,13 @@ def find_python(series: str) -> Interpreter:
             remedy=f"install it (for example: uv python install {series}), or lock for another:"
             ' python = "…" in [tool.envlock]',
         )
-    return query(Path(completed.stdout.strip()))
+    found = Path(completed.stdout.strip())
+    remember_python(series, uv, variables, found, since)
+    return query(found)
+
+
+def _is_of(series: str, version: str) -> bool:
+    return version == series or version.startswith(f"{series}.")
 
 
 def ask_backend(
