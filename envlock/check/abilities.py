@@ -23,6 +23,7 @@ from envlock.io.apt_config import apt_sources
 from envlock.io.interpreters import installed, pyenv_folders
 from envlock.io.machine import machine_platform
 from envlock.io.paths import cache_dir
+from envlock.io.rooted import why_no_roots
 from envlock.io.tools import find_nix, find_uv
 from envlock.io.trace.kinds import Method
 from envlock.io.trace.supervise import supervise
@@ -77,10 +78,11 @@ def abilities(lock: Lock | None) -> Iterator[Ability]:
     yield _archives(lock)
     yield tracing
     yield _scripts()
+    yield _roots()
     yield _images()
     yield _nix()
     yield _tool("guix", "rebuild --backend guix", "guix", "works without it: envlock export guix")
-    yield _tool("cc", "building sdists that have C code", "gcc")
+    yield _tool("cc", "building sdists that have C code, but in a build root", "gcc")
     yield _tool("diffoscope", "verify: differences in full", "diffoscope", "works without it")
     yield _cache()
 
@@ -190,6 +192,22 @@ def _scripts() -> Ability:
         found=f"{version}, but this user may make no namespaces",
         purpose=purpose,
         remedy="sysctl kernel.unprivileged_userns_clone=1 (or be root); --mode unpack needs none",
+    )
+
+
+def _roots() -> Ability:
+    name, purpose = "build roots", "rebuild --from-source, verify: by locked compilers"
+    why = why_no_roots()
+    if why is None:
+        found = "programs may have another root"
+        return Ability(name=name, state=State.OK, found=found, purpose=purpose)
+    return Ability(
+        name=name,
+        state=State.LIMITED,
+        found=f"programs may have no other root ({why}): this machine's compilers serve",
+        purpose=purpose,
+        remedy="sysctl kernel.unprivileged_userns_clone=1; on Ubuntu also"
+        " kernel.apparmor_restrict_unprivileged_userns=0; a container must allow namespaces",
     )
 
 

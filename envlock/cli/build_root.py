@@ -107,17 +107,15 @@ def choose_root(
     architecture = target.platform.partition("/")[2]
     packages = root_packages(lock, architecture)
     reason = _hindrance(packages, architecture, python, wanted)
+    remedy: str | None = "--build-root machine builds with this machine's programs"
     if reason is None:
         try:
             return _rooted(lock, folder, target, python, places, packages, reporter)
         except NoRootError as error:
-            if wanted == LOCK:
-                raise
-            reason = error.what
+            reason, remedy = error.what, error.remedy
     if wanted == LOCK:
         raise SourceError(
-            f"there is no root of the locked packages to build in: {reason}",
-            remedy="--build-root machine builds with this machine's programs",
+            f"there is no root of the locked packages to build in: {reason}", remedy=remedy
         )
     return Surroundings(reason=reason)
 

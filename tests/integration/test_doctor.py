@@ -30,8 +30,9 @@ def test_what_is_here(project: Project, index: LoopbackIndex) -> None:
     git = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout
     assert git.split()[2] == found["git"]["found"]
     assert ".".join(map(str, sys.version_info[:3])) in found["Python"]["found"]
-    assert found["pylock.toml"]["found"].startswith("1 packages for ")
+    assert found["pylock.toml"]["found"].startswith("1 package for ")
     assert found["tracing"]["state"] == "ok"  # as in the tests of `envlock run`
+    assert found["build roots"]["state"] == "ok"
     done = project.run("doctor")
     assert done.returncode == 0
     assert "ok  uv " in done.stdout

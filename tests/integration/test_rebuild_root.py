@@ -155,3 +155,5 @@ def test_compilers_and_headers_are_the_locked_ones(tmp_path: Path) -> None:
         done = project.run(*asked, through=WITHOUT_NAMESPACES)
         assert done.returncode == 3
         assert "--build-root machine builds with this machine's programs" in done.stderr
+        done = project.run("doctor", through=WITHOUT_NAMESPACES)
+        assert "programs may have no other root" in done.stdout

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from envlock.errors import SourceError, UsageError
 from envlock.io import process
-from envlock.io.confined import run_confined
+from envlock.io.confined import run_confined, seconds_allowed
 from envlock.io.files import disk_error
 from envlock.io.interpreters import Interpreter
 from envlock.io.paths import cache_dir
@@ -201,7 +201,7 @@ def _needs_scripts(base: str, packages: Sequence[OsPackage]) -> str | None:
 
 def _install(packages: Sequence[OsPackage], tree: Path) -> None:
     """Have mmdebstrap install the packages, and unpack what it made."""
-    from envlock.realise.image.bootstrap import bootstrap
+    from envlock.realise.image.bootstrap import TIME_LIMIT, bootstrap
     from envlock.realise.image.folder import FolderWriter
     from envlock.realise.image.tree import Node, Tree
 
@@ -214,12 +214,14 @@ def _install(packages: Sequence[OsPackage], tree: Path) -> None:
                 Path(folder),
                 archive,
                 _EPOCH,
-                through=("timeout", "--kill-after=10", str(SECONDS)),
+                seconds=seconds_allowed(TIME_LIMIT, SECONDS),
+                remedy="apt-get install mmdebstrap uidmap",
             )
         except SourceError as error:
+            first, *said = error.what.splitlines()
             raise NoRootError(
-                f"mmdebstrap, which runs their scripts, installs no root here: {error.what}",
-                remedy="apt-get install mmdebstrap uidmap; or --build-root machine",
+                f"their scripts have to run, and {' '.join([first, *said[-1:]])}",
+                remedy=f"{error.remedy or 'see above'}; or --build-root machine",
             ) from None
         claimed, writer = Tree(), FolderWriter(tree)
         with tarfile.open(archive, "r:") as packed:
@@ -273,8 +275,8 @@ def root_python(
         path = f"/usr/bin/{own}"
         shown: tuple[Shown, ...] = ()
     else:
-        real = _program(interpreter)
-        path, shown = str(real), tuple(_shown(real, interpreter))
+        real, shown = shown_of(interpreter)
+        path = str(real)
     argv = in_root(
         root.folder,
         [path, "-I", "-B", "-c", _ASK],
@@ -293,14 +295,15 @@ def root_python(
     return RootPython(path=path, version=done.stdout.strip(), shown=shown)
 
 
-def _program(interpreter: Interpreter) -> Path:
-    """The interpreter itself: what ``PATH`` has may be a script that chooses one."""
+def shown_of(interpreter: Interpreter) -> tuple[Path, tuple[Shown, ...]]:
+    """An interpreter's program, and what of this machine it is made of."""
+    # What ``PATH`` has may be a script that chooses one.
     own = interpreter.base_prefix / "bin" / f"python{interpreter.series}"
-    return (own if own.is_file() else interpreter.executable).resolve()
+    real = (own if own.is_file() else interpreter.executable).resolve()
+    return real, tuple(_shown(real, interpreter))
 
 
 def _shown(real: Path, interpreter: Interpreter) -> Iterator[Shown]:
-    """What of this machine an interpreter is made of."""
     prefix = interpreter.base_prefix.resolve()
     for store in _STORES:
         if store in prefix.parents:  # its C library is there, too

@@ -14,7 +14,7 @@ import pytest
 from envlock.errors import EnvlockError, UsageError, VerificationError
 from envlock.io.store import store_file, stored
 from envlock.lock.os import OsPackage
-from envlock.realise.image.packages import Root, write_layer
+from envlock.realise.image.packages import Root, write_folder, write_layer
 
 PASSWD = b"root:*:0:0:root:/root:/bin/bash\nmail:*:8:8:mail:/var/mail:/usr/sbin/nologin\n"
 GROUP = b"root:*:0:\nshadow:*:42:\n"
@@ -155,6 +155,17 @@ def test_hostile_members_are_refused_and_named(tmp_path: Path, kind: str) -> Non
     assert not list(stored("0" * 64).parent.parent.parent.glob("partial/*"))
 
 
+@pytest.mark.parametrize("kind", [kind for kind in HOSTILE if "set" not in kind])
+def test_they_do_not_reach_a_folder_either(tmp_path: Path, kind: str) -> None:
+    evil = package(tmp_path, "evil", HOSTILE[kind])
+    inside = tmp_path / "deep" / "root"
+    inside.mkdir(parents=True)
+    before = sorted(path for path in tmp_path.rglob("*") if inside not in path.parents)
+    with pytest.raises(VerificationError):
+        write_folder(Root(base="debian:bookworm", architecture="amd64"), [evil], inside)
+    assert sorted(path for path in tmp_path.rglob("*") if inside not in path.parents) == before
+
+
 def test_nothing_is_put_through_a_link(tmp_path: Path) -> None:
     link = entry("./usr/way", tarfile.SYMTYPE, linkname="/tmp")
     error = refused(package(tmp_path, "evil", link, entry("./usr/way/file")))
@@ -224,6 +235,43 @@ def test_a_merged_usr(tmp_path: Path) -> None:
     }
     assert found["usr/bin/bash"].linkname == "usr/bin/sh"
     assert found["usr/bin/bash"].islnk()
+
+
+def test_a_folder_has_what_a_layer_has(tmp_path: Path) -> None:
+    packages = (
+        base_passwd(tmp_path),
+        package(
+            tmp_path,
+            "a",
+            entry("./var/private", tarfile.DIRTYPE, mode=0o000),
+            (entry("./bin/tool", mode=0o4711), b"a program"),
+            entry("./bin/other", tarfile.LNKTYPE, linkname="./bin/tool"),
+            (entry("./etc/secret", mode=0o000), b"a file"),
+            entry("./usr/lib/x.so", tarfile.SYMTYPE, linkname="/etc/alternatives/x"),
+            requested=True,
+        ),
+    )
+    root = tmp_path / "root"
+    root.mkdir()
+    write_folder(Root(base="debian:bookworm", architecture="amd64"), packages, root)
+    found = layer(*packages)
+    there = {str(path.relative_to(root)): path for path in root.rglob("*")}
+    assert there.keys() == {name.rstrip("/") for name in found}
+    for name, info in found.items():
+        path = there[name.rstrip("/")]
+        assert (path.is_symlink(), path.is_dir() and not path.is_symlink()) == (
+            info.issym(),
+            info.isdir(),
+        )
+        if info.issym():
+            assert str(path.readlink()) == info.linkname
+        elif info.isreg():
+            assert path.stat().st_mtime == info.mtime
+    # This user's own, who can read and remove all of it; and nobody's privileges.
+    assert (root / "usr/bin/tool").stat().st_mode & 0o7777 == 0o711
+    assert (root / "usr/bin/other").samefile(root / "usr/bin/tool")
+    assert (root / "etc/secret").stat().st_mode & 0o7777 == 0o400
+    assert (root / "var/private").stat().st_mode & 0o7777 == 0o700
 
 
 def test_owners_are_those_of_base_passwd(tmp_path: Path) -> None:
