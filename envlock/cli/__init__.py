@@ -32,11 +32,7 @@ def _main() -> None:
         if ended is not None:
             _leave(ended)
     if "lock" in sys.argv[1:]:
-        from envlock.cli import again
-
-        ended = again.attempt(sys.argv[1:])
-        if ended is not None:
-            _end(ended)
+        _lock_ahead(sys.argv[1:])
     try:
         from envlock.cli.app import run
     except ModuleNotFoundError as error:
@@ -49,15 +45,34 @@ def _main() -> None:
     try:
         code = run(sys.argv[1:])
     finally:
-        ahead = sys.modules.get("envlock.resolve.python.uv_runs")
-        if ahead is not None:
-            ahead.drop()
+        if "envlock.resolve.python.uv_runs" in sys.modules:
+            from envlock.resolve.python import uv_runs
+
+            uv_runs.drop()
     # CPython remembers an interrupt that left an `exec`, as dataclasses have at import, even once
     # it is caught, and then dies of the signal in place of this exit code; a new `exec` forgets it.
     exec("")  # noqa: S102
     if next((word for word in sys.argv[1:] if word[:1] != "-"), None) in ("check", "lock"):
         _end(code)  # 30 ms, where an environment is large
     sys.exit(code)
+
+
+def _lock_ahead(arguments: list[str]) -> None:
+    """A lock that only has to be written again; otherwise uv at work before all else is loaded."""
+    from envlock.cli import again, ahead
+
+    try:
+        ended = again.attempt(arguments)
+        if ended is None:
+            ahead.begin(arguments)
+    except KeyboardInterrupt:
+        from envlock.resolve.python import uv_runs
+
+        uv_runs.drop()
+        sys.stderr.write("error: interrupted; nothing was half-written\n")
+        ended = 130
+    if ended is not None:
+        _end(ended)
 
 
 def _end(code: int) -> None:

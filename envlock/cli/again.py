@@ -37,13 +37,7 @@ def attempt(arguments: list[str]) -> int | None:
         return None
     from envlock.resolve.python import uv_runs
 
-    if not uv_runs.begin(entry.order()):
-        return None
-    try:
-        return _finish(entry)
-    except KeyboardInterrupt:
-        sys.stderr.write("error: interrupted; nothing was half-written\n")
-        return 130
+    return _finish(entry) if uv_runs.begin(entry.order()) else None
 
 
 def _finish(entry: _Entry) -> int | None:
@@ -66,8 +60,10 @@ def _finish(entry: _Entry) -> int | None:
         from envlock.cli.app import show
 
         show(error)
+        uv_runs.drop()
         return error.exit_code
     sys.stderr.write(entry.said)
+    uv_runs.drop()
     return 0
 
 

@@ -149,11 +149,11 @@ def command(
         first = not project.lock_path.exists()
         writes = not (check or dry_run)
         with project_guard(context, project.root) if writes else contextlib.nullcontext():
-            code = _lock(context, project, options)
+            code, lock = _lock(context, project, options)
     if check and code == 0:
         _remember(context, project, options, read, since)
-    elif first and writes and code == 0 and len(runs) == 1:
-        _remember_lock(context, project, options, read, since, runs[0], said)
+    elif first and writes and lock is not None and len(runs) == 1:
+        _remember_lock(context, project, options, lock, read, since, runs[0], said)
     return code
 
 
@@ -172,13 +172,13 @@ def _remember_lock(
     context: Context,
     project: Project,
     options: Options,
+    lock: Lock,
     read: set[str],
     since: int,
     run: tuple[UvOrder, UvAnswer],
     said: list[str],
 ) -> None:
     """Keep a plain first lock, where it follows from files and uv's one answer alone."""
-    lock = read_lock(project)
     request = lock.request
     own = project.name is None and project.kind != "script" and context.directory == Path()
     more = (request.os_base, request.nix, request.guix, request.image_base)
@@ -211,7 +211,8 @@ def _remember_lock(
     )
 
 
-def _lock(context: Context, project: Project, options: Options) -> int:
+def _lock(context: Context, project: Project, options: Options) -> tuple[int, Lock | None]:
+    """The exit code, and the lock that was made, if one was."""
     now = datetime.now(UTC).replace(microsecond=0)
     previous = _previous(context, project, options)
 
@@ -230,19 +231,19 @@ def _lock(context: Context, project: Project, options: Options) -> int:
     why = _mismatches(request, previous)
     moved = as_of is not None and previous is not None and as_of != previous.as_of
     if options.check:
-        return _check(context, project, previous, why, moved, options)
+        return _check(context, project, previous, why, moved, options), None
     engine = options.engine or (previous.engine if previous else "uv")
     settled = previous is not None and not why and not moved and engine == previous.engine
     if previous is not None and settled and not _forces(options):
         _report(context, project, previous, previous, options, fresh=True)
-        return 0
+        return 0, None
     for mismatch in why:
         say(context, f"{style('stale', 'yellow')}: {mismatch}")
     lock = _resolve(context, project, request, previous, options, as_of, engine, now)
     if not options.dry_run:
         write_lock(project.lock_path, lock)
     _report(context, project, previous, lock, options, fresh=False)
-    return 0
+    return 0, lock
 
 
 def _as_of(

@@ -6,13 +6,15 @@ import contextlib
 import errno
 import os
 import stat
-import tempfile
-from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
-from typing import IO
 
 from envlock.errors import DiskError, UsageError
+
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import IO
 
 _REMEDIES = {
     errno.ENOSPC: "free some space (`envlock cache prune`?) and run the command again; nothing that"
@@ -118,6 +120,8 @@ def _renamed(
 
     ``hidden``: it has no name before that, where the system can.
     """
+    import tempfile
+
     temporary: str | None = None
     try:
         kept = keeps_mode and target.exists()

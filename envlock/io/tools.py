@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 from envlock.errors import SourceError
@@ -20,6 +19,8 @@ def find_uv() -> Path:
 
         return Path(find_uv_bin())
     except (ImportError, FileNotFoundError):
+        import shutil
+
         found = shutil.which("uv")
     if found is None:
         raise SourceError("uv is not installed", remedy="pip install uv")
@@ -32,6 +33,8 @@ def find_nix() -> Path:
     Raises:
         SourceError: there is none; says how to get it.
     """
+    import shutil
+
     for place in ("nix", "/nix/var/nix/profiles/default/bin/nix"):
         found = shutil.which(place)
         if found is not None:
@@ -49,6 +52,8 @@ def find_guix() -> Path:
     Raises:
         SourceError: there is none; says how to get it.
     """
+    import shutil
+
     own = os.path.expanduser("~/.config/guix/current/bin/guix")  # noqa: PTH111
     for place in ("guix", own, "/usr/local/bin/guix", "/run/current-system/profile/bin/guix"):
         found = shutil.which(place)

@@ -26,8 +26,14 @@ else:
         names = tuple(cls.__annotations__)
         body = {k: v for k, v in cls.__dict__.items() if k not in ("__dict__", "__weakref__")}
         defaults = {name: body.pop(name) for name in names if name in body}
-        body |= {"__slots__": names, "__match_args__": (), **_methods(names, defaults)}
-        return type(cls)(cls.__name__, cls.__bases__, body)
+        made = {"__slots__": names, "__match_args__": (), **_methods(names, defaults)}
+        return type(cls)(cls.__name__, cls.__bases__, made | body)
+
+
+def changed(of: T, **fields: Any) -> T:
+    """The same value with other ``fields``, as ``dataclasses.replace`` gives it."""
+    names = type(of).__slots__  # type: ignore[attr-defined]
+    return type(of)(**{name: getattr(of, name) for name in names} | fields)
 
 
 def _methods(names: tuple[str, ...], defaults: dict[str, Any]) -> dict[str, Callable[..., Any]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envlock.errors import UsageError
+from envlock.lock.markers import MACHINES, marker
 
 if TYPE_CHECKING:
     from packaging.tags import Tag
@@ -25,49 +26,17 @@ class Platform:
     tag_machine: str
 
 
+_SYSTEMS = {"linux": ("Linux", "posix"), "darwin": ("Darwin", "posix"), "win32": ("Windows", "nt")}
+
 PLATFORMS: dict[str, Platform] = {
-    "linux/amd64": Platform(
-        sys_platform="linux",
-        platform_system="Linux",
-        os_name="posix",
-        platform_machine="x86_64",
-        tag_machine="x86_64",
-    ),
-    "linux/arm64": Platform(
-        sys_platform="linux",
-        platform_system="Linux",
-        os_name="posix",
-        platform_machine="aarch64",
-        tag_machine="aarch64",
-    ),
-    "macos/amd64": Platform(
-        sys_platform="darwin",
-        platform_system="Darwin",
-        os_name="posix",
-        platform_machine="x86_64",
-        tag_machine="x86_64",
-    ),
-    "macos/arm64": Platform(
-        sys_platform="darwin",
-        platform_system="Darwin",
-        os_name="posix",
-        platform_machine="arm64",
-        tag_machine="arm64",
-    ),
-    "windows/amd64": Platform(
-        sys_platform="win32",
-        platform_system="Windows",
-        os_name="nt",
-        platform_machine="AMD64",
-        tag_machine="amd64",
-    ),
-    "windows/arm64": Platform(
-        sys_platform="win32",
-        platform_system="Windows",
-        os_name="nt",
-        platform_machine="ARM64",
-        tag_machine="arm64",
-    ),
+    name: Platform(
+        sys_platform=system,
+        platform_system=_SYSTEMS[system][0],
+        os_name=_SYSTEMS[system][1],
+        platform_machine=machine,
+        tag_machine=machine.lower(),
+    )
+    for name, (system, machine) in MACHINES.items()
 }
 """Known platforms, by Docker's names (``macos`` standing for its ``darwin``). Linux means glibc."""
 
@@ -109,17 +78,7 @@ class Target:
     @property
     def marker(self) -> str:
         """The PEP 508 marker that holds on this target and on no other one."""
-        platform = PLATFORMS[self.platform]
-        version = (
-            f"python_full_version == '{self.python}'"
-            if self.python.count(".") == 2
-            else f"python_version == '{self.python}'"
-        )
-        return (
-            f"{version} and sys_platform == '{platform.sys_platform}'"
-            f" and platform_machine == '{platform.platform_machine}'"
-            " and implementation_name == 'cpython'"
-        )
+        return marker(self.platform, self.python)
 
     def environment(self, full_version: str | None = None) -> dict[str, str]:
         """The PEP 508 environment; ``full_version`` picks a patch where the target leaves it open.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from support.packages import make_sdist, make_wheel, source_tree
 from envlock.errors import NoSolutionError, SourceError
 from envlock.io.machine import machine_platform, running_python
 from envlock.io.progress import SilentReporter
+from envlock.io.value import changed
 from envlock.lock.model import Dependency, PythonPackage
 from envlock.lock.request import Request, Wish
 from envlock.lock.target import Target
@@ -544,7 +544,7 @@ def test_a_folder_of_files(ask: Asker, index: LoopbackIndex, tmp_path: Path) -> 
     (folder / name).write_bytes(wheel)
     sdist_name, sdist = make_sdist("source", "8.0")
     (folder / sdist_name).write_bytes(sdist)
-    sources = replace(ask.sources, find_links=(FindLinks(location=str(folder)),))
+    sources = changed(ask.sources, find_links=(FindLinks(location=str(folder)),))
     resolution = ask("app", sources=sources)
     assert only(resolution, "app").index == index.url
     for package, content in (("local", wheel), ("source", sdist)):

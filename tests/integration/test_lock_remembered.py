@@ -6,6 +6,8 @@ What the program loads is what Python itself says of it.
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -107,3 +109,50 @@ def test_passwords_are_not_remembered(project: Project, index: LoopbackIndex) ->
     project.variables["UV_DEFAULT_INDEX"] = index.url_for("someone", "secret")
     _again(project)
     assert not Path(os.environ["XDG_CACHE_HOME"], "envlock", "locks-again-1").exists()
+
+
+# --- uv, begun before the project is read ---
+
+
+def _properly(project: Project, *arguments: str) -> bytes:
+    """The lock as it is made without anything begun ahead or remembered."""
+    program = "import sys; from envlock.cli.app import run; sys.exit(run(sys.argv[1:]))"
+    argv = [sys.executable, "-c", program, "lock", *arguments]
+    subprocess.run(argv, cwd=project.root, env=project.environment(), check=True)
+    text = project.lock_path.read_bytes()
+    project.lock_path.unlink()
+    return text
+
+
+def test_a_plain_project_is_asked_about_once(project: Project, index: LoopbackIndex) -> None:
+    index.add("lib", "1.0", "2024-01-01", requires=["deep>=1"])
+    index.add("deep", "1.0", "2024-01-01")
+    date = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"  # of now, uv keeps no page
+    project.write('Lib >=1 ; python_version > "3"', settings={"constraints": ["deep <2,!=1.5"]})
+    expected = _properly(project, "--as-of", date)
+    index.forget_requests()
+    project.lock("--quiet", as_of=date)
+    assert project.lock_path.read_bytes() == expected
+    assert index.count("/simple/lib/*") == index.count("/simple/deep/*") == 1
+
+
+def test_a_wrong_guess_decides_nothing(
+    project: Project, index: LoopbackIndex, tmp_path: Path
+) -> None:
+    for number in range(3):
+        index.add("lib", f"1.{number}", "2024-01-01")
+    index.add("old", "1.0", "2024-01-01")
+    # Spelled otherwise, these are not what a quick look takes them for.
+    project.write("lib == 1.1 ; 'linux' == sys_platform or 'darwin' == sys_platform", "old (>=1)")
+    expected = _properly(project, "--as-of", AS_OF)
+    project.variables["TMPDIR"] = str(tmp_path / "tmp")
+    (tmp_path / "tmp").mkdir()
+    assert pins(project.lock()) == {"lib": "1.1", "old": "1.0"}
+    assert project.lock_path.read_bytes() == expected
+    # A request that is refused leaves nothing begun behind, either.
+    project.lock_path.unlink()
+    project.write("lib==7")
+    assert "lib" in project.refused(code=2)
+    project.write("lib", settings={"no-such": 1})
+    assert "no-such" in project.refused(code=2)
+    assert not list((tmp_path / "tmp").iterdir())

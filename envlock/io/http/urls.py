@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote
 
 _AUTHORITY = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)([^/?#]*)@")
 
@@ -16,6 +15,8 @@ def split_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
     match = _AUTHORITY.match(url)
     if match is None:
         return url, None
+    from urllib.parse import unquote
+
     user, _, password = match[2].partition(":")
     rest = match[1] + url[match.end() :]
     return rest, ((unquote(user), unquote(password)) if match[2] else None)

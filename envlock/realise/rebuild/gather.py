@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from envlock.errors import DiskError, EnvlockError, SourceError
 from envlock.io.progress import Reporter, SilentReporter
 from envlock.io.store import has_stored, store_file
+from envlock.io.value import changed
 from envlock.lock.artifacts import PythonFile, UsedFiles
 from envlock.lock.model import Lock
 
@@ -183,7 +184,6 @@ def _by_name(folder: Path) -> dict[str, list[Path]]:
 
 
 def _sources(lock: Lock, root: Path, places: Places) -> Sources:
-    from dataclasses import replace
 
     from envlock.resolve.python.config import discover_sources
     from envlock.resolve.python.settings import make_index
@@ -192,7 +192,7 @@ def _sources(lock: Lock, root: Path, places: Places) -> Sources:
         lock.request, root, dated=False, by_digest=True, reporter=SilentReporter()
     )
     given = [make_index(url, "--index", base=Path.cwd()) for url in places.indexes]
-    return replace(sources, indexes=(*given, *sources.indexes))
+    return changed(sources, indexes=(*given, *sources.indexes))
 
 
 def _from_disk(work: _Work, files: Iterable[PythonFile], root: Path, sources: Sources) -> None:

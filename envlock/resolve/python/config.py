@@ -9,24 +9,28 @@ lock depend on one machine's disk: see ``_admit``.
 from __future__ import annotations
 
 import itertools
-import netrc
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from envlock.errors import UsageError
 from envlock.io.http.urls import host_of
-from envlock.io.progress import Reporter
-from envlock.lock.request import Request
+from envlock.io.value import changed
 from envlock.resolve.python import config_pip, config_uv
 from envlock.resolve.python.config_pip import read_pip
 from envlock.resolve.python.config_uv import read_uv
 from envlock.resolve.python.default_index import default_index
 from envlock.resolve.python.settings import Settings, local_path, make_find_links, make_index
 from envlock.resolve.python.sources import Credentials, FindLinks, Index, Sources
+
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    import netrc
+    from collections.abc import Iterable, Mapping
+
+    from envlock.io.progress import Reporter
+    from envlock.lock.request import Request
 
 
 def discover_sources(
@@ -117,11 +121,11 @@ def _indexes(settings: Iterable[Settings]) -> tuple[Index, ...]:
     for index in (*extra, *([default] if default else [])):
         known = merged.get(index.url)
         merged[index.url] = index if known is None else _joined(known, index)
-    found = [replace(index, default=False) for index in merged.values()]
+    found = [changed(index, default=False) for index in merged.values()]
     if found and default is not None:
         # Where the default is named among the others too, its place there counts, and the last
         # one stands where a default stands.
-        found[-1] = replace(found[-1], default=True)
+        found[-1] = changed(found[-1], default=True)
     return tuple(found)
 
 
@@ -141,7 +145,7 @@ def _default(settings: Iterable[Settings], *, known: bool) -> Index | None:
 
 def _joined(first: Index, second: Index) -> Index:
     """One index named twice: the first one's place, and whatever only the second one knows."""
-    return replace(
+    return changed(
         first,
         name=first.name or second.name,
         credentials=first.credentials or second.credentials,
@@ -162,14 +166,14 @@ def _authenticated(
         stem = "UV_INDEX_" + re.sub(r"[^A-Z0-9]", "_", (index.name or "").upper())
         user, password = environ.get(f"{stem}_USERNAME"), environ.get(f"{stem}_PASSWORD")
         if index.name and (user or password):
-            yield replace(index, credentials=Credentials(user=user or "", password=password or ""))
+            yield changed(index, credentials=Credentials(user=user or "", password=password or ""))
             continue
         if index.credentials is None and index.url.startswith(("http://", "https://")):
             if not read:
                 logins, read = _netrc(environ, home), True
             entry = logins.authenticators(host_of(index.url)) if logins else None
             if entry:
-                index = replace(
+                index = changed(
                     index,
                     credentials=Credentials(user=entry[0] or "", password=entry[2] or ""),
                 )
@@ -183,6 +187,10 @@ def _netrc_file(environ: Mapping[str, str], home: Path) -> Path:
 
 def _netrc(environ: Mapping[str, str], home: Path) -> netrc.netrc | None:
     path = _netrc_file(environ, home)
+    if not os.path.lexists(path):  # most have none, and need not load what reads it
+        return None
+    import netrc
+
     try:
         return netrc.netrc(str(path))
     except FileNotFoundError:

@@ -6,16 +6,19 @@ pip's precedence. See https://pip.pypa.io/en/stable/topics/configuration/.
 
 from __future__ import annotations
 
-import configparser
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from envlock.errors import UsageError
 from envlock.io.files import read_text
+from envlock.io.value import value
 from envlock.resolve.python.settings import Settings, make_find_links, make_index
+
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    import configparser
+    from collections.abc import Iterator, Mapping
 
 _KEYS = ("index-url", "extra-index-url", "find-links", "no-index", "cert")
 _ALIASES = {"pypi-url": "index-url", "i": "index-url", "f": "find-links"}
@@ -24,18 +27,24 @@ _FALSE = frozenset({"n", "no", "f", "false", "off", "0", ""})
 _SECTIONS = ("global", "install")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Value:
     text: str
     origin: str
     base: Path
 
 
-class _Parser(configparser.RawConfigParser):
+def _parser() -> configparser.RawConfigParser:
     """Keys as pip reads them: ``--Index_URL`` is ``index-url``."""
+    import configparser  # most machines have no such file
 
-    def optionxform(self, optionstr: str) -> str:
-        return optionstr.lower().replace("_", "-").removeprefix("--")
+    parser = configparser.RawConfigParser()
+    parser.optionxform = _key  # type: ignore[method-assign, assignment]
+    return parser
+
+
+def _key(written: str) -> str:
+    return written.lower().replace("_", "-").removeprefix("--")
 
 
 def read_pip(root: Path, environ: Mapping[str, str], home: Path, prefix: Path) -> Settings:
@@ -98,7 +107,9 @@ def _user_files(environ: Mapping[str, str], home: Path) -> list[Path]:
 
 
 def _read(path: Path, root: Path) -> dict[str, dict[str, _Value]]:
-    parser = _Parser()
+    import configparser
+
+    parser = _parser()
     try:
         parser.read_string(read_text(path), source=str(path))
     except configparser.Error as error:
@@ -127,6 +138,8 @@ def _line(error: configparser.Error) -> int:
 
 
 def _complaint(error: configparser.Error) -> str:
+    import configparser
+
     if isinstance(error, configparser.MissingSectionHeaderError):
         return "a line before the first [section]"
     if isinstance(error, configparser.DuplicateOptionError):

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from envlock.errors import UsageError
 from envlock.io.files import read_text
 from envlock.resolve.python.settings import Settings, make_find_links, make_index
 from envlock.resolve.python.sources import FindLinks, Index
+
+TYPE_CHECKING = False  # typing's own costs its import
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
 
 STRATEGIES = ("first-index", "unsafe-first-match", "unsafe-best-match")
 _CORRECT = "correct the file"
@@ -132,11 +134,11 @@ def _table(path: Path) -> dict[str, Any]:
     return _Keys(path).expect({"tool.uv": table}, "tool.uv", dict) or {}
 
 
-@dataclass(frozen=True, slots=True)
 class _Keys:
     """Typed reading of a table; errors name file and key."""
 
-    path: Path
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     def expect(self, table: Mapping[str, Any], key: str, kind: type, at: str = "") -> Any:
         """The value of ``key``, or None; an error when it is no ``kind``."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from envlock.errors import UsageError
 from envlock.io.http.urls import split_credentials
+from envlock.io.value import value
 from envlock.resolve.python.sources import Credentials, FindLinks, Index
 
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Settings:
     """One place's say. ``indexes`` are those beside the default, first one preferred.
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from envlock.io.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Credentials:
     """HTTP basic authentication of one index; never written to a lock, a log or a message."""
 
@@ -17,7 +16,7 @@ class Credentials:
         return "Credentials(***)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Index:
     """A simple repository (PEP 503/691). ``url`` has no user part and no final slash.
 
@@ -33,7 +32,7 @@ class Index:
     origin: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class FindLinks:
     """A folder or page of files. ``location`` is an absolute path or a URL without user part."""
 
@@ -46,7 +45,7 @@ class FindLinks:
         return not self.location.startswith(("http://", "https://"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Sources:
     """All places to look in, most preferred first, the default index last.
 
@@ -61,6 +60,8 @@ class Sources:
 
     def login(self, url: str) -> tuple[str, str] | None:
         """User and password for ``url``: those of an index with its scheme, host and port."""
+        from urllib.parse import urlsplit
+
         origin = urlsplit(url)[:2]
         for index in self.indexes:
             if index.credentials is not None and urlsplit(index.url)[:2] == origin:

@@ -76,6 +76,11 @@ class _Ahead:
     noted: list[tuple[UvOrder, UvAnswer]] | None = None
 
 
+def begun() -> bool:
+    """Whether a run is there to be taken."""
+    return _Ahead.started is not None
+
+
 def begin(wanted: UvOrder) -> bool:
     """Start uv on that order, to be taken later; whether that was possible."""
     drop()

@@ -21,6 +21,7 @@ from urllib.parse import unquote
 from envlock.errors import EnvlockError
 from envlock.io.http.client import Http, Login
 from envlock.io.progress import Reporter, SilentReporter
+from envlock.io.value import changed
 from envlock.lock.model import Repair
 from envlock.resolve.python import view_pages, view_server
 from envlock.resolve.python.metadata import wheel_metadata
@@ -100,10 +101,10 @@ class DatedView:
     @property
     def sources(self) -> Sources:
         """The sources to give to a resolver: the same order, loopback addresses, no credentials."""
-        return replace(
+        return changed(
             self._true,
             indexes=tuple(
-                replace(index, url=f"{self.base}/{number}/simple", credentials=None)
+                changed(index, url=f"{self.base}/{number}/simple", credentials=None)
                 if _remote(index)
                 else index
                 for number, index in enumerate(self._true.indexes)
