@@ -37,7 +37,10 @@ def attempt(arguments: list[str]) -> int | None:
         return None
     from envlock.resolve.python import uv_runs
 
-    return _finish(entry) if uv_runs.begin(entry.order()) else None
+    order = entry.order()
+    if order is not None and not uv_runs.begin(order):
+        return None
+    return _finish(entry)
 
 
 def _finish(entry: _Entry) -> int | None:
@@ -48,7 +51,7 @@ def _finish(entry: _Entry) -> int | None:
     from envlock.io import files
     from envlock.resolve.python import uv_runs
 
-    if not entry.is_answered_by(uv_runs.finish()):
+    if uv_runs.begun() and not entry.is_answered_by(uv_runs.finish()):
         return None
     waited: list[bool] = []
     try:
@@ -74,7 +77,7 @@ def remember(
     places: Iterable[str],
     root: str,
     lock_path: str,
-    run: tuple[UvOrder, UvAnswer],
+    run: tuple[UvOrder, UvAnswer] | None,
     said: Iterable[str],
     since: int,
 ) -> None:
@@ -86,33 +89,29 @@ def remember(
         places: where there could be more, outside of the project.
         root: the project's folder.
         lock_path: what was written.
-        run: what uv was given, and its answer; the only run there was.
+        run: what uv was given, and its answer; None where nothing had to be asked.
         said: what people were told.
         since: when the command began, in nanoseconds since the epoch.
     """
     from envlock.io.cache import DiskCache
     from envlock.io.content import unchanged
-    from envlock.resolve.python import uv_settings, uv_workspace
 
-    order, answer = run
-    own = uv_settings.environment() | uv_workspace.LOG
-    certificate = dict(order.env).get(_CERTIFICATE, "")
-    more = {_CERTIFICATE: certificate} if certificate else {}
-    # Whatever else uv was given (a password, say) is not for a cache.
-    if dict(order.env) != own | more or not _is_plain(list(arguments)) or answer.lock is None:
+    asked = None if run is None else _asked(*run)
+    if not _is_plain(list(arguments)) or (run is not None and asked is None):
         return
-    folders = sorted({*_upwards(os.getcwd(), root), *(os.path.dirname(file) for file in files)})
+    files = sorted(files)
+    inside = (os.path.dirname(file) for file in files if file.startswith(root + os.sep))
+    folders = sorted({*_upwards(os.getcwd(), root), *inside})
+    programs = () if run is None else (run[0].argv[0],)
     try:
         if not all(unchanged.settled_file(file, since) for file in files):
             return
         parts = [
-            [os.fsencode(lock_path), os.fsencode(root), certificate.encode()],
-            [part for path in sorted(files) for part in (path.encode(), unchanged.content(path))],
+            [os.fsencode(lock_path), os.fsencode(root)],
+            [part for path in files for part in (path.encode(), unchanged.content(path))],
             [part for path in folders for part in (path.encode(), _names(path))],
-            [part for path in (*places, order.argv[0]) for part in (path.encode(), _stat(path))],
-            [argument.encode() for argument in order.argv],
-            [part.encode() for file in order.files for part in file],
-            [answer.lock.encode(), _words(answer).encode()],
+            [part for path in (*places, *programs) for part in (path.encode(), _stat(path))],
+            *(asked or ([], [], [])),
             [unchanged.content(lock_path), "".join(f"{line}\n" for line in said).encode()],
         ]
     except (OSError, UnicodeEncodeError):
@@ -122,15 +121,33 @@ def remember(
     )
 
 
+def _asked(order: UvOrder, answer: UvAnswer) -> list[list[bytes]] | None:
+    """A run of uv to keep: argv, files, and what certificate, lock and words there were."""
+    from envlock.resolve.python import uv_settings, uv_workspace
+
+    certificate = dict(order.env).get(_CERTIFICATE, "")
+    more = {_CERTIFICATE: certificate} if certificate else {}
+    # Whatever else uv was given (a password, say) is not for a cache.
+    if (
+        answer.lock is None
+        or dict(order.env) != uv_settings.environment() | more | uv_workspace.LOG
+    ):
+        return None
+    return [
+        [argument.encode() for argument in order.argv],
+        [part.encode() for file in order.files for part in file],
+        [certificate.encode(), answer.lock.encode(), _words(answer).encode()],
+    ]
+
+
 class _Entry:
     """What was kept of one lock."""
 
     def __init__(self, parts: list[list[bytes]]) -> None:
-        (path, root, certificate), self._files, self._folders, self._places = parts[:4]
-        argv, files, (self._lock, self._words), (self.text, said) = parts[4:]
+        (path, root), self._files, self._folders, self._places = parts[:4]
+        argv, files, self._answer, (self.text, said) = parts[4:]
         self.lock_path, self.root = os.fsdecode(path), os.fsdecode(root)
         self.said = said.decode()
-        self._certificate = certificate.decode()
         self._argv = tuple(argument.decode() for argument in argv)
         self._uv_files = tuple((n.decode(), t.decode()) for n, t in _pairs(files))
 
@@ -148,22 +165,21 @@ class _Entry:
         except OSError:
             return False
 
-    def order(self) -> UvOrder:
-        """What uv is to be asked."""
+    def order(self) -> UvOrder | None:
+        """What uv is to be asked; None for nothing."""
+        if not self._argv:
+            return None
         from envlock.resolve.python import uv_runs, uv_settings, uv_workspace
 
-        more = {_CERTIFICATE: self._certificate} if self._certificate else {}
+        certificate = self._answer[0].decode()
+        more = {_CERTIFICATE: certificate} if certificate else {}
         environment = uv_settings.environment() | more | uv_workspace.LOG
         return uv_runs.order(self._argv, dict(self._uv_files), environment)
 
     def is_answered_by(self, answer: UvAnswer) -> bool:
         """Whether uv says what it said then."""
-        return (
-            answer.code == 0
-            and answer.lock is not None
-            and answer.lock.encode() == self._lock
-            and _words(answer).encode() == self._words
-        )
+        lock = None if answer.code else answer.lock
+        return lock is not None and self._answer[1:] == [lock.encode(), _words(answer).encode()]
 
 
 def _find(key: str) -> _Entry | None:

@@ -152,8 +152,9 @@ def command(
             code, lock = _lock(context, project, options)
     if check and code == 0:
         _remember(context, project, options, read, since)
-    elif first and writes and lock is not None and len(runs) == 1:
-        _remember_lock(context, project, options, lock, read, since, runs[0], said)
+    elif first and writes and lock is not None and len(runs) == bool(lock.request.wishes):
+        run = runs[0] if runs else None
+        _remember_lock(context, project, options, lock, read, since, run, said)
     return code
 
 
@@ -175,13 +176,17 @@ def _remember_lock(
     lock: Lock,
     read: set[str],
     since: int,
-    run: tuple[UvOrder, UvAnswer],
+    run: tuple[UvOrder, UvAnswer] | None,
     said: list[str],
 ) -> None:
-    """Keep a plain first lock, where it follows from files and uv's one answer alone."""
+    """Keep a plain first lock, where it follows from files and uv's one answer alone.
+
+    Signed Releases of a settled date are files, too: the cache's.
+    """
     request = lock.request
     own = project.name is None and project.kind != "script" and context.directory == Path()
-    more = (request.os_base, request.nix, request.guix, request.image_base)
+    more = (request.nix, request.guix, request.image_base)
+    reads_wheels = request.os_base is not None and request.os_libraries and bool(lock.packages)
     if (
         not own
         or context.verbose
@@ -190,6 +195,7 @@ def _remember_lock(
         or (options.as_of is None and request.as_of is None)
         or lock.engine != "uv"
         or request.sources
+        or reads_wheels
         or request.interpreter == "standalone"
         or any(part is not None for part in more)
         or any("@" in wish.text for wish in (*request.wishes, *request.constraints))
@@ -197,12 +203,13 @@ def _remember_lock(
     ):
         return
     from envlock.cli import again
+    from envlock.io.apt_config import PLACES
     from envlock.resolve.python.config import places
 
     again.remember(
         sys.argv[1:],
         files=read - {str(project.lock_path)},
-        places=[str(path) for path in places()],
+        places=[*map(str, places()), *(PLACES if request.os_base is not None else ())],
         root=str(project.root),
         lock_path=str(project.lock_path),
         run=run,

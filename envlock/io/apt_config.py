@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from envlock.io.files import note_read
+
 _FILE_NAME = re.compile(r"[A-Za-z0-9_.-]+\.(list|sources)")
 _LINE = re.compile(r"^(deb|deb-src)\s+(?:\[([^\]]*)\]\s*)?(\S+)\s+(\S+)\s*(.*)$")
 _OPTION = re.compile(r"(\S+?)\s*=\s*(\S+)")
@@ -40,6 +42,10 @@ class AptSource:
     origin: str = ""
 
 
+PLACES = ("/etc/apt/sources.list", "/etc/apt/sources.list.d")
+"""Where apt's own configuration of sources is, or would be."""
+
+
 def apt_sources(root: Path = Path("/")) -> tuple[AptSource, ...]:
     """The enabled ``deb`` sources in apt's order: ``sources.list``, then the folder's by name.
 
@@ -60,6 +66,7 @@ def apt_sources(root: Path = Path("/")) -> tuple[AptSource, ...]:
             text = path.read_bytes().decode("utf-8", "replace")
         except OSError:
             continue
+        note_read(path)
         read = _paragraphs if path.suffix == ".sources" else _lines
         found.extend(read(text, str(path)))
     return tuple(found)

@@ -23,7 +23,7 @@ class DiskCache:
 
     def get(self, key: str, *, max_age: float | None = None) -> bytes | None:
         """The entry, or None when absent, damaged or older than ``max_age`` seconds."""
-        path = self._path(key)
+        path = self.place(key)
         try:
             if max_age is not None and not 0 <= time.time() - os.stat(path).st_mtime <= max_age:
                 return None
@@ -39,7 +39,7 @@ class DiskCache:
         import contextlib
         import tempfile
 
-        path = self._path(key)
+        path = self.place(key)
         with contextlib.suppress(OSError):
             folder = os.path.dirname(path)
             os.makedirs(folder, exist_ok=True)
@@ -52,7 +52,8 @@ class DiskCache:
                 with contextlib.suppress(OSError):
                     os.unlink(name)
 
-    def _path(self, key: str) -> str:
+    def place(self, key: str) -> str:
+        """The entry's file, whether it is there or not."""
         name = hex_of(key.encode())
         return os.path.join(self._folder, name[:2], name[2:])
 

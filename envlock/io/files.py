@@ -44,10 +44,15 @@ def noting_reads() -> Iterator[set[str]]:
 
 def read_bytes(path: Path) -> bytes:
     """``path.read_bytes()``, noted for ``noting_reads``."""
+    note_read(path)
+    return path.read_bytes()
+
+
+def note_read(path: Path | str) -> None:
+    """Note for ``noting_reads`` that a file was read, or will have been."""
     seen = _seen.get()
     if seen is not None:
         seen.add(os.path.abspath(path))  # noqa: PTH100 - links stay as they are
-    return path.read_bytes()
 
 
 OTHERS = ""

@@ -6,6 +6,8 @@ costs 3 ms to load, more than all that a small run digests.
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False  # typing's own costs its import
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -27,7 +29,7 @@ def _own(data: bytes) -> _Hash:
 
 def hex_of(data: bytes) -> str:
     """The hex digits of what is there as a whole."""
-    if len(data) < LITTLE:
+    if len(data) < LITTLE and "hashlib" not in sys.modules:
         return _own(data).hexdigest()
     import hashlib
 

@@ -125,11 +125,11 @@ def test_a_size_that_cannot_be_learnt(project: Project, engine: str) -> None:
 def test_a_full_disk_keeps_the_old_lock(shaky: Project) -> None:
     before = shaky.lock_path.read_bytes()
     # A limit on file sizes: what a full disk does, for the lock alone.
-    limit = "import resource, sys, runpy; from envlock.io import files; "
-    limit += "real = files.tempfile.mkstemp\n"
+    limit = "import resource, sys, runpy, tempfile; "
+    limit += "real = tempfile.mkstemp\n"
     limit += "def tight(*a, **k):\n"
     limit += "    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); return real(*a, **k)\n"
-    limit += "files.tempfile.mkstemp = tight; sys.argv[0] = 'envlock'\n"
+    limit += "tempfile.mkstemp = tight; sys.argv[0] = 'envlock'\n"
     limit += "runpy.run_module('envlock', run_name='__main__')\n"
     done = subprocess.run(
         [sys.executable, "-c", limit, "lock", "--as-of=2024-06-01"],

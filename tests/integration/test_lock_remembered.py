@@ -15,6 +15,8 @@ from subprocess import CompletedProcess
 import pytest
 from support.index import LoopbackIndex
 from support.project import AS_OF, Project, pins
+from support.snapshot import SnapshotServer
+from support.tiny_archive import signer, two_instants
 
 LOUD = {"PYTHONPROFILEIMPORTTIME": "1"}
 
@@ -156,3 +158,34 @@ def test_a_wrong_guess_decides_nothing(
     project.write("lib", settings={"no-such": 1})
     assert "no-such" in project.refused(code=2)
     assert not list((tmp_path / "tmp").iterdir())
+
+
+# --- OS packages ---
+
+
+def test_os_packages_of_a_date_follow_from_the_kept_releases(project: Project) -> None:
+    (project.root / "archive.pgp").write_bytes(signer().public)
+    with SnapshotServer(two_instants()) as archive:
+        table = {"base": "debian:bookworm", "keyring": "archive.pgp", "packages": ["app"]}
+        table["mirrors"] = [archive.template]
+        project.write(
+            settings={"targets": ["linux/amd64"], "interpreter": "base-image", "os": table}
+        )
+        said = _again(project)  # fills the cache
+        text = project.lock_path.read_bytes()
+        assert _whole(_again(project))
+        asked = len(archive.requests)
+        again = _again(project)
+        assert not _whole(again)
+        assert (project.lock_path.read_bytes(), _said(again)) == (text, _said(said))
+        assert len(archive.requests) == asked
+        releases = Path(os.environ["XDG_CACHE_HOME"], "envlock", "os-release-v1")
+        for path in releases.rglob("*"):
+            if path.is_file():
+                path.write_bytes(b"damaged")
+        assert _whole(_again(project))
+        assert project.lock_path.read_bytes() == text
+        # Another key is another question.
+        (project.root / "archive.pgp").write_bytes(b"")
+        project.lock_path.unlink()
+        assert "archive.pgp" in project.refused(code=2)

@@ -85,6 +85,8 @@ def open_archive(
         default_keyring(opening.base)  # read once, not by each of the threads
     with ThreadPoolExecutor(len(suites), thread_name_prefix="envlock-release") as pool:
         questions = [Question(suite=suite, as_of=opening.as_of) for suite in suites]
+        for question in questions:
+            client.note(question)
         jobs = [
             pool.submit(_open_suite, question, opening, client, components, http, moment)
             for question in questions

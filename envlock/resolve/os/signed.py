@@ -11,9 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 from envlock.errors import EnvlockError, SourceError, UsageError, VerificationError
 from envlock.io.cache import DiskCache
+from envlock.io.files import note_others, note_read
 from envlock.io.http.client import Http, expect_ok
 from envlock.resolve.os.distribution import IMPORT_TIME, Distribution, Suite
 from envlock.resolve.os.mirrors import Mirrors
@@ -130,6 +132,14 @@ class SignedReleases:
         if kept is None:
             return None
         return _read(kept)
+
+    def note(self, question: Question) -> None:
+        """Note for ``files.noting_reads`` what ``kept`` looks at; and that somebody is asked."""
+        place = self._cache.place(self._key(question))
+        if self._settled(question) and Path(place).exists():
+            note_read(place)
+        else:
+            note_others()
 
     def keep(self, question: Question, signed: Signed) -> None:
         """Keep a verified answer about the past."""

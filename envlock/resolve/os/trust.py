@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from envlock.errors import UsageError, VerificationError
+from envlock.io.files import read_bytes
 
 if TYPE_CHECKING:
     from pysequoia import Cert
@@ -128,7 +129,7 @@ def read_keyring(path: Path) -> Keyring:
         UsageError: no such file, or no usable key in it.
     """
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         what = f"cannot read the keyring: {error.strerror}"
         raise UsageError(what, where=str(path), remedy=_GIVE_KEYS) from None
