@@ -16,7 +16,7 @@ from envlock.cli.context import Context
 from envlock.cli.output import reporting
 from envlock.cli.rebuild_report import artifacts, origins_told
 from envlock.cli.rebuild_subject import subject_of_run
-from envlock.cli.rebuild_work import Order, Report, rebuild
+from envlock.cli.rebuild_work import BUILT, WHEELS, Order, Report, rebuild
 from envlock.errors import SourceError, UsageError
 from envlock.io.files import make_folder, write_atomic
 from envlock.io.interpreters import query
@@ -34,12 +34,14 @@ from envlock.runs.repeat_code import Missing
 class Ways:
     """How an environment may come back: places that have its files; from source, ``jobs`` at once.
 
-    ``jobs``: None for one a processor; ``build_root``: see ``build_root.choose_root``.
+    ``build_with`` is as in ``rebuild_work.Order``; ``jobs``: None for one a processor;
+    ``build_root``: see ``build_root.choose_root``.
     """
 
     places: Places
     from_source: bool = False
     build_root: str | None = None
+    build_with: str = BUILT
     jobs: int | None = None
 
 
@@ -125,6 +127,7 @@ def of_lock(
         prefix = aside
     else:
         built = "-from-source" if ways.from_source else ""
+        built += "-with-wheels" if built and ways.build_with == WHEELS else ""
         place_name = f"{name.root}-{wanted or 'any'}{built}"
         prefix = cache_dir() / "environments" / place_name
     try:
@@ -152,6 +155,7 @@ def of_lock(
             recreate=place.interpreter is None,
             from_source=ways.from_source,
             build_root=ways.build_root,
+            build_with=ways.build_with,
             jobs=ways.jobs,
         )
         with reporting(context, in_bytes=True) as reporter:

@@ -55,6 +55,13 @@ Exit codes: 0 identical or close, 1 different, 3 something is gone (it is listed
 @archive_option
 @click.option("--from-source", is_flag=True, help="Build its wheels from their locked sdists.")
 @build_root_option
+@click.option(
+    "--build-with",
+    type=click.Choice(["built", "wheels"]),
+    default="built",
+    show_default=True,
+    help="With --from-source, what wheels are built with: what is built, too, or locked wheels.",
+)
 @jobs_option
 @offline_option
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON on stdout.")
@@ -74,6 +81,7 @@ def repeat(
     archive: str,
     from_source: bool,
     build_root: str | None,
+    build_with: str,
     jobs: int | None,
     offline: bool,
     as_json: bool,
@@ -88,7 +96,13 @@ def repeat(
     from envlock.runs.judge.findings import Tolerance
 
     places = chosen_places(context, bundles, indexes, archive, offline=offline)
-    ways = Ways(places=places, from_source=from_source, build_root=build_root, jobs=jobs)
+    ways = Ways(
+        places=places,
+        from_source=from_source,
+        build_root=build_root,
+        build_with=build_with,
+        jobs=jobs,
+    )
     steps = Repeat(context, run, ways, pin_host=pin_host)
     with steps.folder(into, keep=keep and not dry_run):
         steps.prepare(dry=dry_run)

@@ -400,6 +400,18 @@ def test_builds_reach_the_bottom_and_say_where_they_begin(
     done = project.run("rebuild", "--from-source", "--build-with", "wheels", "--recreate")
     assert done.returncode == 3
     assert "No module named 'ring_a.made'" in done.stderr
+    # The same for a run that is repeated.
+    assert project.run("sync").returncode == 0
+    done = project.run("run", "--", ".venv/bin/python", "-c", "import thing")
+    assert done.returncode == 0, done.stderr
+    repeat = ("runs", "repeat", "last", "--from-source")
+    for options, code, said in (
+        (("--build-with", "wheels"), 3, "No module named 'ring_a.made'"),
+        ((), 0, "rebuilt from source"),
+    ):
+        done = project.run(*repeat, *options)
+        assert done.returncode == code, done.stderr
+        assert said in done.stdout + done.stderr
 
     # What cannot be built is declared, by a pattern; without wheels there is no way in.
     project.write("thing", settings={"sources": True, "build-exceptions": ["ring-*"]})
