@@ -14,7 +14,7 @@ from envlock.cli.rebuild_work import Report
 from envlock.cli.style import style
 from envlock.cli.sync import shown_path
 from envlock.io.paths import cache_dir
-from envlock.lock.bootstrap import REASONS
+from envlock.lock.bootstrap import why_taken
 from envlock.lock.hashing import environment_hash
 from envlock.lock.provider import provider
 
@@ -94,6 +94,7 @@ def _published(one: Built) -> Artifact | None:
 
 def _taken(report: Report) -> Iterator[dict[str, Any]]:
     """Build requirements that were used as published."""
+    request = report.order.subject.lock.request
     for (name, version), used in report.taken.items():
         seed, wheel = used[0].seed, used[0].wheel
         yield {
@@ -103,6 +104,7 @@ def _taken(report: Report) -> Iterator[dict[str, Any]]:
             "sha256": wheel.sha256 if wheel else None,
             "reason": None if seed is None else seed.reason,
             "cycle": [] if seed is None else list(seed.cycle),
+            "why": None if seed is None else why_taken(seed, request),
         }
 
 
@@ -274,7 +276,7 @@ def _tell_built(context: Context, report: Report) -> None:
     for taken in _taken(report):
         if taken["reason"] is not None:
             circle = f": {', '.join(taken['cycle'])}" if taken["cycle"] else ""
-            title, why = f"{taken['name']} {taken['version']}", REASONS[taken["reason"]]
+            title, why = f"{taken['name']} {taken['version']}", taken["why"]
             say(context, f"  {style('wheel', 'yellow')}  {title}, to build with: {why}{circle}")
     deep = [one.job.title for one in report.built if one.job.deep and one.failure is None]
     if deep:

@@ -20,7 +20,7 @@ from envlock.cli.common import (
 from envlock.cli.context import Context
 from envlock.cli.output import result, result_json, say
 from envlock.errors import UsageError
-from envlock.lock.bootstrap import REASONS
+from envlock.lock.bootstrap import why_taken
 from envlock.lock.builds_graph import BuildUse, build_uses
 from envlock.lock.graph import Chain, chains_to
 from envlock.lock.image import BaseImage
@@ -61,7 +61,7 @@ def command(
         say(context, f"(also a package of {lock.os.base}, not shown here)")
     builds = build_uses(lock, canonicalize_name(package))
     if builds and not own:
-        _builds_why(canonicalize_name(package), builds, as_json)
+        _builds_why(lock, canonicalize_name(package), builds, as_json)
         return
     entries = _entries(lock, package)
     chains = chains_to(lock, entries[0].name)
@@ -71,7 +71,7 @@ def command(
                 "package": entries[0].name,
                 "versions": [entry.version for entry in entries],
                 "chains": [_chain_json(chain) for chain in chains],
-                "builds": [_use_json(use) for use in builds],
+                "builds": [_use_json(use, lock) for use in builds],
             }
         )
         return
@@ -82,35 +82,36 @@ def command(
     if not chains:
         result("  (no requirement of the project leads to it)")
     for use in builds:
-        _tell_use(use)
+        _tell_use(use, lock)
 
 
-def _builds_why(name: str, builds: tuple[BuildUse, ...], as_json: bool) -> None:
+def _builds_why(lock: Lock, name: str, builds: tuple[BuildUse, ...], as_json: bool) -> None:
     """Of a package that others are only built with."""
     if as_json:
         versions = [use.version for use in builds]
-        told = [_use_json(use) for use in builds]
+        told = [_use_json(use, lock) for use in builds]
         result_json({"package": name, "versions": versions, "chains": [], "builds": told})
         return
     for use in builds:
         result(f"{name} {use.version}")
-        _tell_use(use)
+        _tell_use(use, lock)
 
 
-def _tell_use(use: BuildUse) -> None:
+def _tell_use(use: BuildUse, lock: Lock) -> None:
     if use.needed_by:
         result(f"  {use.version} to build {', '.join(use.needed_by)}")
     if use.seed is not None:
         circle = f": {', '.join(use.seed.cycle)}" if use.seed.cycle else ""
-        result(f"  {use.version} taken as a wheel: {REASONS[use.seed.reason]}{circle}")
+        result(f"  {use.version} taken as a wheel: {why_taken(use.seed, lock.request)}{circle}")
 
 
-def _use_json(use: BuildUse) -> dict[str, object]:
+def _use_json(use: BuildUse, lock: Lock) -> dict[str, object]:
     return {
         "version": use.version,
         "needed-by": list(use.needed_by),
         "reason": None if use.seed is None else use.seed.reason,
         "cycle": [] if use.seed is None else list(use.seed.cycle),
+        "why": None if use.seed is None else why_taken(use.seed, lock.request),
     }
 
 

@@ -16,7 +16,7 @@ from math import comb
 from typing import TYPE_CHECKING
 
 from envlock.lock.artifacts import package_files
-from envlock.lock.builds import wheels_stay
+from envlock.lock.builds import declared, wheels_stay
 
 if TYPE_CHECKING:
     from envlock.lock.builds import Build
@@ -67,6 +67,13 @@ class Seed:
 
     def __str__(self) -> str:
         return f"{self.package} {self.version}"
+
+
+def why_taken(seed: Seed, request: Request) -> str:
+    """Why it is taken as a wheel, for people; with the project's own reason where it gives one."""
+    if seed.reason == DECLARED:
+        return declared(seed.package, request)
+    return REASONS[seed.reason]
 
 
 def spelled(key: Key) -> str:

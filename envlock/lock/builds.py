@@ -130,3 +130,15 @@ def declared_requires(name: str, request: Request) -> tuple[str, ...] | None:
 def wheels_stay(name: str, request: Request) -> bool:
     """Whether the request excepts the package from being built: by name, or by a pattern."""
     return any(fnmatchcase(name, pattern) for pattern in request.build_exceptions)
+
+
+def declared(name: str, request: Request) -> str:
+    """That a package is excepted, with the project's own reason where it gives one.
+
+    ``Request.build_exception_reasons`` has a line ``PATTERN: REASON`` for each; the longest pattern
+    that the name has is the nearest.
+    """
+    lines = [line.partition(": ") for line in request.build_exception_reasons]
+    fitting = [(len(pattern), reason) for pattern, _, reason in lines if fnmatchcase(name, pattern)]
+    said = "declared in build-exceptions"
+    return f"{said}: {max(fitting)[1]}" if fitting else said

@@ -243,6 +243,7 @@ class Reader:
             os_auto=self.flag(table, "os-auto", _REQUEST),
             os_ignore_libraries=self.texts(table, "os-ignore-libraries", _REQUEST),
             build_exceptions=self.texts(table, "build-exceptions", _REQUEST),
+            build_exception_reasons=self.texts(table, "build-exception-reasons", _REQUEST),
             build_requires=self.texts(table, "build-requires", _REQUEST),
             interpreter=self._interpreter(table),
             image_base=self.optional_text(table, "image-base", _REQUEST),

@@ -80,6 +80,7 @@ class Request:
     os_auto: bool = False
     os_ignore_libraries: tuple[str, ...] = ()
     build_exceptions: tuple[str, ...] = ()
+    build_exception_reasons: tuple[str, ...] = ()
     build_requires: tuple[str, ...] = ()
     os_mirrors: tuple[str, ...] = field(default=(), compare=False)
     os_keyring: str | None = field(default=None, compare=False)
@@ -122,6 +123,7 @@ class Request:
             # What is true is left out where it is the default, so that older digests stay.
             "os-no-libraries": not self.os_libraries,
             "build-exceptions": sorted(set(self.build_exceptions)),
+            "build-exception-reasons": sorted(set(self.build_exception_reasons)),
             "build-requires": sorted(set(self.build_requires)),
             "interpreter": self.interpreter,
             "image-base": self.image_base,

@@ -1,8 +1,10 @@
-"""``[tool.envlock.build-requires]``: what builds need that nobody can ask their backends for."""
+"""``[tool.envlock.build-requires]``: what builds need that nobody can ask their backends for; and
+``[tool.envlock.build-exceptions]``: why packages are not built."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -51,3 +53,19 @@ def _requirement(document: Document, path: KeyPath, text: str) -> str:
             remedy='write it as in [build-system]: "cython<3"',
         )
     return spelled(requirement)
+
+
+def read_reasons(document: Document, path: KeyPath, table: Mapping[str, Any]) -> tuple[str, ...]:
+    """The table at ``path`` as lines for ``Request.build_exception_reasons``, sorted.
+
+    Raises:
+        UsageError: a reason is no text of one line.
+    """
+    lines = set()
+    for name, reason in table.items():
+        here = (*path, name)
+        if not isinstance(reason, str) or not reason.isprintable():
+            raise document.wrong(here, 'a reason in one line, such as torch = "needs CUDA"')
+        if reason.strip():
+            lines.add(f"{canonicalize_name(name)}: {reason.strip()}")
+    return tuple(sorted(lines))

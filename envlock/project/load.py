@@ -128,6 +128,7 @@ def assemble(
         guix=settings.guix,
         image_base=settings.image,
         build_exceptions=settings.build_exceptions if settings.sources else (),
+        build_exception_reasons=settings.build_exception_reasons if settings.sources else (),
         build_requires=settings.build_requires if settings.sources else (),
         interpreter=_interpreter(settings),
         wishes=part.wishes,

@@ -14,7 +14,7 @@ from envlock.errors import UsageError
 from envlock.lock.interpreter import PROVIDERS
 from envlock.lock.target import PLATFORMS, Target
 from envlock.lock.toolchain import GuixRequest, NixRequest
-from envlock.project.build_settings import read_build_requires
+from envlock.project.build_settings import read_build_requires, read_reasons
 from envlock.project.check_settings import CheckSettings, read_check
 from envlock.project.dates import check_range, parse_absolute
 from envlock.project.document import Document, KeyPath, dotted, nearest
@@ -60,7 +60,7 @@ class Settings:
     ``interpreter`` is a key of ``lock.interpreter.PROVIDERS``;
     ``requirements`` is None when the key is absent. ``extras``, ``groups``, ``conda_ignore`` and
     ``build_exceptions`` are normalized names, or patterns of them (``nvidia-*``), sorted;
-    ``build_requires`` as in ``Request``.
+    ``build_exception_reasons`` and ``build_requires`` as in ``Request``.
     """
 
     document: Document
@@ -82,6 +82,7 @@ class Settings:
     prereleases: bool = False
     sources: bool = False
     build_exceptions: tuple[str, ...] = ()
+    build_exception_reasons: tuple[str, ...] = ()
     build_requires: tuple[str, ...] = ()
     os: OsWishes | None = None
     nix: NixRequest | None = None
@@ -221,7 +222,13 @@ class _Reader:
                 if not isinstance(value, bool):
                     raise self.wrong(key, "true or false")
                 values[key] = value
+            elif key == "build-exceptions" and isinstance(value, dict):
+                values["build_exceptions"] = self._texts(key, list(value))
+                reasons = read_reasons(self.document, (*self.base, key), value)
+                values["build_exception_reasons"] = reasons
             elif key in _TEXTS:
+                if key == "build-exceptions":
+                    values["build_exception_reasons"] = ()  # not those of the environment below
                 values[key.replace("-", "_")] = self._texts(key, value)
             elif key in ("interpreter", "python"):
                 read = self._pythons if key == "python" else self._interpreter

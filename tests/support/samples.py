@@ -216,6 +216,7 @@ def full_lock() -> Lock:
             names=("libgl1=mesa",),
         ),
         build_exceptions=("closed",),
+        build_exception_reasons=("closed: no sources are published",),
         build_requires=("aa:", "bb: cython<3"),
         os_base="debian:bookworm",
         os_packages=("app",),

@@ -149,7 +149,7 @@ def test_the_examples_are_named_in_the_readme() -> None:
 
 def test_the_configuration_page_knows_every_key() -> None:
     page = (DOCS / "configuration.md").read_text()
-    inner = {"document", "base", "named"}
+    inner = {"document", "base", "named", "build-exception-reasons"}
     keys = {field.name.replace("_", "-") for field in fields(Settings)} - inner
     listed = set(re.findall(r"^\| `([a-z-]+)`", page, re.M))
     assert keys <= listed
@@ -266,6 +266,7 @@ def _full_lock() -> Lock:
         nix=NixRequest(branch="nixos-26.05", source=Found.TABLE, names=("libgl1=libGL",)),
         guix=full_lock().request.guix,
         build_exceptions=("torch",),
+        build_exception_reasons=("torch: needs CUDA",),
         build_requires=("psycopg2:",),
         interpreter="standalone",
     )

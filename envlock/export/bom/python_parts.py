@@ -8,6 +8,7 @@ from envlock.export.bom.os_parts import wheel_needs
 from envlock.export.bom.parts import Kind, Part, PartFile
 from envlock.export.bom.purl import address, public, python_purl
 from envlock.lock.artifacts import package_files
+from envlock.lock.builds import declared, wheels_stay
 from envlock.lock.graph import all_needs
 from envlock.lock.model import Archive, Artifact, Lock, PythonPackage
 from envlock.lock.selection import wanted_packages
@@ -42,7 +43,7 @@ def python_parts(lock: Lock, target: Target | None) -> Iterator[Part]:
             built_with=tuple(sorted({_build_ref(pin.name, pin.version) for pin in pins})),
             repository=None if package.vcs is None else address(package.vcs.url),
             revision=None if package.vcs is None else package.vcs.commit,
-            facts=_facts(package),
+            facts=_facts(package, lock),
         )
 
 
@@ -67,7 +68,7 @@ def build_parts(lock: Lock, first: set[str]) -> Iterator[Part]:
             purl=python_purl(package),
             files=_files(package, None),
             built_with=tuple(sorted(with_refs)),
-            facts=_facts(package),
+            facts=_facts(package, lock),
         )
 
 
@@ -107,8 +108,10 @@ def _archive_file(archive: Archive) -> PartFile:
     )
 
 
-def _facts(package: PythonPackage) -> tuple[tuple[str, str], ...]:
+def _facts(package: PythonPackage, lock: Lock) -> tuple[tuple[str, str], ...]:
+    excepted = lock.request.sources and wheels_stay(package.name, lock.request)
     facts = {
+        "build-exception": declared(package.name, lock.request) if excepted else None,
         "directory": None if package.directory is None else package.directory.path,
         "index": None if package.index is None else public(package.index),
         "marker": package.marker,

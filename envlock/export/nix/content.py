@@ -12,7 +12,7 @@ from packaging.version import Version
 from envlock.errors import UsageError
 from envlock.export.nix.os_packages import OsNames, host_libraries, packages_of
 from envlock.export.nix.sources import Sources, not_buildable
-from envlock.lock.builds import wheels_stay
+from envlock.lock.builds import declared, wheels_stay
 from envlock.lock.graph import wished
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock, PythonPackage
@@ -158,7 +158,8 @@ def _python(target: Target) -> dict[str, Any]:
 
 def _declined(lock: Lock, package: PythonPackage, sources: Sources) -> str | None:
     if wheels_stay(package.name, lock.request):
-        return "the project declines to build it (build-exceptions)"
+        reason = declared(package.name, lock.request).partition(": ")[2]
+        return f"the project declines to build it (build-exceptions{reason and ': '}{reason})"
     return sources.declined.get(package.name)
 
 

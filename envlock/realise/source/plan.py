@@ -10,7 +10,7 @@ from packaging.markers import Marker
 from envlock.errors import UsageError
 from envlock.lock.artifacts import PythonFile, best_wheel
 from envlock.lock.bootstrap import Seed, locked_seeds, spelled
-from envlock.lock.builds import Build, BuildPin, source_of, wheels_stay
+from envlock.lock.builds import Build, BuildPin, declared, source_of, wheels_stay
 from envlock.lock.model import Archive, Artifact, Lock, PythonPackage
 from envlock.lock.target import Target, ranked_tags
 
@@ -167,7 +167,7 @@ class _Planner:
 
     def _why(self, package: PythonPackage) -> str:
         if wheels_stay(package.name, self._lock.request):
-            return "declared in build-exceptions"
+            return declared(package.name, self._lock.request)
         if package.directory is not None or package.vcs is not None:
             return "a repository or folder"
         return "no build of it is locked" if source_of(package) else "no sdist is locked"

@@ -34,6 +34,7 @@ def test_as_json(envlock: Any) -> None:
                 "needed-by": ["thing 1.0", "two 1.0"],
                 "reason": "cycle",
                 "cycle": ["one==1.0", "two==1.0"],
+                "why": "it and others are built with one another",
             }
         ],
     }

@@ -25,7 +25,7 @@ def test_every_field_but_the_date_is_in_the_content() -> None:
         "requirements", "constraints", "overrides", "targets", "extras", "groups",
         "requires-python", "prereleases", "only-binary", "no-binary", "default-index",
         "index-urls", "find-links", "no-index", "allow-undated", "sources", "build-exceptions",
-        "build-requires", "local-sources",
+        "build-exception-reasons", "build-requires", "local-sources",
         "os-base", "os-packages", "os-components", "os-recommends", "interpreter", "image-base",
         "nix", "nix-branch", "nix-source", "nix-names", "guix", "guix-url", "guix-branch",
         "guix-introduction-commit", "guix-introduction-fingerprint", "guix-names",

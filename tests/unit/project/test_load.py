@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from envlock.errors import UsageError
+from envlock.lock.builds import declared
 from envlock.lock.hashing import request_digest
 from envlock.lock.request import Request
 from envlock.project.load import DefaultPython, allows, load_request, python_version_file
@@ -470,5 +471,17 @@ def test_sources_need_no_os_packages_and_have_exceptions(tmp_path: Path) -> None
     assert asked.sources
     assert asked.build_exceptions == ("b", "tor-ch")
     assert request_digest(asked) != request_digest(replace(asked, build_exceptions=()))
+    table = '[tool.envlock.build-exceptions]\n"Tor_ch-*" = "needs  CUDA"\nb = ""\n'
+    file.write_text(f"{body}sources = true\n{table}")
+    asked = load(tmp_path)
+    assert asked.build_exceptions == ("b", "tor-ch-*")
+    assert asked.build_exception_reasons == ("tor-ch-*: needs  CUDA",)
+    assert declared("tor-ch-cpu", asked) == "declared in build-exceptions: needs  CUDA"
+    assert declared("b", asked) == "declared in build-exceptions"
+    assert request_digest(asked) != request_digest(replace(asked, build_exception_reasons=()))
+    for wrong in ('"a" = 1', '"a" = "two\\nlines"', '"a b" = ""'):
+        file.write_text(f"{body}sources = true\n[tool.envlock.build-exceptions]\n{wrong}\n")
+        with pytest.raises(UsageError, match=r"build-exceptions|'a b'"):
+            load(tmp_path)
     file.write_text(body + 'build-exceptions = ["b"]\n')
     assert load(tmp_path).build_exceptions == ()
