@@ -35,6 +35,7 @@ _TYPES = {
     Kind.PYTHON: ComponentType.LIBRARY,
     Kind.BUILD: ComponentType.LIBRARY,
     Kind.OS: ComponentType.LIBRARY,
+    Kind.OS_BUILD: ComponentType.LIBRARY,
     Kind.OS_SOURCE: ComponentType.LIBRARY,
     Kind.SYSTEM: ComponentType.OPERATING_SYSTEM,
     Kind.INTERPRETER: ComponentType.PLATFORM,
@@ -135,7 +136,9 @@ def _facts(part: Part) -> Iterator[tuple[str, str]]:
 
 def _dependencies(content: Inventory) -> list[Dependency]:
     found = [_dependency(content.environment_hash, content.roots)]
-    return found + [_dependency(p.ref, (*p.needs, *p.built_with)) for p in content.parts]
+    return found + [
+        _dependency(p.ref, (*p.needs, *p.built_with, *p.built_by)) for p in content.parts
+    ]
 
 
 def _dependency(ref: str, needs: tuple[str, ...]) -> Dependency:

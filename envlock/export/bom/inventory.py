@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 
-from envlock.export.bom.os_parts import os_parts, requested_refs
+from envlock.export.bom.os_parts import os_parts, requested_refs, tool_refs
 from envlock.export.bom.parts import Inventory, Kind, Part, PartFile
 from envlock.export.bom.purl import address, cpython_purl, guix_purl, image_purl, nixpkgs_purl
 from envlock.export.bom.python_parts import build_parts, python_parts, python_ref
@@ -35,13 +35,14 @@ def inventory(lock: Lock, target: Target | None = None) -> Inventory:
         scope="all" if target is None else target.key,
         parts=ordered,
         roots=_roots(parts, _asked_for(lock)),
+        tools=tuple(ref for ref in tool_refs(lock.os) if ref in parts) if lock.os else (),
     )
 
 
 def _parts(lock: Lock, targets: tuple[Target, ...], only: Target | None) -> Iterator[Part]:
     python = tuple(python_parts(lock, only))
     yield from python
-    yield from build_parts(lock, {ref for part in python for ref in part.built_with})
+    yield from build_parts(lock, {ref for part in python for ref in part.built_with}, only)
     if lock.os is not None:
         yield from os_parts(lock.os, {target.platform for target in targets})
     yield from _interpreters(lock, targets)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import replace
 
 from envlock.export.bom.parts import Kind, Part, PartFile
@@ -21,14 +21,18 @@ def os_parts(layer: OsLayer, platforms: Set[str]) -> Iterator[Part]:
     places = archive_urls(layer)
     yield _system(layer)
     sources = {(source.name, source.version): source for source in layer.sources}
-    needs = _needs(packages)
+    tools = [p for p in layer.build_packages if f"linux/{p.architecture}" in platforms]
+    needs = _needs([*packages, *tools])
     parts: dict[str, Part] = {}
+    for package in tools:
+        part = replace(_package(layer, package, places, needs), kind=Kind.OS_BUILD)
+        parts.setdefault(part.ref, part)
     for package in packages:
         part = _package(layer, package, places, needs)
         if (package.source, package.source_version) in sources:
             part = replace(part, built_from=_source_ref(package.source, package.source_version))
         known = parts.get(part.ref)
-        if known is not None:  # `all`, for another architecture
+        if known is not None and known.kind is Kind.OS:  # `all`, for another architecture
             part = replace(part, needs=tuple(sorted({*known.needs, *part.needs})))
         parts[part.ref] = part
     yield from parts.values()
@@ -42,10 +46,24 @@ def requested_refs(layer: OsLayer) -> list[str]:
     return [_system(layer).ref, *named]
 
 
+def tool_refs(layer: OsLayer) -> tuple[str, ...]:
+    """What the project asks for to build with."""
+    return tuple(sorted({_ref(p) for p in layer.build_packages if p.requested}))
+
+
+def build_tools(lock: Lock, target: Target | None) -> dict[str, tuple[str, ...]]:
+    """Python package → the OS packages that its build is known to need."""
+    return _of_wheels(() if lock.os is None else lock.os.build_packages, target)
+
+
 def wheel_needs(lock: Lock, target: Target | None) -> dict[str, tuple[str, ...]]:
     """Python package → the OS packages that were added for its libraries."""
+    return _of_wheels(() if lock.os is None else lock.os.packages, target)
+
+
+def _of_wheels(packages: Iterable[OsPackage], target: Target | None) -> dict[str, tuple[str, ...]]:
     found: dict[str, set[str]] = {}
-    for package in lock.os.packages if lock.os is not None else ():
+    for package in packages:
         if target is None or target.platform == f"linux/{package.architecture}":
             for name in package.via_wheels:
                 found.setdefault(name, set()).add(_ref(package))

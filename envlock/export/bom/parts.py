@@ -14,6 +14,8 @@ class Kind(StrEnum):
     BUILD = "build"
     """A Python package that only building an sdist needs."""
     OS = "os"
+    OS_BUILD = "os-build"
+    """A package of the distribution that only builds need."""
     OS_SOURCE = "os-source"
     SYSTEM = "system"
     """The distribution's release itself."""
@@ -40,8 +42,9 @@ class PartFile:
 class Part:
     """One part of an environment.
 
-    ``ref`` is its name within the inventory. ``needs``, ``built_with`` and ``built_from`` are refs
-    of other parts. ``revision`` is a commit (hex), ``sha256`` a digest of the part itself where it
+    ``ref`` is its name within the inventory. ``needs``, ``built_with`` (packages of its build
+    environment), ``built_by`` (tools: packages of the distribution) and ``built_from`` are refs of
+    other parts. ``revision`` is a commit (hex), ``sha256`` a digest of the part itself where it
     is no file (an image). ``facts`` are further properties, sorted.
     """
 
@@ -53,6 +56,7 @@ class Part:
     files: tuple[PartFile, ...] = ()
     needs: tuple[str, ...] = ()
     built_with: tuple[str, ...] = ()
+    built_by: tuple[str, ...] = ()
     built_from: str | None = None
     repository: str | None = None
     revision: str | None = None
@@ -62,7 +66,7 @@ class Part:
     @property
     def runtime(self) -> bool:
         """Whether it is in the environment, and not only needed to make it."""
-        return self.kind not in (Kind.BUILD, Kind.OS_SOURCE, Kind.TOOLCHAIN)
+        return self.kind not in (Kind.BUILD, Kind.OS_BUILD, Kind.OS_SOURCE, Kind.TOOLCHAIN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +75,8 @@ class Inventory:
 
     ``environment_hash`` is the whole one, ``lock_sha256`` the digest of the lockfile, ``scope`` the
     target's key or ``all``. ``roots`` are the parts that the environment itself asks for: all
-    others of the environment are needed by one of them.
+    others of the environment are needed by one of them. ``tools`` are those that the project asks
+    for to build with, whatever is built.
     """
 
     environment_hash: str
@@ -80,3 +85,4 @@ class Inventory:
     scope: str
     parts: tuple[Part, ...]
     roots: tuple[str, ...]
+    tools: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from envlock.export.bom.os_parts import wheel_needs
+from envlock.export.bom.os_parts import build_tools, wheel_needs
 from envlock.export.bom.parts import Kind, Part, PartFile
 from envlock.export.bom.purl import address, public, python_purl
 from envlock.lock.artifacts import package_files
@@ -27,7 +27,7 @@ def python_parts(lock: Lock, target: Target | None) -> Iterator[Part]:
     needs = all_needs(lock)
     packages = lock.packages if target is None else wanted_packages(lock, target)
     there = {package.sort_key for package in packages}
-    libraries = wheel_needs(lock, target)
+    libraries, tools = wheel_needs(lock, target), build_tools(lock, target)
     for package in packages:
         build = lock.build(package.name, package.version)
         pins = () if build is None else build.pins
@@ -41,14 +41,16 @@ def python_parts(lock: Lock, target: Target | None) -> Iterator[Part]:
             files=_files(package, target),
             needs=(*needed, *libraries.get(package.name, ())),
             built_with=tuple(sorted({_build_ref(pin.name, pin.version) for pin in pins})),
+            built_by=tools.get(package.name, ()) if build is not None else (),
             repository=None if package.vcs is None else address(package.vcs.url),
             revision=None if package.vcs is None else package.vcs.commit,
             facts=_facts(package, lock),
         )
 
 
-def build_parts(lock: Lock, first: set[str]) -> Iterator[Part]:
+def build_parts(lock: Lock, first: set[str], target: Target | None) -> Iterator[Part]:
     """The packages of build environments that ``first`` names, and those they are built with."""
+    tools = build_tools(lock, target)
     by_ref = {_build_ref(p.name, p.version): p for p in lock.build_packages}
     queue, seen = sorted(first), set(first)
     while queue:
@@ -68,6 +70,7 @@ def build_parts(lock: Lock, first: set[str]) -> Iterator[Part]:
             purl=python_purl(package),
             files=_files(package, None),
             built_with=tuple(sorted(with_refs)),
+            built_by=tools.get(package.name, ()) if build is not None else (),
             facts=_facts(package, lock),
         )
 

@@ -38,6 +38,7 @@ _PURPOSES = {
     Kind.PYTHON: PackagePurpose.LIBRARY,
     Kind.BUILD: PackagePurpose.LIBRARY,
     Kind.OS: PackagePurpose.INSTALL,
+    Kind.OS_BUILD: PackagePurpose.INSTALL,
     Kind.OS_SOURCE: PackagePurpose.SOURCE,
     Kind.SYSTEM: PackagePurpose.OPERATING_SYSTEM,
     Kind.INTERPRETER: PackagePurpose.APPLICATION,
@@ -68,6 +69,7 @@ def spdx(content: Inventory) -> bytes:
     )
     packages, relationships = [root], [_relation("SPDXRef-DOCUMENT", "DESCRIBES", ROOT)]
     relationships += [_relation(ROOT, "DEPENDS_ON", spdx_id(ref)) for ref in content.roots]
+    relationships += [_relation(spdx_id(ref), "BUILD_TOOL_OF", ROOT) for ref in content.tools]
     for part in content.parts:
         packages.append(_package(part))
         relationships += _relations(part)
@@ -149,6 +151,8 @@ def _relations(part: Part) -> Iterator[Relationship]:
         yield _relation(own, "DEPENDS_ON", spdx_id(ref))
     for ref in part.built_with:
         yield _relation(spdx_id(ref), "BUILD_DEPENDENCY_OF", own)
+    for ref in part.built_by:
+        yield _relation(spdx_id(ref), "BUILD_TOOL_OF", own)
     if part.built_from is not None:
         yield _relation(own, "GENERATED_FROM", spdx_id(part.built_from))
 

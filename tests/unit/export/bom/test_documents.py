@@ -123,6 +123,38 @@ def test_identity_and_time_come_from_the_lock() -> None:
     assert len(numbers) == 3
 
 
+def test_what_only_builds_need_is_not_of_the_runtime() -> None:
+    built = FULL.builds[0].package
+    tools = (
+        os_package("g++", via_wheels=(built,)),
+        os_package("cpp", via=("g++",)),
+        os_package("cmake", requested=True),
+    )
+    assert FULL.os is not None
+    lock = dataclasses.replace(FULL, os=dataclasses.replace(FULL.os, build_packages=tools))
+    files = documents(lock)
+    check_valid(files)
+    bom = json.loads(files[CYCLONEDX])
+    scopes = {(c["name"], c["scope"]) for c in bom["components"]}
+    assert {(n, "excluded") for n in ("g++", "cpp", "cmake")} | {("app", "required")} <= scopes
+    graph = {entry["ref"]: set(entry.get("dependsOn", [])) for entry in bom["dependencies"]}
+    [tool] = [ref for ref in graph if ref.startswith("os:g++=")]
+    assert {ref for ref, needs in graph.items() if tool in needs} == {
+        ref for ref in graph if re.match(f"(python|build):{built}==", ref)
+    }
+    assert any(ref.startswith("os:cpp=") for ref in graph[tool])
+    spdx = json.loads(files[SPDX])
+    names = {entry["SPDXID"]: entry["name"] for entry in spdx["packages"]}
+    assert {
+        (names[r["spdxElementId"]], names[r["relatedSpdxElement"]])
+        for r in spdx["relationships"]
+        if r["relationshipType"] == "BUILD_TOOL_OF"
+    } == {("g++", built), ("cmake", "environment")}
+    predicate = json.loads(files[PROVENANCE])["predicate"]
+    kinds = [d["annotations"]["kind"] for d in predicate["buildDefinition"]["resolvedDependencies"]]
+    assert kinds.count("os-build") == len(tools)
+
+
 def test_the_graph_of_dependencies() -> None:
     lock = small_lock(package("aa", needs=["bb"]), package("bb"), package("cc"), wishes=["aa"])
     bom = json.loads(documents(lock)[CYCLONEDX])
