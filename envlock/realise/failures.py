@@ -8,6 +8,7 @@ from pathlib import Path
 from envlock.errors import EnvlockError, SourceError, UsageError, VerificationError
 from envlock.io.process import Completed
 from envlock.lock.model import Lock
+from envlock.resolve.python.uv_messages import LOGIN
 
 _MISMATCH = re.compile(r"(?P<kind>Hash|Size) mismatch for `(?P<subject>[^`]+)`", re.IGNORECASE)
 _EXPECTED_DIGEST = re.compile(r"Expected:\s+sha256:([0-9a-f]{64})")
@@ -137,7 +138,9 @@ def _package_error(text: str, said: str) -> EnvlockError | None:
     if _NETWORK.search(text):
         return SourceError(
             f"{package} could not be fetched:\n{said}",
-            remedy="check the network and the index's address, then run it again",
+            remedy=LOGIN
+            if "401 Unauthorized" in text
+            else "check the network and the index's address, then run it again",
         )
     return None
 

@@ -104,7 +104,9 @@ def test_a_wrong_password(project: Project, engine: str) -> None:
         index.add("lib", "1.0", "2024-01-01")
         project.write("lib").variables["UV_DEFAULT_INDEX"] = index.url_for("ann", "wr0ng")
         done = project.run("lock", "--as-of=2024-06-01", engine)
-        assert done.returncode in (2, 3), done.stderr
+        assert done.returncode == 3, done.stderr
+        assert "401" in done.stderr
+        assert "help: give credentials for this address" in done.stderr
         assert "wr0ng" not in done.stderr
         assert not project.lock_path.exists()
 

@@ -436,6 +436,7 @@ def test_an_index_that_asks_who_is_there(tmp_path: Path) -> None:
         refused = project.run("sync", "--prefix", "other", UV_CACHE_DIR=str(tmp_path / "cache"))
         assert refused.returncode == 3, refused.stderr
         assert "401" in refused.stderr
+        assert "help: give credentials for this address" in refused.stderr
 
 
 # --- where ------------------------------------------------------------------------------------

@@ -26,6 +26,9 @@ _NETWORK = re.compile(
     r"|Failed to download|error decoding response|connection|Network connectivity|Git operation",
     re.IGNORECASE,
 )
+LOGIN = "give credentials for this address (index URL, netrc, or UV_INDEX_…_PASSWORD)"
+"""The remedy where an index wants a login, or another one."""
+_LOGIN = re.compile(r"401 Unauthorized")
 _NO_PAGE = re.compile(r"Received some unexpected (?:JSON|HTML)")
 _DIGEST = re.compile(r"Hash mismatch|hash mismatch")
 _UNBUILT = re.compile(r"Failed to build|build backend")
@@ -88,6 +91,11 @@ def later(stderr: str) -> tuple[Later, ...]:
 def error(completed: Completed, said: Said, as_of: datetime) -> EnvlockError:
     """The error that a failed ``uv lock`` amounts to."""
     text = _cleaned(completed.stderr)
+    if _LOGIN.search(text):  # what such an index has is not known, whatever the resolver concludes
+        lines = [line for line in text.splitlines() if _LOGIN.search(line)]
+        return SourceError(
+            "an index wants to know who asks:\n" + lines[0].removeprefix("hint: "), remedy=LOGIN
+        )
     if "No solution found" in completed.stderr:
         missing = _NOT_FOUND.findall(text)
         remedy = "change one of these requirements"
