@@ -5,7 +5,7 @@ from __future__ import annotations
 from envlock.check.codes import Code, Layer, Meaning, Severity
 from envlock.check.meanings_online import MEANINGS_ONLINE
 
-_LOCK = "envlock lock"
+LOCK = "envlock lock"
 SYNC = "envlock sync"
 RECREATE = "envlock sync --recreate"
 _REMOVE = "remove it, or make the environment anew: envlock sync --recreate"
@@ -23,7 +23,7 @@ MEANINGS: dict[Code, Meaning] = {
         layer=Layer.REQUEST,
         name="stale",
         summary="The project asks for something else than when it was locked.",
-        remedy=_LOCK,
+        remedy=LOCK,
     ),
     Code.EXPORT_IMPOSSIBLE: Meaning(
         layer=Layer.EXPORTS,

@@ -15,6 +15,7 @@ from envlock.check.report.outcome import FORMATS, Outcome
 from envlock.cli import fresh
 from envlock.cli.check_layers import Asked, Found, compare_layers, now, only_one, scope
 from envlock.cli.check_lock import read_or_edited
+from envlock.cli.check_remedies import for_these
 from envlock.cli.check_report import no_drift, package_lines, tell, write_result
 from envlock.cli.common import (
     json_option,
@@ -203,7 +204,8 @@ def command(
     unanswered = None
     if beyond and edited is None:
         found, unanswered = _beyond(context, project, lock, found, advisories, online=online)
-    judged = judge(found.drift, settings, found.layers, today=now().date())
+    told = for_these(found.drift, name=name, script=script, prefix=prefix, python=python)
+    judged = judge(told, settings, found.layers, today=now().date())
     unknown = unanswered if edited is None else edited.error
     if unknown is not None and not judged.failed:
         raise unknown  # nobody is told that there is no drift

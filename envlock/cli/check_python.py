@@ -58,13 +58,14 @@ def python_answer(
     if python is not None:
         environment = _look(program(python), paranoid=paranoid)
     else:
-        usual = default_prefix(project.lock_path)
-        folder = (usual if prefix is None else context.directory / prefix).absolute()
+        default = default_prefix(project.lock_path)
+        folder = (default if prefix is None else context.directory / prefix).absolute()
         expected = f"CPython {nearest_target(lock, None).python}"
-        subject = str(prefix or usual.name)
+        subject = str(prefix or default.name)
         there = python_of(folder)
         if not is_venv(folder) and not (prefix is not None and there.exists()):
-            return PythonAnswer(drift=(_no_environment(folder, subject, expected),))
+            usual = prefix is None
+            return PythonAnswer(drift=(_no_environment(folder, subject, expected, usual=usual),))
         try:
             environment = _look(
                 there, paranoid=paranoid, prefix=folder if is_venv(folder) else None
@@ -97,8 +98,11 @@ def python_answer(
     return PythonAnswer(drift=compared, notes=tuple(notes), record=environment.record)
 
 
-def _no_environment(folder: Path, subject: str, expected: str) -> Drift:
-    """That there is none; `envlock sync` makes it where nothing is in its way."""
+def _no_environment(folder: Path, subject: str, expected: str, *, usual: bool) -> Drift:
+    """That there is none; `envlock sync` makes it where nothing is in its way.
+
+    ``usual`` is whether it is the project's own folder, and nobody else's.
+    """
     if not occupied(folder) or half_made(folder):
         return drift(Code.NO_ENVIRONMENT, subject, expected=expected)
     found = drift(
@@ -107,7 +111,8 @@ def _no_environment(folder: Path, subject: str, expected: str) -> Drift:
         expected=expected,
         found="a folder without pyvenv.cfg, so no virtual environment",
     )
-    return replace(found, remedy="remove the folder, then run envlock sync")
+    remedy = "move the folder away, then run envlock sync" if usual else "name another --prefix"
+    return replace(found, remedy=remedy)
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -163,8 +163,9 @@ def no_drift(outcome: Outcome) -> str:
 def _remedies(found: tuple[Drift, ...]) -> list[str]:
     """The commands in one line that can be copied; what is for people to do, by code."""
     commands = list(dict.fromkeys(d.remedy for d in found if d.remedy.startswith("envlock ")))
-    if RECREATE in commands and SYNC in commands:
-        commands.remove(SYNC)  # it is part of making the environment anew
+    anew = any(command.startswith(RECREATE) for command in commands)
+    if anew:  # of which this is part
+        commands = [c for c in commands if c.startswith(RECREATE) or not c.startswith(SYNC)]
     others: dict[str, dict[str, None]] = {}
     for d in found:
         if not d.remedy.startswith("envlock "):
@@ -173,5 +174,5 @@ def _remedies(found: tuple[Drift, ...]) -> list[str]:
     return lines + [
         f"to repair {', '.join(kinds)}: {remedy}"
         for remedy, kinds in others.items()
-        if RECREATE not in commands or RECREATE not in remedy
+        if not anew or RECREATE not in remedy
     ]

@@ -156,7 +156,9 @@ def test_no_environment_and_one_that_does_not_start(synced: Project) -> None:
         "PY000",
         "a folder without pyvenv.cfg, so no virtual environment",
     )
-    assert left["remedy"] == "remove the folder, then run envlock sync"
+    assert left["remedy"] == "move the folder away, then run envlock sync"
+    [other] = synced.json("check", "--prefix", ".venv")["drift"]
+    assert other["remedy"] == "name another --prefix"
     shutil.rmtree(synced.root / ".venv")
     assert drift(synced) == [("PY000", ".venv", f"CPython {PYTHON}", None)]
     assert synced.json("check")["drift"][0]["remedy"] == "envlock sync"
@@ -192,3 +194,37 @@ def test_nothing_in_the_environment_is_imported_or_changed(synced: Project) -> N
     before = sorted(synced.root.rglob("*"))
     assert [d[:2] for d in drift(synced)] == [("PY102", "alpha/__init__.py")]
     assert sorted(synced.root.rglob("*")) == before
+
+
+def test_a_remedy_names_what_was_compared(
+    project: Project, index: LoopbackIndex, tmp_path: Path
+) -> None:
+    project.write("alpha")
+    text = (project.root / "pyproject.toml").read_text()
+    (project.root / "pyproject.toml").write_text(f"{text}\n[tool.envlock.env.docs]\n")
+    alpha = locked(index, index.add("alpha", "1.2", OLDER))
+    write_lock(project.root, alpha, wishes=("alpha", "gone"), name="pylock.docs.toml")
+    new_venv(tmp_path / "an env")
+
+    def told(*options: str) -> list[str]:
+        found = project.json("check", "--name", "docs", *options)["drift"]
+        return [d["remedy"] for d in found]
+
+    assert told("--request-only") == ["envlock lock --name docs"]
+    assert told("--python-only") == ["envlock sync --name docs"]
+    prefix = str(tmp_path / "an env")
+    assert told("--prefix", prefix, "--python-only") == [
+        f"envlock sync --name docs --prefix '{prefix}'"
+    ]
+    (tmp_path / "an env/lib" / f"python{PYTHON}" / "site-packages/hook.pth").write_text("")
+    said = project.run("check", "--name", "docs", "--prefix", prefix)
+    line = said.stderr.splitlines()[-1]
+    assert line == (
+        "to repair PY105 startup-hook: remove it, or make the environment anew:"
+        f" envlock sync --recreate --name docs --prefix '{prefix}'"
+    )
+    python = str(tmp_path / "an env/bin/python")
+    assert told("--python", python, "--python-only") == [
+        f"envlock sync --name docs --python '{python}'",
+        "remove it, or make the environment anew: with what made it",
+    ]
