@@ -79,6 +79,7 @@ _KINDS: dict[str, tuple[str, int]] = {
             "index-dates-v1",
             "index-facts-2",
             "layers-3",
+            "locks-again-1",
             "metadata-v1",
             "no-drift-3",
             "osv-v1",
