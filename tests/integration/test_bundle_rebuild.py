@@ -472,6 +472,24 @@ def test_a_locked_archive_of_python_is_unpacked(project: Project, index: Loopbac
     assert f"it is Python {build.version}, not {other.version}" in done.stderr
 
 
+def test_two_at_once_do_not_disturb_one_another(bundle: Path) -> None:
+    """One makes it, the other one says that it is there; what a killed one left goes."""
+    folder = bundle.parent / "both"
+    folder.mkdir()
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (folder / f".env.envlock-partial-{gone.pid}" / "base").mkdir(parents=True)
+    command = ["sh", bundle / "rebuild.sh", "--into", folder / "env"]
+    both = [
+        subprocess.Popen(command, env=here(), stderr=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    said = [one.communicate(timeout=60)[1] for one in both]
+    assert sorted(one.returncode for one in both) == [0, 2], said
+    assert [text for text in said if "something is there" in text]
+    assert [path.name for path in folder.iterdir()] == ["env"]
+    assert run([folder / "env/bin/python", "-c", "import tool; print(1)"]).stdout == "1\n"
+
+
 def test_without_python_and_network_as_an_ordinary_user(built_world: World) -> None:
     """The interpreter comes out of the bundled .debs, with its own C library."""
     done = built_world.project.run("bundle", "--output", "bundle.tar")

@@ -210,9 +210,13 @@ case $(cd -- "$place/" && pwd -P)/ in
 esac
 mkdir -p -- "${into%/*}/" || exit 3
 into=$(cd -- "${into%/*}/" && pwd -P)/${into##*/}
-work=${into%/*}/.${into##*/}.envlock-partial
-# What an earlier run left that was cut off.
-rm -rf -- "$work" || exit 3
+works=${into%/*}/.${into##*/}.envlock-partial-
+work=$works$$
+# What earlier runs left that were cut off; one that goes on beside this one keeps its own.
+for path in "$works"*; do
+    case ${path#"$works"} in *[!0-9]*) continue ;; esac
+    if [ "$path" = "$work" ] || ! kill -0 "${path#"$works"}" 2>/dev/null; then rm -rf -- "$path"; fi
+done
 mkdir -- "$work" || exit 3
 trap 'rm -rf -- "$work"' EXIT
 trap 'exit 130' INT TERM HUP
@@ -358,8 +362,14 @@ fi
 told=$("$own" -I -S -B "$bundle/install.py" "$@") || exit $?
 if [ $found = bundled ] && [ -z "$archive" ]; then rm -f -- "$work/base/usr/bin/start"; fi
 # An empty folder may be there.
-if [ -d "$into" ]; then rmdir -- "$into" || exit 3; fi
+if [ -d "$into" ] && ! rmdir -- "$into" 2>/dev/null; then
+    fail 2 "something is there by now: $into"
+fi
 mv -- "$work" "$into" || exit 3
+if [ -d "$into/${work##*/}" ]; then
+    work=$into/${work##*/}
+    fail 2 "something is there by now: $into"
+fi
 trap - EXIT
 "$into/bin/python" -I -c 'import sys; sys.exit(sys.prefix == sys.base_prefix)' ||
     fail 3 "the environment does not start: $into/bin/python"
