@@ -184,7 +184,7 @@ def image(
         )
     else:
         result(f"sha256:{top.digest}")
-        places = [str(place) for place in (output, rootfs, pushed, loaded) if place is not None]
+        places = [str(place) for place in (output, rootfs, push, loaded) if place is not None]
         _report(context, built, top, places)
 
 
