@@ -44,27 +44,19 @@ def attempt(arguments: list[str]) -> int | None:
 
 
 def _finish(entry: _Entry) -> int | None:
-    # Loaded while uv works.
-    from pathlib import Path
-
-    from envlock.errors import EnvlockError
-    from envlock.io import files
+    from envlock.io import placed
     from envlock.resolve.python import uv_runs
 
     if uv_runs.begun() and not entry.is_answered_by(uv_runs.finish()):
         return None
-    waited: list[bool] = []
+    handle = placed.hold(entry.root)
+    if handle is None:
+        return None
     try:
-        with files.project_lock(Path(entry.root), lambda: waited.append(True)):
-            if waited or not entry.holds():
-                return None
-            files.write_atomic(Path(entry.lock_path), entry.text)
-    except EnvlockError as error:
-        from envlock.cli.app import show
-
-        show(error)
-        uv_runs.drop()
-        return error.exit_code
+        if not entry.holds() or not placed.put(entry.lock_path, entry.text):
+            return None
+    finally:
+        os.close(handle)
     sys.stderr.write(entry.said)
     uv_runs.drop()
     return 0

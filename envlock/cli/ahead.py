@@ -39,21 +39,29 @@ def begin(arguments: list[str]) -> None:
     if not os.path.isfile("pyproject.toml") or any(os.path.exists(name) for name in _BESIDE):
         return
     from envlock.io.started import possible
-    from envlock.resolve.python import default_index, uv_probe, uv_runs
+    from envlock.resolve.python import uv_probe, uv_runs
 
     if not possible() or uv_runs.begun():
         return
     probe = uv_probe.begin()
     try:
-        default_index.begin()
-        order = _order(words[2] if words[2:] else None)
-    except Exception:  # whatever it is, it is told where the project is read properly
-        order = None
+        order = _guess(words[2] if words[2:] else None)
     finally:
-        default_index.drop()
         probe.wait()
     if order is not None:
         uv_runs.begin(order)
+
+
+def _guess(as_of: str | None) -> UvOrder | None:
+    from envlock.resolve.python import default_index
+
+    try:
+        default_index.begin()
+        return _order(as_of)
+    except Exception:  # whatever it is, it is told where the project is read properly
+        return None
+    finally:
+        default_index.drop()
 
 
 def _order(as_of: str | None) -> UvOrder:

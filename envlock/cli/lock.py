@@ -203,19 +203,26 @@ def _remember_lock(
     ):
         return
     from envlock.cli import again
-    from envlock.io.apt_config import PLACES
     from envlock.resolve.python.config import places
 
     again.remember(
         sys.argv[1:],
         files=read - {str(project.lock_path)},
-        places=[*map(str, places()), *(PLACES if request.os_base is not None else ())],
+        places=[*map(str, places()), *_apt_places(request)],
         root=str(project.root),
         lock_path=str(project.lock_path),
         run=run,
         said=said,
         since=since,
     )
+
+
+def _apt_places(request: Request) -> tuple[str, ...]:
+    if request.os_base is None:
+        return ()
+    from envlock.io.apt_config import PLACES
+
+    return PLACES
 
 
 def _lock(context: Context, project: Project, options: Options) -> tuple[int, Lock | None]:

@@ -27,6 +27,7 @@ from envlock.io import process
 from envlock.io.progress import Reporter
 from envlock.io.tools import find_uv
 from envlock.lock.request import Request, Wish
+from envlock.lock.target import wheel_tags
 from envlock.resolve.python import uv_runs, uv_settings, uv_workspace
 from envlock.resolve.python.engine import Question, Resolution
 from envlock.resolve.python.references import with_absolute_path
@@ -42,6 +43,7 @@ NEXT = (
     "envlock.resolve.python.uv_messages",
     "envlock.resolve.python.uv_lockfile",
     "envlock.resolve.python.local_files",
+    "envlock.io.content.unchanged",
     "envlock.io.http.client",
     "envlock.resolve.sizes",
     "envlock.lock.codec",
@@ -162,6 +164,8 @@ def _run_now(order: UvOrder, meanwhile: Callable[[], None]) -> UvAnswer:
 def _load_next(request: Request) -> None:
     for name in NEXT if request.os_base is None else NEXT + NEXT_OS:
         import_module(name)
+    for target in request.targets:
+        wheel_tags(target)  # which keeps them
 
 
 def _through_view(question: Question, reporter: Reporter) -> Resolution:
