@@ -130,6 +130,11 @@ def command(
     """
     from packaging.utils import canonicalize_name
 
+    if check and (upgrade or upgrade_packages or refresh):
+        raise UsageError(
+            "--check compares the project with the lock: no option that moves pins goes with it",
+            remedy="what would move: envlock lock --upgrade --dry-run",
+        )
     options = Options(
         as_of=as_of,
         engine=engine,
@@ -405,6 +410,7 @@ def _report(
     from envlock.lock.diff import diff
     from envlock.lock.hashing import environment_hash
     from envlock.lock.provider import provider
+    from envlock.project.document import nearest
 
     changes = () if previous is None or fresh else diff(previous, lock).changes
     hashed = environment_hash(lock)
@@ -440,6 +446,12 @@ def _report(
             }
         )
         return
+    known = {package.name for package in (*lock.packages, *lock.build_packages)}
+    for name in sorted(options.upgrade.names - known):
+        near = nearest(name, known)
+        near = f"; {near}" if near.startswith("did you mean") else ""
+        text = f"--upgrade-package {name} moves nothing: the lock has no such package{near}"
+        say(context, f"{style('note', 'bold cyan')}: {text}")
     # That there are OS packages at all is one change; which ones, --verbose and `tree` tell.
     whole = None if context.verbose else _whole_layer(previous, lock)
     if whole is not None:

@@ -186,6 +186,25 @@ def test_of_many_changes_the_first_are_shown(project: Project, index: LoopbackIn
     assert project.run("lock", "--dry-run", "-v").stderr.count("  removed    part-") == 60
 
 
+def test_an_upgrade_of_nothing_is_said(project: Project, index: LoopbackIndex) -> None:
+    index.add("numbers", "1.0", "2024-01-01")
+    project.write("numbers")
+    done = project.run("lock", "--as-of=2024-06-01", "-P", "nubers", "-P", "Numbers")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[0] == (
+        "note: --upgrade-package nubers moves nothing: the lock has no such package;"
+        ' did you mean "numbers"?'
+    )
+    assert "package numbers moves" not in done.stderr
+
+
+@pytest.mark.parametrize("other", ["--upgrade", "--upgrade-package=x", "--refresh"])
+def test_check_moves_no_pins(project: Project, other: str) -> None:
+    done = project.write("x").run("lock", "--check", other)
+    assert done.returncode == 2
+    assert "envlock lock --upgrade --dry-run" in done.stderr
+
+
 def test_a_folder_without_permission(project: Project, index: LoopbackIndex) -> None:
     # Root writes everywhere, so the place is taken by a folder instead.
     index.add("lib", "1.0", "2024-01-01")
