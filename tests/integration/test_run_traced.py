@@ -65,6 +65,18 @@ def test_inputs_and_outputs_with_their_digests(folder: Folder, tmp_path: Path) -
     assert {o.stdout.split(":")[0] for o in owners if o.returncode == 0} <= set(trace["packages"])
 
 
+def test_show_says_what_was_removed_reached_and_not_seen(folder: Folder) -> None:
+    (folder.root / "old").write_text("1")
+    code = "import os, socket; os.unlink('old'); socket.socket().connect_ex(('127.0.0.1', 9))"
+    folder.run("sh", "-c", f'"{sys.executable}" -c "{code}"; sleep 2 >/dev/null 2>&1 &')
+    shown = folder.envlock("runs", "show", "last").stdout.decode()
+    lines = [line.split(maxsplit=1) for line in shown.splitlines()]
+    assert ["removed", "old"] in lines
+    assert ["network", "127.0.0.1 port 9 (connect)"] in lines
+    [gap] = folder.last()["trace"]["gaps"]
+    assert f"{'not seen':<12} {gap}" in shown.splitlines()
+
+
 def test_an_input_that_changes_meanwhile_is_marked(folder: Folder) -> None:
     for name in ("same", "replaced", "own", "gone"):
         (folder.root / name).write_text("1")

@@ -70,6 +70,11 @@ def _page(table: dict[str, Any], shared: dict[str, tuple[str, ...]]) -> list[str
             if kind == "outputs" and fact["path"] in shared:
                 flag = f"  {meanwhile(shared[fact['path']])}"
             lines.append(f"{kind[:-1]:<12} {fact['path']}  {digest}{flag}")
+    trace = table.get("trace") or {}
+    lines += [f"{'removed':<12} {path}" for path in trace.get("removed", [])]
+    if trace.get("network"):
+        lines.append(f"{'network':<12} {_told_network(trace['network'])}")
+    lines += [f"{'not seen':<12} {gap}" for gap in trace.get("gaps", [])]
     lines += [f"{'log':<12} {one['at'][11:19]} {one['text']}" for one in table.get("log", [])]
     lines += [f"{'problem':<12} {problem}" for problem in table.get("problems", [])]
     lines += [f"{'comment':<12} {e.at[:10]} {e.text}" for e in events if e.kind == "comment"]
@@ -105,6 +110,15 @@ def _told_drift(environment: dict[str, Any], table: dict[str, Any]) -> str | Non
     if prefix is None or (root is not None and prefix.startswith(f"{root}/.venv")):
         return told
     return f"{told} (in {prefix})"
+
+
+def _told_network(contacts: list[dict[str, Any]]) -> str:
+    """The first addresses; of sockets that are files, their paths."""
+    names = []
+    for one in contacts:
+        name = f"{one['address']} port {one['port']}" if one["port"] else one["address"]
+        names.append(f"{name} ({one['contact']})")
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _told_code(code: dict[str, Any]) -> str | None:
