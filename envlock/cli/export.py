@@ -145,7 +145,13 @@ def _folder(
         outcome = _outcome(same=not changed, check=check).removeprefix("is ")
         say(context, f"{len(files)} files {place}: {outcome}")
         if changed and check:
-            say(context, f"other files: {', '.join(changed)}")
+            missing = [name for name in changed if there[name] is None]
+            for what, names in (
+                ("missing", missing),
+                ("not as the lock gives them", sorted({*changed} - {*missing})),
+            ):
+                if names:
+                    say(context, f"  {what}: {', '.join(names)}")
         elif _FIRST in files.get("Dockerfile", b""):
             say(context, f"run `{_FIRST.decode()}`, which writes the files that it starts from;")
             say(context, f"then build it with `docker build {shown}`")

@@ -98,7 +98,10 @@ def test_a_folder_is_checked_file_by_file(envlock: Any, folder: Path) -> None:
     assert ran.json["up-to-date"] is False
     assert [f["file"] for f in ran.json["files"] if not f["up-to-date"]] == ["env.json"]
     assert (folder / "nix" / "env.json").read_text() == "{}"
-    assert "env.json" in envlock("export", "nix", "--check").err
+    (folder / "nix" / "flake.lock").unlink()
+    said = envlock("export", "nix", "--check").err
+    assert "  missing: flake.lock\n" in said
+    assert "  not as the lock gives them: env.json\n" in said
     envlock("export", "nix")
     assert envlock("export", "nix", "--check").code == 0
 
