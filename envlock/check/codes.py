@@ -56,6 +56,7 @@ class Code(StrEnum):
     ELSEWHERE = "PY111"
     SYSTEM_PACKAGES = "PY112"
     OTHER_BUILD = "PY113"
+    UNFINISHED = "PY114"
     OS_MISSING = "OS001"
     OS_VERSION = "OS002"
     OS_STATE = "OS003"

@@ -22,6 +22,7 @@ from envlock.check.owned import (
 )
 from envlock.check.strays import compare_strays
 from envlock.io.content.scan import Scan
+from envlock.lock.installed import UNFINISHED
 
 _SHEBANG = re.compile(rb"#!\s*([^\s]+)")
 # Where a path is too long for a first line, or holds a space, installers start a shell first.
@@ -88,6 +89,7 @@ def compare_content(
     if place.programs is not None:
         findings += _elsewhere(place, installed, base, reported)
         findings += _settings(place)
+        findings += _unfinished(place)
     return Content(findings=tuple(findings), origins=origins)
 
 
@@ -165,6 +167,14 @@ def _wrapped(path: str, base: str) -> str | None:
         return None
     own = os.path.islink(path) and os.path.dirname(os.path.realpath(path)) == base
     return None if own else f"a script: {path}"
+
+
+def _unfinished(place: Place) -> list[Finding]:
+    """That somebody is not done with installing."""
+    if not os.path.lexists(os.path.join(place.prefix, UNFINISHED)):
+        return []
+    subject = printable(os.path.basename(place.prefix))
+    return [Finding(None, drift(Code.UNFINISHED, subject, found=UNFINISHED))]
 
 
 def _settings(place: Place) -> list[Finding]:

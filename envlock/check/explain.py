@@ -64,6 +64,8 @@ ORIGINS: dict[Code, str] = {
     Code.ELSEWHERE: "The environment was moved, copied or unpacked where it was not made; programs"
     " name their Python by its path.",
     Code.SYSTEM_PACKAGES: "It was made with --system-site-packages, or pyvenv.cfg was edited.",
+    Code.UNFINISHED: "envlock rebuild was killed or failed while it installed, or is at it now:"
+    " packages may be missing, or not be the ones that the lock has.",
     Code.OTHER_BUILD: "Another build of the same Python version was there when the environment was"
     " made, or has replaced it since.",
     Code.OS_MISSING: "The package was removed, or the image was built without it.",

@@ -121,6 +121,12 @@ MEANINGS: dict[Code, Meaning] = {
         summary="The environment sees the packages of the Python that it was made from.",
         remedy=RECREATE,
     ),
+    Code.UNFINISHED: Meaning(
+        layer=Layer.PYTHON,
+        name="unfinished",
+        summary="The environment was being rebuilt, and that did not come to its end.",
+        remedy="run envlock rebuild again, as before",
+    ),
     Code.OTHER_FILE: Meaning(
         layer=Layer.PYTHON,
         name="other-file",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import click
 
@@ -148,7 +151,11 @@ def command(
         return _os_packages(context, order, os_packages, backend, into, as_json=as_json)
     if backend != "venv":
         return _other(context, order, backend, as_json=as_json)
-    with project_guard(context, subject.root), reporting(context, in_bytes=True) as reporter:
+    with (
+        project_guard(context, subject.root),
+        _target_guard(context, order.folder),
+        reporting(context, in_bytes=True) as reporter,
+    ):
         report = rebuild(order, reporter)
     from envlock.cli.rebuild_report import report_json, tell
 
@@ -159,6 +166,25 @@ def command(
     if report.missing or report.failed:
         return EXIT_SOURCE
     return 0 if report.same else EXIT_VERIFICATION
+
+
+@contextmanager
+def _target_guard(context: Context, folder: Path) -> Iterator[None]:
+    """Hold the folder that is installed into, whatever project somebody else does that from."""
+    from envlock.cli.style import style
+    from envlock.io.files import make_folder
+    from envlock.realise.source.folder import alone
+
+    def waiting() -> None:
+        say(context, f"{style('note', 'bold cyan')}: waiting for another envlock in {folder}")
+
+    place = folder.resolve()
+    make_folder(place.parent)
+    with ExitStack() as held:
+        lock = place.with_name(f".{place.name}.lock")
+        with suppress(OSError):  # no place for a lock: who cannot install either, says so
+            held.enter_context(alone(lock, Event(), waiting))
+        yield
 
 
 def _os_packages(

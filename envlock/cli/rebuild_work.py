@@ -23,7 +23,7 @@ from envlock.lock.target import Target
 from envlock.realise.place import Place, occupied, place_at_prefix
 from envlock.realise.rebuild.choose import Chosen, choose_files
 from envlock.realise.rebuild.gather import Gathered, Places, gather
-from envlock.realise.rebuild.install import install, tidy
+from envlock.realise.rebuild.install import finished, install, tidy
 
 if TYPE_CHECKING:
     from envlock.check.drift import Drift
@@ -281,6 +281,7 @@ def _installed(
     packages = [entry.package for entry in chosen.files]
     tidy(infos, packages)
     write_notes(lock, place.target, packages, infos, there, built)
+    finished(place.prefix)
     reporter.step("comparing")
     return look(interpreter, virtual=True, paranoid=True)
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 NOTE = "envlock.json"
 """The note's name in ``*.dist-info``."""
 
+UNFINISHED = "envlock-unfinished.txt"
+"""A file in an environment's folder as long as `envlock rebuild` is installing there."""
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # No quotes, no NUL, SHA-256 or nothing; every line is whole.
 _LINE = re.compile(

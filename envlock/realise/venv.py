@@ -42,6 +42,7 @@ def sync(
     anew: tuple[str, ...] = (),
     base: Path | None = None,
     offline: bool = False,
+    begun: Callable[[], None] | None = None,
     meanwhile: Callable[[], None] | None = None,
 ) -> Interpreter:
     """Install ``lock`` into ``place``, which is made when it is missing.
@@ -59,6 +60,7 @@ def sync(
         anew: packages to install again, though their version is there.
         base: the interpreter to make the environment from; None: one of the machine's that fits.
         offline: use no network in any case.
+        begun: done once there is an environment, before anything is installed.
         meanwhile: done once, while uv works.
 
     Returns:
@@ -73,6 +75,8 @@ def sync(
     if interpreter is None:
         reporter.step(f"making {place.prefix.name} with CPython {place.python}")
     python = create(place, base) if interpreter is None else interpreter.executable
+    if begun is not None:
+        begun()
 
     def beside() -> None:
         nonlocal interpreter

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -108,22 +109,52 @@ def test_killed_at_any_moment_the_same_command_finishes(
     took = time.monotonic() - start
     whole = contents(environment)
     chance = random.Random(os.getpid())
-    for number in range(2):
+    unfinished = environment / "envlock-unfinished.txt"
+    for number in range(3):
         project.variables |= {
             "ENVLOCK_CACHE_DIR": str(tmp_path / f"store{number}"),
             "UV_CACHE_DIR": str(tmp_path / f"uv{number}"),
         }
         run(["rm", "-r", environment])
         at = chance.uniform(0.2, took)
-        killed = project.start("rebuild")
-        time.sleep(at)
-        killed.kill()
+        if number < 2:
+            killed = project.start("rebuild")
+            time.sleep(at)
+            killed.kill()
+        else:  # when all is there but for its own word that it is
+            calls = "unlink,unlinkat"
+            inject = ("-P", str(unfinished), "-e", f"inject={calls}:signal=KILL:when=1")
+            through = ("strace", "-f", "-qq", "-e", f"trace={calls}", *inject)
+            killed = project.start("rebuild", through=through)
         killed.communicate()
+        if number == 2 or unfinished.exists():
+            found = project.run("check", "--python-only", "--prefix", ".venv-rebuilt")
+            assert found.returncode == 1
+            assert "unfinished" in found.stdout
         done = project.run("rebuild", "--json")
         assert done.returncode == 0, (at, done.stderr)
         assert json.loads(done.stdout)["same"] is True
         assert contents(environment) == whole, at
+        assert not unfinished.exists()
+        check = project.run("check", "--python-only", "--prefix", ".venv-rebuilt")
+        assert check.returncode == 0, check.stdout
     assert works(environment / "bin" / "python", names[0]) == "1.0"
+
+    # Two at once, of two projects and with nothing in common, into one folder.
+    other = tmp_path / "other"
+    shutil.copytree(project.root, other, ignore=shutil.ignore_patterns(".venv*"))
+    into = tmp_path / "both" / "environment"
+    both = [
+        Project(
+            root, index, project.variables | {"ENVLOCK_CACHE_DIR": str(tmp_path / root.name)}
+        ).start("rebuild", "--into", str(into))
+        for root in (project.root, other)
+    ]
+    said = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert f"waiting for another envlock in {into}" in said[0][1] + said[1][1]
+    assert contents(into) == whole
+    assert [path.name for path in into.parent.iterdir()] == ["environment"]
 
     # uv itself, between its first files and the one that says that it is an environment.
     half = tmp_path / "half"

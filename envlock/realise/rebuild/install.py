@@ -13,12 +13,17 @@ from envlock.io.files import write_atomic
 from envlock.io.interpreters import Interpreter
 from envlock.io.progress import Reporter, SilentReporter
 from envlock.lock import codec
+from envlock.lock.installed import UNFINISHED
 from envlock.lock.model import Lock, PythonPackage
 from envlock.realise.place import Place
 from envlock.realise.rebuild.choose import Chosen, local_lock
 from envlock.realise.venv import sync
 from envlock.resolve.python.config import discover_sources
 
+_UNFINISHED = b"""\
+envlock rebuild is at work on this environment, or was cut off: it is not complete.
+When no envlock is running any more, run the same command again. This file goes when it is done.
+"""
 _CACHE_NOTE = "uv_cache.json"
 _DIRECT_URL = "direct_url.json"
 
@@ -39,7 +44,7 @@ def install(
 
     The network is used for what is no file with a digest (a repository), and for the build
     requirements of an sdist that the lock has no build for; never when ``offline``. ``meanwhile``
-    is done while uv works.
+    is done while uv works. From the first change on, the environment is marked as not finished.
 
     Raises:
         SourceError: it cannot be written or built, or the Python is missing.
@@ -59,8 +64,14 @@ def install(
             anew=anew,
             base=base,
             offline=offline,
+            begun=lambda: write_atomic(place.prefix / UNFINISHED, _UNFINISHED, durable=False),
             meanwhile=meanwhile,
         )
+
+
+def finished(prefix: Path) -> None:
+    """Take the mark away: the environment is whole."""
+    (prefix / UNFINISHED).unlink(missing_ok=True)
 
 
 def tidy(infos: Mapping[Path, str], packages: Iterable[PythonPackage]) -> None:

@@ -35,7 +35,7 @@ def build_folder(path: Path, stop: threading.Event) -> Iterator[Path]:
         SourceError: it cannot be made, or somebody else's is there and nobody builds in it.
     """
     try:
-        with _alone(path.with_name(f"{path.name}.lock"), stop):
+        with alone(path.with_name(f"{path.name}.lock"), stop):
             if path.is_symlink() or (path.exists() and path.stat().st_uid != os.geteuid()):
                 raise SourceError(
                     "is in the way: wheels are built there, and it belongs to somebody else, who"
@@ -56,12 +56,28 @@ def build_folder(path: Path, stop: threading.Event) -> Iterator[Path]:
 
 
 @contextmanager
-def _alone(lock: Path, stop: threading.Event) -> Iterator[None]:
-    """Hold a lock that any user can wait for."""
+def alone(
+    lock: Path, stop: threading.Event, on_wait: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Hold a lock that any user can wait for; the file goes with it.
+
+    Args:
+        lock: the file.
+        stop: when set, it is not waited for any longer.
+        on_wait: called once when somebody else holds it.
+
+    Raises:
+        OSError: the file cannot be made there.
+        SourceError: it was stopped.
+    """
+    waited = False
     while True:
         handle = _opened(lock)
         try:
             while not _locked(handle):
+                if not waited:
+                    on_wait()
+                waited = True
                 if stop.wait(_POLL):
                     raise SourceError("was stopped while another build was there", where=str(lock))
             if _still(lock, handle):
