@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import sys
 
+_LARGE = ("check", "rebuild", "sync")
+"""Commands that hold what all files of an environment say."""
+
 
 def main() -> None:
     """Entry point of the ``envlock`` program."""

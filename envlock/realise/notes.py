@@ -154,9 +154,8 @@ def _write(info: Path, file: str, sha256: str, built: BuiltWheel | None) -> None
     note = dump_note(Note(file=file, sha256=sha256, record=seal(record.rows), built=built))
     digest = base64.urlsafe_b64encode(hashlib.sha256(note).digest()).rstrip(b"=").decode()
     name = f"{info.name}/{NOTE}"
-    kept = [
-        line for line in content.splitlines(keepends=True) if not line.startswith(os.fsencode(name))
-    ]
+    start = os.fsencode(name)
+    kept = [line for line in content.splitlines(keepends=True) if not line.startswith(start)]
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow([name, f"sha256={digest}", len(note)])
     if kept and not kept[-1].endswith(b"\n"):

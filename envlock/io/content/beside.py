@@ -60,6 +60,9 @@ class Beside:
             self._answer.close()
             return
         if self._child == 0:
+            import gc
+
+            gc.disable()  # to look for garbage is to write to all that is shared with the parent
             code = 1
             try:
                 left = memoryview(marshal.dumps(work()))

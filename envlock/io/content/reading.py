@@ -158,14 +158,13 @@ def _as_scanned(one: Wanted, buffer: bytearray) -> bytes | None:
 def _content(handle: int, kind: str, size: int, buffer: bytearray) -> bytes:
     if kind == HEAD:
         return os.read(handle, HEAD_SIZE)
-    if size < _BLOCK:
-        data = os.read(handle, _BLOCK)
-        if len(data) == size:
-            return _HASHES[kind](data).digest()
-        digest = _HASHES[kind](data)
-    else:
-        digest = _HASHES[kind]()
     view = memoryview(buffer)
+    digest = _HASHES[kind]()
+    if size < _BLOCK:
+        count = os.readv(handle, [buffer])
+        digest.update(view[:count])
+        if count == size:
+            return digest.digest()
     while count := os.readv(handle, [buffer]):
         digest.update(view[:count])
     return digest.digest()
