@@ -39,7 +39,7 @@ FEW, MANY = 20_000, 200_000
 
 
 def content(bench: Bench) -> Iterator[Row]:
-    """Everything read, and nothing touched."""
+    """Everything read, nothing touched, and nothing to install."""
     folder = Path(tempfile.mkdtemp(dir=bench.scratch, prefix="content-"))
     shutil.copy(EXAMPLE / "pyproject.toml", folder)
     bench.say("check: making the environment of examples/data-science")
@@ -73,6 +73,10 @@ def content(bench: Bench) -> Iterator[Row]:
             limit=limit,
         )
     yield Row(work="check, nothing touched, as a whole", ours=found["envlock"].median, limit=0.25)
+    bench.say("sync, nothing to do")
+    nothing = Contender(name="envlock", argv=(check[0], "sync"), folder=folder)
+    found = race_warm((nothing,), repeat=bench.repeat, scratch=bench.scratch)
+    yield Row(work=f"sync, nothing to do, {told}", ours=found["envlock"].median, limit=0.25)
     yield from _made_up(bench, folder)
 
 
