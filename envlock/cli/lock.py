@@ -282,7 +282,7 @@ def _as_of(
     # Which files say what is asked for, reading them tells.
     with files.noting_reads() as read:
         current_request(project, previous, now=now)
-    change = last_change(project.root, [path for path in read if path != str(project.lock_path)])
+    change = last_change(project.root, read - {str(project.lock_path), files.OTHERS})
     note(
         f"as of {change.time:%Y-%m-%dT%H:%M:%SZ}: {change.commit[:12]} ({change.subject}), the last"
         f" commit of {', '.join(change.files)}"
