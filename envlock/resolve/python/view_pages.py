@@ -42,26 +42,34 @@ def json_page(name: str, files: Iterable[PageFile], base: str) -> bytes:
     entries = []
     versions = set()
     valid: dict[str, str] = {}
-    for file in files:
-        filename = file.filename
-        hashes = f'{{"sha256":"{file.sha256}"}}' if file.sha256 else "{}"
-        entry = (
-            f'{{"filename":{_json(filename)},"url":{_json(_address(file, base))},"hashes":{hashes}'
-        )
-        if file.requires_python is not None:
-            entry += f',"requires-python":{_json(_requires_python(file.requires_python, valid))}'
-        if file.upload_time is not None:
-            entry += f',"upload-time":"{_instant(file.upload_time)}"'
-        if file.size is not None:
-            entry += f',"size":{file.size}'
-        if file.yanked is not None:
-            entry += f',"yanked":{_json(file.yanked) if file.yanked else "true"}'
+    said_of: dict[str, str] = {}
+    start = _json(base)[:-1]
+    for filename, _, sha256, uploaded, python, yanked, size, _ in files:
+        if _PLAIN.match(filename):
+            entry = f'{{"filename":"{filename}","url":{start}{sha256 or "-"}/{filename}","hashes":'
+        else:
+            address = _json(f"{sha256 or '-'}/{quote(filename)}")
+            entry = f'{{"filename":{_json(filename)},"url":{start}{address[1:]},"hashes":'
+        entry += f'{{"sha256":"{sha256}"}}' if sha256 else "{}"
+        if python is not None:
+            said = said_of.get(python)
+            if said is None:
+                said = f',"requires-python":{_json(_requires_python(python, valid))}'
+                said_of[python] = said
+            entry += said
+        if uploaded is not None:
+            entry += f',"upload-time":"{uploaded.isoformat()[:-6]}Z"'
+        if size is not None:
+            entry += f',"size":{size}'
+        if yanked is not None:
+            entry += f',"yanked":{_json(yanked) if yanked else "true"}'
         if filename.endswith(".whl"):
-            entry += ',"core-metadata":true'
+            entry += ',"core-metadata":true}'
             versions.add(filename.split("-", 2)[1] if "-" in filename else "")
         else:
+            entry += "}"
             versions.add(_sdist_version(filename))
-        entries.append(entry + "}")
+        entries.append(entry)
     head = json.dumps(
         {"meta": {"api-version": "1.1"}, "name": name, "versions": sorted(versions - {""})}
     )
