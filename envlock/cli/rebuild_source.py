@@ -36,7 +36,8 @@ def build_from_source(
         gathered=report.gathered | where.gathered,
     )
     if report.missing:
-        return report
+        # What would be built, and with what, only the root's Python says.
+        return replace(report, files=replace(report.files, python=()))
     workshop = Workshop(python=python, root=where.root, seconds=build_seconds())
     plan = make_plan(
         lock, packages, report.target, workshop.version, where.glibc_minor, wheels=wheels_only

@@ -119,6 +119,12 @@ def test_compilers_and_headers_are_the_locked_ones(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         project.variables["ENVLOCK_CACHE_DIR"] = str(tmp_path / "elsewhere")
         offline = ("--from", "all", "--offline")
+        nobody = project.run(
+            "rebuild", "--from-source", "--offline", "--json", ENVLOCK_CACHE_DIR=tmp_path / "empty"
+        )
+        assert nobody.returncode == 3
+        missing = [one["name"] for one in json.loads(nobody.stdout)["artifacts"]]
+        assert set(TO_BUILD) < set(missing)
         killed_while_unpacking(project, *offline)
 
         # As an ordinary user, from the bundle alone.
