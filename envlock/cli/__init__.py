@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import sys
 
-_LARGE = ("check", "rebuild", "sync")
-"""Commands that hold what all files of an environment say."""
+_LARGE = ("check", "lock", "rebuild", "sync")
+"""Commands that hold what all files of an environment, or all packages, say."""
 
 
 def main() -> None:
@@ -55,7 +55,7 @@ def _main() -> None:
     # CPython remembers an interrupt that left an `exec`, as dataclasses have at import, even once
     # it is caught, and then dies of the signal in place of this exit code; a new `exec` forgets it.
     exec("")  # noqa: S102
-    if next((word for word in sys.argv[1:] if word[:1] != "-"), None) in ("check", "lock"):
+    if next((word for word in sys.argv[1:] if word[:1] != "-"), None) in _LARGE:
         _end(code)  # 30 ms, where an environment is large
     sys.exit(code)
 
