@@ -160,6 +160,6 @@ def _refused(deb: Deb, script: str, line: str) -> UsageError:
     return UsageError(
         f"{deb.package} needs its maintainer scripts: {script} has `{line[:100]}`",
         where=deb.name,
-        remedy="`envlock build image --mode scripts` runs them (Linux, mmdebstrap); or leave the"
-        " package out",
+        remedy="`envlock build image --mode scripts` runs them (Linux, mmdebstrap); or leave out"
+        f" what asks for it: `envlock why {deb.package}`",
     )

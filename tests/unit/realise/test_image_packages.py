@@ -352,6 +352,7 @@ def test_a_script_that_matters_is_refused_by_name(tmp_path: Path, kind: str, scr
     assert error.exit_code == 2
     assert error.what.startswith(f"thing needs its maintainer scripts: {script} has")
     assert "--mode scripts" in (error.remedy or "")
+    assert "`envlock why " in (error.remedy or "")
 
 
 def test_what_waits_for_triggers_is_refused(tmp_path: Path) -> None:
