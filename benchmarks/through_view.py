@@ -58,4 +58,5 @@ def _argv(tool: str, url: str, project: Path, output: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])))
+    # As `envlock lock` ends: without taking apart what it has read.
+    os._exit(main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])))
