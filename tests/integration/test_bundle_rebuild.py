@@ -345,15 +345,18 @@ def test_package_managers_take_all_from_a_bundle(built_world: World, tmp_path: P
         # The image of the lock, as envlock makes it elsewhere, too.
         host = told["url"].removeprefix("http://")
         assert told["lock-images"] == {root: f"{host}/envlock:{root}"}
-        made = json.loads(project.run("rebuild", "--backend", "image", "--json").stdout)["digest"]
         plain = ("--src-tls-verify=false", "--preserve-digests")
         copy, tags = tmp_path / "copy", sorted([root, root[:17], "latest"])
         skopeo("copy", "-q", *plain, f"docker://{told['lock-images'][root]}", f"dir:{copy}")
+        manifest = (copy / "manifest.json").read_bytes()
+        made = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
         for tag in (*tags, made):
             asked = urllib.request.urlopen(f"{told['url']}/v2/envlock/manifests/{tag}")
             assert asked.headers["Docker-Content-Digest"] == made
-            assert asked.read() == (copy / "manifest.json").read_bytes()
-        assert hashlib.sha256((copy / "manifest.json").read_bytes()).hexdigest() == made[7:]
+            assert asked.read() == manifest
+        layers = [layer["digest"] for layer in json.loads(manifest)["layers"]]
+        [built] = built_world.told["images"]  # with the project on top
+        assert layers == [layer["digest"] for layer in built["layers"]][:-1]
         listed = json.loads(urllib.request.urlopen(f"{told['url']}/v2/envlock/tags/list").read())
         assert listed == {"name": "envlock", "tags": tags}
         for path in ("manifests/other", f"blobs/sha256:{'0' * 64}", "blobs/../x"):
