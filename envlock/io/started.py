@@ -53,15 +53,19 @@ class Started:
         except OSError:  # a kernel without
             self._ended = -1
 
-    def wait(self) -> int:
-        """Its exit code (negative: signal), once it has ended.
+    def wait(self, seconds: float | None = None) -> int | None:
+        """Its exit code (negative: signal), once it has ended; None: not within ``seconds``.
 
         The wait has an end, and is begun again: an interrupt that comes just before a system call
         is seen by Python only when the call returns.
         """
         import select
+        import time
 
+        end = None if seconds is None else time.monotonic() + seconds
         while self._code is None:
+            if end is not None and time.monotonic() > end:
+                return None
             if self._ended >= 0 and not select.select([self._ended], [], [], _LOOK)[0]:
                 continue
             self._reap(0)

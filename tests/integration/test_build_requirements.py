@@ -318,11 +318,20 @@ def test_what_waits_for_itself_by_what_its_backend_answers_is_named(
     for name, needed in (("egg", "hen"), ("hen", "nest"), ("nest", "egg")):
         files = {"pyproject.toml": system, "own.py": f"{HOOK}{[needed]}\n"}
         index.add(name, "1.0", OLD, sdist=True, files=files)
+        files |= {"own.py": f"{HOOK}{['untold-' + needed]}\n"}
+        index.add(f"untold-{name}", "1.0", OLD, sdist=True, dynamic=True, files=files)
     add_package(index, "thing", '["egg"]')
     project.write("thing", settings=SOURCES)
     said = project.refused(code=2)
     assert "egg 1.0, hen 1.0, nest 1.0 are built with one another, and there are no whe" in said
     assert 'build-exceptions = ["thing"]' in said
+    # What says its requirements only when it is built is built to lock it at all.
+    project.write("untold-egg")
+    said = project.refused(code=3, ENVLOCK_BUILD_TIMEOUT="4")
+    assert "uv did not end within 4 seconds: it builds " in said
+    assert "untold-egg 1.0" in said
+    assert not project.lock_path.exists()
+    assert "ENVLOCK_BUILD_TIMEOUT" in project.refused(code=2, ENVLOCK_BUILD_TIMEOUT="long")
 
 
 def test_a_hook_that_hangs_is_cut_off_with_all_it_started(

@@ -29,7 +29,7 @@ from envlock.io.interpreters import Interpreter, query
 from envlock.io.tools import find_uv
 from envlock.lock import codec
 from envlock.lock.model import Lock
-from envlock.resolve.python import uv_settings
+from envlock.resolve.python import uv_runs, uv_settings
 from envlock.resolve.python.sdist import BuildSystemError, SourceFacts, requirement_text
 from envlock.resolve.python.sources import Sources
 
@@ -240,7 +240,14 @@ def make_environment(folder: Path, lock: Lock, python: Interpreter, sources: Sou
     settings = uv_settings.configuration(sources, lock.as_of, uv_settings.FILES_FOREVER)
     (folder / "uv.toml").write_text(tomli_w.dumps(settings), encoding="utf-8")
     argv = ["pip", "sync", "pylock.toml", "--config-file", "uv.toml", "--python", str(program)]
-    _uv([*argv, "--preview-features", "pylock"], cwd=folder, sources=sources)
+    try:
+        _uv([*argv, "--preview-features", "pylock"], cwd=folder, sources=sources)
+    except process.TimeLimitError:
+        built = [f"{p.name} {p.version or ''}".strip() for p in lock.packages if not p.wheels]
+        raise HookFailedError(
+            f"its static build requirements were not installed within {uv_runs.seconds():g} seconds"
+            + (f"; without wheels are, and so were built: {', '.join(built)}" if built else "")
+        ) from None
     return program
 
 
@@ -250,6 +257,7 @@ def _uv(arguments: list[str], cwd: Path | None = None, sources: Sources | None =
         cwd=cwd,
         env=uv_settings.environment(sources),
         remedy="pip install uv",
+        seconds=uv_runs.seconds(),
     )
     if completed.code != 0:
         said = "\n".join(completed.stderr.strip().splitlines()[-_SHOWN:])

@@ -8,6 +8,7 @@ own ``exclude-newer``, always a UTC instant (its date-only form means local time
 from __future__ import annotations
 
 import platform
+import re
 import sys
 import tempfile
 from collections import Counter
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 from packaging.version import Version
 
+from envlock.errors import EnvlockError, SourceError
 from envlock.io import process
 from envlock.io.progress import Reporter
 from envlock.io.tools import find_uv
@@ -76,6 +78,11 @@ class UvEngine:
         return Resolution(packages=answer.packages(question, reporter))
 
 
+_BUILDING = re.compile(r"Preparing metadata for: (\S+==\S+)")
+_AGAIN = 20.0
+"""Seconds in which uv comes as far again as it came; all that it fetched is in its cache."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answer:
     """What one run of uv left: its words, and its lock where it succeeded."""
@@ -119,7 +126,6 @@ def _ask(question: Question, reporter: Reporter, cache: Path | None = None) -> _
 
 def _pythons(request: Request) -> Iterator[Interpreter]:
     """This machine's interpreters of the targets' series, but for the one that runs this."""
-    from envlock.errors import SourceError
     from envlock.resolve.python.build_hook import find_python
 
     own = ".".join(platform.python_version_tuple()[:2])
@@ -132,9 +138,10 @@ def _run(question: Question, cache: Path | None, python: Path) -> _Answer:
     """One run of uv; the one that was begun ahead, where it was asked the same."""
     order = _order(question, cache, python)
     load = partial(_load_next, question.request)
-    answer = uv_runs.take(order, load)
-    if answer is None:
-        answer = _run_now(order, load)
+    try:
+        answer = uv_runs.take(order, load) or _run_now(order, load)
+    except process.TimeLimitError:
+        raise _waits_for_ever(order) from None
     uv_runs.note(order, answer)
     from envlock.resolve.python import uv_messages
 
@@ -154,10 +161,43 @@ def _run_now(order: UvOrder, meanwhile: Callable[[], None]) -> UvAnswer:
             env=dict(order.env),
             meanwhile=meanwhile,
             remedy="pip install uv",
+            seconds=uv_runs.seconds(),
         )
         text = Path(folder, LOCK).read_text("utf-8") if completed.code == 0 else None
     return UvAnswer(
         code=completed.code, stdout=completed.stdout, stderr=completed.stderr, lock=text
+    )
+
+
+def _waits_for_ever(order: UvOrder) -> EnvlockError:
+    """What uv was building for so long, by its own words when it is asked the same again.
+
+    Source distributions whose backends ask for one another, and have no wheels, it builds to build
+    each other, and waits.
+    """
+    building: list[str] = []
+
+    def look(line: str) -> None:
+        if (found := _BUILDING.search(line)) is not None:
+            building.append(found[1].replace("==", " "))
+
+    limit = uv_runs.seconds()
+    with tempfile.TemporaryDirectory(prefix=uv_runs.PREFIX) as folder, suppress(EnvlockError):
+        order.write(folder)
+        process.run(
+            order.arguments(folder),
+            cwd=Path(folder),
+            env=dict(order.env) | {"RUST_LOG": "uv_distribution=debug"},
+            on_stderr=look,
+            seconds=min(limit, _AGAIN),
+        )
+    names = sorted(set(building))
+    told = f": it builds {', '.join(names)} to learn their metadata" if names else ""
+    return SourceError(
+        f"uv did not end within {limit:g} seconds{told}",
+        remedy="what has no wheels and is built with one another can never be built: take releases"
+        " with wheels, or say only-binary; what only takes long gets more time by"
+        " ENVLOCK_BUILD_TIMEOUT=7200",
     )
 
 

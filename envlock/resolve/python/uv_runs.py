@@ -21,6 +21,9 @@ FOLDER = "{folder}"
 """What stands for the run's own folder in its arguments."""
 LOCK = "uv.lock"
 PREFIX = "envlock-uv-"
+SECONDS = 3600.0
+"""As long as a build may take that is asked for by name."""
+_LIMIT = "ENVLOCK_BUILD_TIMEOUT"
 
 
 @value
@@ -99,12 +102,34 @@ def begin(wanted: UvOrder) -> bool:
     return True
 
 
+def seconds() -> float:
+    """How long a run may take, as it may build: ``ENVLOCK_BUILD_TIMEOUT``, else ``SECONDS``.
+
+    Raises:
+        UsageError: it is not a number of seconds.
+    """
+    if not os.environ.get(_LIMIT):
+        return SECONDS
+    from envlock.io.confined import seconds_allowed
+
+    return seconds_allowed(_LIMIT, SECONDS)
+
+
 def finish() -> UvAnswer:
-    """Wait for the run that was begun; its answer, which can still be taken."""
+    """Wait for the run that was begun; its answer, which can still be taken.
+
+    Raises:
+        TimeLimitError: it takes too long.
+        UsageError: how long it may take is no number of seconds.
+    """
     started = _Ahead.started
     assert started is not None  # noqa: S101 - `begin` came before
     if _Ahead.answer is None:
-        code = started.wait()
+        code = started.wait(seconds())
+        if code is None:
+            from envlock.io.process import TimeLimitError
+
+            raise TimeLimitError("uv did not end")
         stdout, stderr = started.said()
         lock = started.read(LOCK) if code == 0 else None
         text = None if lock is None else lock.decode()
