@@ -7,10 +7,14 @@ each command pay for nothing they do not use. Each module ``envlock.cli.<name>``
 
 from __future__ import annotations
 
+import os
 import sys
 
 _LARGE = ("check", "lock", "rebuild", "sync")
 """Commands that hold what all files of an environment, or all packages, say."""
+
+_HANDED = "ENVLOCK_HANDED_OVER"
+"""Said to an envlock that another one became: it does not hand over once more."""
 
 
 def main() -> None:
@@ -24,6 +28,7 @@ def main() -> None:
 
 
 def _main() -> None:
+    handed = os.environ.pop(_HANDED, None)
     from envlock.cli.fresh import answer
 
     if answer(sys.argv[1:]):
@@ -39,6 +44,8 @@ def _main() -> None:
     try:
         from envlock.cli.app import run
     except ModuleNotFoundError as error:
+        if handed is None:
+            _hand_over()
         sys.stderr.write(
             f"error: envlock was installed without what it depends on ({error.name}); so, only"
             " `import envlock` works\n  help: pip install envlock\n"
@@ -76,6 +83,22 @@ def _lock_ahead(arguments: list[str]) -> None:
         ended = 130
     if ended is not None:
         _end(ended)
+
+
+def _hand_over() -> None:
+    """Become the whole envlock that is further on ``PATH``, where there is one.
+
+    In an active environment that has envlock for ``import envlock`` alone, that one's program is
+    the first.
+    """
+    from pathlib import Path
+
+    own = Path(sys.argv[0]).resolve().parent
+    for folder in map(Path, os.environ.get("PATH", "").split(os.pathsep)):
+        other = folder / "envlock"
+        if folder.is_absolute() and folder.resolve() != own and os.access(other, os.X_OK):
+            variables = {**os.environ, _HANDED: "1"}
+            os.execve(other, [str(other), *sys.argv[1:]], variables)  # noqa: S606 - this very command
 
 
 def _end(code: int) -> None:

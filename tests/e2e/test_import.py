@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.runs import Folder
-from support.tools import UV, run
+from support.tools import UV, run, script
 
 
 @pytest.fixture(scope="module")
@@ -231,8 +231,17 @@ def test_the_hash_is_examined_or_an_error(folder: Folder, python: str, programs:
 
 
 def test_the_program_without_its_dependencies_says_so(python: str) -> None:
-    done = subprocess.run(
-        [Path(python).with_name("envlock"), "lock"], capture_output=True, text=True, check=False
-    )
+    program = Path(python).with_name("envlock")
+
+    def ran(path: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        variables = {**os.environ, "PATH": path}
+        command = [program, *arguments]
+        return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+
+    alone = f"{program.parent}:/usr/bin:/bin"
+    done = ran(alone, "lock")
     assert done.returncode == 3
     assert done.stderr.startswith("error: envlock was installed without what it depends on")
+    # In the active environment it is the first; the whole one is further on PATH.
+    done = ran(f"{alone}:{Path(script('envlock')).parent}", "hash", "--help")
+    assert (done.returncode, done.stdout[:6]) == (0, "Usage:")
