@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.machinery import PathFinder
 
 _LARGE = ("check", "lock", "rebuild", "sync")
 """Commands that hold what all files of an environment, or all packages, say."""
@@ -34,6 +35,8 @@ def _main() -> None:
     if answer(sys.argv[1:]):
         _end(0)
     if "run" in sys.argv[1:]:
+        if handed is None and PathFinder.find_spec("click") is None:
+            _hand_over()  # a run can do without, but then nobody looks for drift
         from envlock.cli.quick_run import attempt
 
         ended = attempt(sys.argv[1:])

@@ -230,13 +230,19 @@ def test_the_hash_is_examined_or_an_error(folder: Folder, python: str, programs:
     assert any("drift" in problem for problem in folder.last()["problems"])
 
 
-def test_the_program_without_its_dependencies_says_so(python: str) -> None:
+def test_the_program_without_its_dependencies_says_so(python: str, tmp_path: Path) -> None:
     program = Path(python).with_name("envlock")
 
     def ran(path: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         variables = {**os.environ, "PATH": path}
-        command = [program, *arguments]
-        return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [program, *arguments],
+            cwd=tmp_path,
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     alone = f"{program.parent}:/usr/bin:/bin"
     done = ran(alone, "lock")
@@ -245,3 +251,6 @@ def test_the_program_without_its_dependencies_says_so(python: str) -> None:
     # In the active environment it is the first; the whole one is further on PATH.
     done = ran(f"{alone}:{Path(script('envlock')).parent}", "hash", "--help")
     assert (done.returncode, done.stdout[:6]) == (0, "Usage:")
+    said = "echo ${ENVLOCK_HANDED_OVER-nothing}"
+    done = ran(f"{alone}:{Path(script('envlock')).parent}", "run", "--", "sh", "-c", said)
+    assert (done.returncode, done.stdout) == (0, "nothing\n")
