@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 _CLOSE = """
 import json, sys
 from pathlib import Path
-from envlock.resolve.os.closure import close
-from envlock.resolve.os.index import IndexPart, PackageIndex
+from envlock.resolve.os.closure.close import close
+from envlock.resolve.os.archive.index import IndexPart, PackageIndex
 
 parts = [
     IndexPart(suite=suite, component="main", architecture="amd64", sha256=digest, priority=500,

@@ -19,8 +19,8 @@ from envlock.io.machine import machine_platform
 from envlock.io.progress import SilentReporter
 from envlock.lock.request import Request
 from envlock.lock.target import Target
-from envlock.resolve.python.config import discover_sources
-from envlock.resolve.python.view import DatedView
+from envlock.resolve.python.config.find import discover_sources
+from envlock.resolve.python.index.view import DatedView
 
 BIN = Path(sys.executable).parent
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from envlock.check.codes.explain import ORIGINS, TITLES
 from envlock.check.drift import MEANINGS, Code, Layer
-from envlock.check.explain import ORIGINS, TITLES
 
 PAGE = Path(__file__).parents[1] / "docs" / "checks.md"
 

@@ -16,19 +16,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from envlock.lock.bootstrap import Seed
-from envlock.lock.builds import LEGACY_BACKEND, Build, BuildPin
-from envlock.lock.hashing import (
-    canonical_json,
-    environment_hash,
-    os_content,
-    python_content,
-    toolchain_content,
-)
+from envlock.lock.builds import LEGACY_BACKEND, Build, BuildPin, Seed
+from envlock.lock.canonical import canonical_json
+from envlock.lock.hashing import environment_hash, os_content, python_content, toolchain_content
 from envlock.lock.image import BaseImage, PlatformImage
 from envlock.lock.interpreter import StandalonePython
-from envlock.lock.model import Archive, Artifact, Directory, Lock, PythonPackage, Vcs
+from envlock.lock.model import Lock
 from envlock.lock.os import OsArchive, OsLayer, OsPackage
+from envlock.lock.package import Archive, Artifact, Directory, PythonPackage, Vcs
 from envlock.lock.request import Request
 from envlock.lock.target import Target
 from envlock.lock.toolchain import Found, GuixChannel, Nixpkgs

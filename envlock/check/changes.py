@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from envlock.check.compare import INSTALLERS, compare, fits_python
 from envlock.check.drift import Code
-from envlock.check.observe import DirectUrl, Observed
-from envlock.check.owned import Finding
+from envlock.check.python.observe import DirectUrl, Observed
+from envlock.check.python.owned import Finding
 from envlock.lock.model import Lock
 from envlock.lock.provider import locked_python
 from envlock.lock.selection import wanted_packages

@@ -11,8 +11,9 @@ from urllib.parse import unquote, urlsplit
 from packaging.version import InvalidVersion, Version
 
 from envlock.check.drift import Code, Drift, drift
-from envlock.check.observe import DirectUrl, Distribution, Observed
-from envlock.lock.model import Lock, PythonPackage
+from envlock.check.python.observe import DirectUrl, Distribution, Observed
+from envlock.lock.model import Lock
+from envlock.lock.package import PythonPackage
 from envlock.lock.provider import locked_python
 from envlock.lock.request import Request
 from envlock.lock.selection import wanted_packages

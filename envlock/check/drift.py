@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from envlock.check.codes import Code as Code
-from envlock.check.codes import Layer as Layer
-from envlock.check.codes import Severity as Severity
-from envlock.check.meanings import MEANINGS as MEANINGS
+from envlock.check.codes.meanings import MEANINGS as MEANINGS
+from envlock.check.codes.registry import Code as Code
+from envlock.check.codes.registry import Layer as Layer
+from envlock.check.codes.registry import Severity as Severity
 
 _RANK = {code: rank for rank, code in enumerate(MEANINGS)}
 

@@ -14,8 +14,9 @@ from packaging.version import InvalidVersion, Version
 
 from envlock.check.drift import Code, Drift, drift
 from envlock.lock.hashing import shorten
-from envlock.lock.model import Lock, PythonPackage
-from envlock.lock.reader import EditedLockError
+from envlock.lock.model import Lock
+from envlock.lock.package import PythonPackage
+from envlock.lock.tables.reader import EditedLockError
 
 
 def bumped(lock: Lock) -> tuple[Drift, ...]:

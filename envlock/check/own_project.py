@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from envlock.check.disk import Disk
-from envlock.check.observe import Observed
+from envlock.check.python.observe import Observed
 from envlock.export.own_project import PLACES
 from envlock.lock.model import Lock
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 from fnmatch import fnmatchcase
 
+from envlock.check.codes.explain import find_code
 from envlock.check.drift import MEANINGS, Code, Drift, Layer, Severity
-from envlock.check.explain import find_code
 from envlock.errors import UsageError
-from envlock.project.check_settings import CheckSettings, Ignore
+from envlock.project.settings.check import CheckSettings, Ignore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,8 @@
 """The command line: one file per command; parses, wires, prints, exits. Nothing else does.
 
+What is too long for a command's own file stands in a folder: ``locking``, ``checking``,
+``rebuilding``, ``repeating``; ``runs`` has the commands below ``envlock runs``.
+
 ``main`` loads a command's module only when that command runs, so that ``envlock --help`` and
 each command pay for nothing they do not use. Each module ``envlock.cli.<name>`` has a
 ``command`` (``click.Command``); its one-line summary stands in ``COMMANDS``.
@@ -58,8 +61,8 @@ def _main() -> None:
     try:
         code = run(sys.argv[1:])
     finally:
-        if "envlock.resolve.python.uv_runs" in sys.modules:
-            from envlock.resolve.python import uv_runs
+        if "envlock.resolve.python.engines.uv_runs" in sys.modules:
+            from envlock.resolve.python.engines import uv_runs
 
             uv_runs.drop()
     # CPython remembers an interrupt that left an `exec`, as dataclasses have at import, even once
@@ -72,14 +75,14 @@ def _main() -> None:
 
 def _lock_ahead(arguments: list[str]) -> None:
     """A lock that only has to be written again; otherwise uv at work before all else is loaded."""
-    from envlock.cli import again, ahead
+    from envlock.cli.locking import again, ahead
 
     try:
         ended = again.attempt(arguments)
         if ended is None:
             ahead.begin(arguments)
     except KeyboardInterrupt:
-        from envlock.resolve.python import uv_runs
+        from envlock.resolve.python.engines import uv_runs
 
         uv_runs.drop()
         sys.stderr.write("error: interrupted; nothing was half-written\n")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from envlock.cli.rebuild_python import with_mirrors
+from envlock.cli.rebuilding.python import with_mirrors
 from envlock.errors import SourceError
 from envlock.io.interpreters import Interpreter
 from envlock.io.paths import cache_dir

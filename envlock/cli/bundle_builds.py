@@ -13,7 +13,7 @@ from envlock.lock.artifacts import SourceFile, UsedFiles
 from envlock.realise.debian.perform import ingredients
 from envlock.realise.debian.plan import make_jobs
 from envlock.realise.fetch import missing
-from envlock.resolve.os.build_needs import LockedArchive
+from envlock.resolve.os.builds.needs import LockedArchive
 
 if TYPE_CHECKING:
     from envlock.io.progress import Reporter

@@ -13,10 +13,10 @@ from envlock.check.drift import Layer
 from envlock.check.policy import judge
 from envlock.check.report.outcome import FORMATS, Outcome
 from envlock.cli import fresh
-from envlock.cli.check_layers import Asked, Found, compare_layers, now, only_one, scope
-from envlock.cli.check_lock import read_or_edited
 from envlock.cli.check_remedies import for_these
-from envlock.cli.check_report import no_drift, package_lines, tell, write_result
+from envlock.cli.checking.layers import Asked, Found, compare_layers, now, only_one, scope
+from envlock.cli.checking.lock import read_or_edited
+from envlock.cli.checking.report import no_drift, package_lines, tell, write_result
 from envlock.cli.common import (
     json_option,
     locate_project,
@@ -242,7 +242,7 @@ def _beyond(
     online: bool,
 ) -> tuple[Found, SourceError | None]:
     """What others say, too; and who gave no answer. It is never remembered."""
-    from envlock.cli.check_online import beyond_drift
+    from envlock.cli.checking.online import beyond_drift
 
     settings = load_check_settings(project, now=now())
     try:
@@ -263,7 +263,7 @@ def _found(
 ) -> Found:
     if image is None:
         return compare_layers(context, project, lock, asked)
-    from envlock.cli.check_image import image_drift
+    from envlock.cli.checking.image import image_drift
 
     drift, layers = image_drift(context, lock, image, platform)
     return Found(drift=drift, layers=frozenset(layers))
@@ -279,11 +279,11 @@ def _portable(
     with_content: bool,
 ) -> int:
     """Print the script that checks without envlock."""
-    from envlock.check.portable import portable
+    from envlock.check.portable.script import portable
 
     content = ""
     if with_content:
-        from envlock.check.portable_content import content as files_of_wheels
+        from envlock.check.portable.content import content as files_of_wheels
 
         content, without = files_of_wheels(lock, target)
         if without:
@@ -315,7 +315,7 @@ def _remember(
         return
     if not found.records:
         return
-    from envlock.check.os_observe import STATUS
+    from envlock.check.os.observe import STATUS
 
     # dpkg's status is one of the files of the OS layer's tree, which are compared by their stamps.
     files = {path for path in read if not path.endswith(f"/{STATUS}")}

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from envlock.check.codes.meanings import LOCK, RECREATE, SYNC
 from envlock.check.drift import Drift
-from envlock.check.meanings import LOCK, RECREATE, SYNC
 
 
 def for_these(

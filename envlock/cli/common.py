@@ -219,7 +219,7 @@ def _default_base(
 ) -> str:
     if lock is not None and lock.os is not None and lock.os.base.startswith(f"{name}:"):
         return lock.os.base
-    from envlock.resolve.os.guess import guess_base
+    from envlock.resolve.os.distributions.guess import guess_base
 
     found = guess_base(name, as_of, pythons)
     note(
@@ -244,7 +244,7 @@ def _default_python(
         if SpecifierSet(requires_python or "").contains(sample):
             return target.python
     if base is not None:
-        from envlock.resolve.os.distribution import parse_base
+        from envlock.resolve.os.distributions.distribution import parse_base
 
         own = parse_base(base).codename.python
         if own is not None and allows(requires_python or "", own):

@@ -7,9 +7,9 @@ from typing import Any
 
 from envlock.check.compare import compare
 from envlock.check.drift import Code, Drift, drift
-from envlock.check.observe import observe_interpreter
-from envlock.check.os_compare import compare_os
-from envlock.check.os_observe import distribution, observe_os
+from envlock.check.os.compare import compare_os
+from envlock.check.os.observe import distribution, observe_os
+from envlock.check.python.observe import observe_interpreter
 from envlock.cli.common import read_lock_file
 from envlock.errors import UsageError
 from envlock.io.interpreters import Interpreter, query

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from envlock.check.codes.explain import ORIGINS, TITLES, find_code
 from envlock.check.drift import MEANINGS, Code, Layer
-from envlock.check.explain import ORIGINS, TITLES, find_code
 from envlock.cli.common import json_option
 from envlock.cli.output import result, result_json
 from envlock.cli.style import style

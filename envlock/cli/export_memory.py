@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import envlock
-from envlock.check.exports import Wanted, wanted
+from envlock.check.exports.compare import Wanted, wanted
 from envlock.cli.exporters import BUILT_IN, make
 from envlock.export.exporter import FileTree
 from envlock.export.marks import Mark

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from envlock.check.changes import EDITED, damaged
 from envlock.check.compare import compare
-from envlock.check.compare_environment import compare_environment
 from envlock.check.drift import Drift, Layer
-from envlock.check.environment import Environment, look, remembered
-from envlock.check.observe import Observed, observe_interpreter
 from envlock.check.policy import judge
+from envlock.check.python.compare import compare_environment
+from envlock.check.python.environment import Environment, look, remembered
+from envlock.check.python.observe import Observed, observe_interpreter
 from envlock.cli.context import Context
 from envlock.cli.output import notes
 from envlock.errors import SourceError
@@ -27,7 +27,7 @@ from envlock.project.locate import Project
 from envlock.realise.notes import stamps, strangers, write_notes
 from envlock.realise.place import Place
 from envlock.realise.venv import sync
-from envlock.resolve.python.config import discover_sources
+from envlock.resolve.python.config.find import discover_sources
 
 ELSEWHERE = "from elsewhere"
 """Why a package is installed again that came from another file than a locked one."""

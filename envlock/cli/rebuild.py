@@ -19,7 +19,8 @@ from envlock.cli.common import (
 )
 from envlock.cli.context import Context
 from envlock.cli.output import reporting, result, result_json, say
-from envlock.cli.rebuild_options import (
+from envlock.cli.rebuilding.find import find_subject
+from envlock.cli.rebuilding.options import (
     archive_option,
     build_root_option,
     chosen_places,
@@ -29,8 +30,8 @@ from envlock.cli.rebuild_options import (
     offline_option,
     target_option,
 )
-from envlock.cli.rebuild_subject import find_subject
-from envlock.cli.rebuild_work import BUILT, WHEELS, Order, rebuild
+from envlock.cli.rebuilding.order import BUILT, WHEELS, Order
+from envlock.cli.rebuilding.work import rebuild
 from envlock.errors import EXIT_SOURCE, EXIT_VERIFICATION, UsageError
 from envlock.lock.hashing import shorten
 
@@ -157,7 +158,7 @@ def command(
         reporting(context, in_bytes=True) as reporter,
     ):
         report = rebuild(order, reporter)
-    from envlock.cli.rebuild_report import report_json, tell
+    from envlock.cli.rebuilding.report import report_json, tell
 
     if as_json:
         result_json(report_json(report))
@@ -197,8 +198,8 @@ def _os_packages(
     as_json: bool,
 ) -> int:
     """Packages of the distribution."""
-    from envlock.cli.rebuild_debian import rebuild_debian
-    from envlock.cli.rebuild_debian_report import exit_code, packages_json, tell_packages
+    from envlock.cli.rebuilding.debian import rebuild_debian
+    from envlock.cli.rebuilding.debian_report import exit_code, packages_json, tell_packages
 
     if backend != "venv" or order.from_source or order.places.indexes or order.target:
         raise UsageError(
@@ -226,9 +227,9 @@ def _other(context: Context, order: Order, backend: str, *, as_json: bool) -> in
         )
     if backend == "image":
         return _image(context, order, as_json=as_json)
-    from envlock.cli.rebuild_guix import rebuild_guix
-    from envlock.cli.rebuild_nix import rebuild_nix
-    from envlock.cli.rebuild_store import store_json, tell_store
+    from envlock.cli.rebuilding.guix import rebuild_guix
+    from envlock.cli.rebuilding.nix import rebuild_nix
+    from envlock.cli.rebuilding.store import store_json, tell_store
 
     if backend == "guix" and order.places.offline:
         raise UsageError(
@@ -245,7 +246,7 @@ def _other(context: Context, order: Order, backend: str, *, as_json: bool) -> in
 
 
 def _image(context: Context, order: Order, *, as_json: bool) -> int:
-    from envlock.cli.rebuild_image import rebuild_image
+    from envlock.cli.rebuilding.image import rebuild_image
 
     with project_guard(context, order.subject.root), reporting(context, in_bytes=True) as reporter:
         made = rebuild_image(order, reporter)

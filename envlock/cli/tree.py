@@ -18,10 +18,11 @@ from envlock.cli.common import (
 )
 from envlock.cli.context import Context
 from envlock.cli.output import result, result_json
-from envlock.lock.graph import all_needs, wished
-from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.graph.os import os_needs
+from envlock.lock.graph.python import all_needs, wished
+from envlock.lock.model import Lock
 from envlock.lock.os import OsLayer, OsPackage
-from envlock.lock.os_graph import os_needs
+from envlock.lock.package import PythonPackage
 
 _EPILOG = """\b
 Examples:

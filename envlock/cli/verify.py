@@ -17,7 +17,7 @@ from envlock.cli.common import (
 )
 from envlock.cli.context import Context
 from envlock.cli.output import reporting, result_json, say
-from envlock.cli.rebuild_options import (
+from envlock.cli.rebuilding.options import (
     build_root_option,
     chosen_places,
     from_option,
@@ -25,7 +25,7 @@ from envlock.cli.rebuild_options import (
     offline_option,
     target_option,
 )
-from envlock.cli.rebuild_python import provided_python
+from envlock.cli.rebuilding.python import provided_python
 from envlock.cli.style import style
 from envlock.errors import EXIT_DRIFT, EXIT_SOURCE, SourceError, UsageError
 from envlock.io.machine import machine_platform
@@ -37,7 +37,8 @@ from envlock.realise.rebuild.gather import ARCHIVE, Places, gather
 if TYPE_CHECKING:
     from envlock.cli.build_root import Surroundings
     from envlock.io.progress import Reporter
-    from envlock.lock.model import Lock, PythonPackage
+    from envlock.lock.model import Lock
+    from envlock.lock.package import PythonPackage
     from envlock.lock.target import Target
     from envlock.realise.source.verify import Verdict
 

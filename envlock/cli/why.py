@@ -21,12 +21,13 @@ from envlock.cli.context import Context
 from envlock.cli.output import result, result_json, say
 from envlock.errors import UsageError
 from envlock.lock.bootstrap import why_taken
-from envlock.lock.builds_graph import BuildUse, build_uses
-from envlock.lock.graph import Chain, chains_to
+from envlock.lock.graph.builds import BuildUse, build_uses
+from envlock.lock.graph.os import os_chain
+from envlock.lock.graph.python import Chain, chains_to
 from envlock.lock.image import BaseImage
-from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.model import Lock
 from envlock.lock.os import OsLayer, OsLibrary, OsPackage
-from envlock.lock.os_graph import os_chain
+from envlock.lock.package import PythonPackage
 
 _EPILOG = """\b
 Examples:

@@ -14,7 +14,8 @@ from urllib.parse import quote
 from envlock.errors import UsageError
 from envlock.export.exporter import FileTree
 from envlock.lock.hashing import environment_hash
-from envlock.lock.model import Archive, Lock, PythonPackage
+from envlock.lock.model import Lock
+from envlock.lock.package import Archive, PythonPackage
 from envlock.lock.selection import wanted_packages
 from envlock.lock.target import Target
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envlock.lock.interpreter import StandalonePython
-from envlock.lock.model import Artifact, Lock, PythonPackage
+from envlock.lock.model import Lock
 from envlock.lock.os import OsPackage, OsSource, OsSourceFile
+from envlock.lock.package import Artifact, PythonPackage
 from envlock.lock.selection import wanted_packages
 from envlock.lock.target import Target, wheel_tags
 

@@ -10,22 +10,20 @@ cycle; among those the set with fewest compiled wheels, then the first by name a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
 from itertools import combinations
 from math import comb
 from typing import TYPE_CHECKING
 
 from envlock.lock.artifacts import package_files
-from envlock.lock.builds import declared, wheels_stay
+from envlock.lock.builds import Key, Seed, declared, wheels_stay
 
 if TYPE_CHECKING:
     from envlock.lock.builds import Build
-    from envlock.lock.model import Lock, PythonPackage
+    from envlock.lock.model import Lock
+    from envlock.lock.package import PythonPackage
     from envlock.lock.request import Request
     from envlock.lock.target import Target
 
-Key = tuple[str, str]
-"""Name and version."""
 
 Needs = Mapping[Key, Set[Key]]
 """Each build, and the builds of what it needs."""
@@ -45,28 +43,6 @@ REASONS = {
 """Why a package is taken as its published wheel; keys stand in the lock."""
 
 _TRIES = 4000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seed:
-    """A package that is taken as its published wheel, and why (a key of ``REASONS``).
-
-    With ``cycle``, ``cycle`` are the builds that lead to one another, itself included, as
-    ``name==version``, sorted: it is taken so where one of these is built, and built for all others.
-    """
-
-    package: str
-    version: str
-    reason: str
-    cycle: tuple[str, ...] = ()
-
-    @property
-    def key(self) -> Key:
-        """Package and version; a lock has one entry for each."""
-        return (self.package, self.version)
-
-    def __str__(self) -> str:
-        return f"{self.package} {self.version}"
 
 
 def why_taken(seed: Seed, request: Request) -> str:

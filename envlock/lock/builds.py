@@ -13,11 +13,10 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from envlock.lock.hashing import digest, pins_content
+from envlock.lock.canonical import digest
 
 if TYPE_CHECKING:
-    from envlock.lock.bootstrap import Seed
-    from envlock.lock.model import Archive, Artifact, PythonPackage, Repair
+    from envlock.lock.package import Archive, Artifact, PythonPackage, Repair
     from envlock.lock.request import Request
 
 LEGACY_BACKEND = "setuptools.build_meta:__legacy__"
@@ -88,9 +87,43 @@ class Build:
         return graph_id(self.pins)
 
 
+def pins_content(pins: Iterable[BuildPin]) -> list[dict[str, str | None]]:
+    """The pins of one build environment, as JSON values."""
+    return [
+        {"marker": pin.marker, "name": pin.name, "version": pin.version}
+        for pin in sorted(pins, key=lambda pin: pin.sort_key)
+    ]
+
+
 def graph_id(pins: Iterable[BuildPin]) -> str:
     """16 hex digits: the beginning of the SHA-256 of the pins' canonical JSON, sorted."""
     return digest(pins_content(pins))[:16]
+
+
+Key = tuple[str, str]
+"""Name and version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seed:
+    """A package that is taken as its published wheel, and why (a key of ``bootstrap.REASONS``).
+
+    With ``cycle``, ``cycle`` are the builds that lead to one another, itself included, as
+    ``name==version``, sorted: it is taken so where one of these is built, and built for all others.
+    """
+
+    package: str
+    version: str
+    reason: str
+    cycle: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> Key:
+        """Package and version; a lock has one entry for each."""
+        return (self.package, self.version)
+
+    def __str__(self) -> str:
+        return f"{self.package} {self.version}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from envlock.lock.builds import Build
-from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.model import Lock
+from envlock.lock.package import PythonPackage
 
 
 class Difference(NamedTuple):

@@ -18,15 +18,15 @@ import tomli_w
 from envlock.errors import SourceError, UsageError
 from envlock.lock.conflict import conflict_line
 from envlock.lock.hashing import environment_hash, request_digest
-from envlock.lock.interpreter_codec import interpreter_table, read_standalone
-from envlock.lock.model import FORMAT_VERSION, Artifact, Lock, PythonPackage
-from envlock.lock.reader import RELOCK, Reader
-from envlock.lock.reader import NewerFormatError as NewerFormatError
+from envlock.lock.model import FORMAT_VERSION, Lock
+from envlock.lock.package import Artifact, PythonPackage
+from envlock.lock.tables.interpreter import interpreter_table, read_standalone
+from envlock.lock.tables.reader import RELOCK, Reader
+from envlock.lock.tables.reader import NewerFormatError as NewerFormatError
 from envlock.lock.target import Target
 
 if TYPE_CHECKING:
-    from envlock.lock.bootstrap import Seed
-    from envlock.lock.builds import Build
+    from envlock.lock.builds import Build, Seed
     from envlock.lock.os import OsLayer
     from envlock.lock.request import Request
 
@@ -44,7 +44,7 @@ _TOOLCHAIN = frozenset({"nix", "nixpkgs", "guix"})
 def _read_os(reader: Reader, tool: Mapping[str, Any], request: Request) -> OsLayer | None:
     if "os" not in tool:
         return None
-    from envlock.lock.os_codec import read_os
+    from envlock.lock.tables.os import read_os
 
     return read_os(reader, tool, sources=request.sources)
 
@@ -52,7 +52,7 @@ def _read_os(reader: Reader, tool: Mapping[str, Any], request: Request) -> OsLay
 def _read_builds(reader: Reader, tool: Mapping[str, Any]) -> tuple[Build, ...]:
     if "builds" not in tool:
         return ()
-    from envlock.lock.builds_codec import read_builds
+    from envlock.lock.tables.builds import read_builds
 
     return read_builds(reader, tool)
 
@@ -60,7 +60,7 @@ def _read_builds(reader: Reader, tool: Mapping[str, Any]) -> tuple[Build, ...]:
 def _read_bootstrap(reader: Reader, tool: Mapping[str, Any]) -> tuple[Seed, ...]:
     if "bootstrap" not in tool:
         return ()
-    from envlock.lock.bootstrap_codec import read_bootstrap
+    from envlock.lock.tables.bootstrap import read_bootstrap
 
     return read_bootstrap(reader, tool)
 
@@ -82,7 +82,7 @@ def dump(lock: Lock) -> str:
     Raises:
         SourceError: something in the lock has no place in PEP 751 (an old sdist's file name).
     """
-    from envlock.lock.standard import problem
+    from envlock.lock.tables.standard import problem
 
     table = _lock_table(lock)
     found = problem(table)
@@ -202,26 +202,26 @@ def _tool_table(lock: Lock) -> dict[str, Any]:
             for r in sorted(lock.repairs, key=lambda r: (r.subject, r.found, r.used))
         ]
     if lock.os is not None:
-        from envlock.lock.os_codec import os_table
+        from envlock.lock.tables.os import os_table
 
         table["os"] = os_table(lock.os)
     if lock.nixpkgs is not None or lock.guix is not None:
-        from envlock.lock.toolchain_codec import toolchain_tables
+        from envlock.lock.tables.toolchain import toolchain_tables
 
         table |= toolchain_tables(lock)
     if lock.image is not None:
-        from envlock.lock.image_codec import image_table
+        from envlock.lock.tables.image import image_table
 
         table["image"] = image_table(lock.image)
     if lock.builds:
-        from envlock.lock.builds_codec import builds_tables
+        from envlock.lock.tables.builds import builds_tables
 
         table |= builds_tables(lock.builds)
         table["build-packages"] = [
             _package_table(p) for p in sorted(lock.build_packages, key=lambda p: p.sort_key)
         ]
     if lock.bootstrap:
-        from envlock.lock.bootstrap_codec import bootstrap_tables
+        from envlock.lock.tables.bootstrap import bootstrap_tables
 
         table["bootstrap"] = bootstrap_tables(lock.bootstrap)
     request: dict[str, Any] = {"digest": request_digest(lock.request)}
@@ -270,21 +270,21 @@ def load(text: str, *, where: str, known_valid: bool = False) -> Lock:
         standalone=read_standalone(reader, tool),
     )
     if "image" in tool:
-        from envlock.lock.image_codec import read_image
+        from envlock.lock.tables.image import read_image
 
         lock = replace(lock, image=read_image(reader, tool, lock.targets))
     if not _TOOLCHAIN.isdisjoint([*tool, *tool["request"]]):
-        from envlock.lock.toolchain_codec import with_toolchain
+        from envlock.lock.tables.toolchain import with_toolchain
 
         lock = with_toolchain(reader, tool, lock)
     if not known_valid:
         reader.verify(lock, tool)
         if lock.builds or lock.request.sources:
-            from envlock.lock.builds_codec import check_builds
+            from envlock.lock.tables.builds import check_builds
 
             check_builds(reader, lock)
         if lock.bootstrap:
-            from envlock.lock.bootstrap_codec import check_bootstrap
+            from envlock.lock.tables.bootstrap import check_bootstrap
 
             check_bootstrap(reader, lock)
     return lock
@@ -309,7 +309,7 @@ def _parse(text: str, where: str) -> dict[str, Any]:
 
 def _check_standard(table: dict[str, Any], where: str, *, prefix: str = "") -> None:
     # Imported here: it costs as much as all the rest of reading a lock that is known.
-    from envlock.lock.standard import problem
+    from envlock.lock.tables.standard import problem
 
     found = problem(table)
     if found is None:

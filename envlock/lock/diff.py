@@ -9,8 +9,9 @@ from itertools import zip_longest
 
 from envlock.lock.builds_diff import build_differences
 from envlock.lock.hashing import environment_hash
-from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.model import Lock
 from envlock.lock.os import OsPackage, OsSourceFile
+from envlock.lock.package import PythonPackage
 from envlock.lock.provider import provider, standalone
 from envlock.lock.target import Target
 

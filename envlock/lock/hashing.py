@@ -1,41 +1,24 @@
-"""Canonical JSON and the environment hash. Specified in docs/environment-hash.md, with vectors.
-
-The content used here is a subset of RFC 8785 (JCS): strings, null, true, arrays and objects with
-ASCII keys, so that ``json.dumps`` with sorted keys gives its bytes (a test compares with the
-``rfc8785`` library).
-"""
+"""The environment hash. Specified in docs/environment-hash.md, with vectors."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from envlock.lock.builds import pins_content
+from envlock.lock.canonical import digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from envlock.lock.builds import Build, BuildPin
-    from envlock.lock.model import Lock, PythonPackage
+    from envlock.lock.builds import Build
+    from envlock.lock.model import Lock
     from envlock.lock.os import OsLayer, OsPackage
+    from envlock.lock.package import PythonPackage
     from envlock.lock.request import Request
     from envlock.lock.target import Target
 
 PREFIX = "env1-"
-
-
-def canonical_json(value: Any) -> bytes:
-    """RFC 8785 bytes of ``value`` (strings, None, bools, lists, dicts with ASCII keys; no floats).
-
-    Raises:
-        ValueError: a string holds a lone surrogate, which UTF-8 cannot carry.
-    """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def digest(value: Any) -> str:
-    """64 hex digits: SHA-256 of the canonical JSON."""
-    return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,14 +121,6 @@ def _build_content(build: Build) -> dict[str, Any]:
         "sdist": build.sdist,
         "version": build.version,
     }
-
-
-def pins_content(pins: Iterable[BuildPin]) -> list[dict[str, str | None]]:
-    """The pins of one build environment, as JSON values."""
-    return [
-        {"marker": pin.marker, "name": pin.name, "version": pin.version}
-        for pin in sorted(pins, key=lambda pin: pin.sort_key)
-    ]
 
 
 def python_content(lock: Lock) -> dict[str, Any]:

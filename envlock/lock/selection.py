@@ -6,7 +6,8 @@ from packaging.markers import Marker
 from packaging.version import Version
 
 from envlock.errors import UsageError
-from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.model import Lock
+from envlock.lock.package import PythonPackage
 from envlock.lock.provider import locked_python
 from envlock.lock.target import Target
 

@@ -9,7 +9,8 @@ from packaging.markers import Marker
 
 from envlock.errors import UsageError
 from envlock.lock.builds import Build, source_of, wheels_stay
-from envlock.lock.model import Archive, Artifact, Lock, PythonPackage
+from envlock.lock.model import Lock
+from envlock.lock.package import Archive, Artifact, PythonPackage
 from envlock.lock.target import Target
 
 

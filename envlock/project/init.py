@@ -15,6 +15,8 @@ from envlock.errors import UsageError
 from envlock.io.files import read_text
 from envlock.lock.request import Request
 from envlock.project.document import Document, absolute, parse_toml, read_toml, shown_path
+from envlock.project.formats.pyproject import requires_python
+from envlock.project.formats.script import find_block, parse_script
 from envlock.project.load import DefaultPython, allows, assemble
 from envlock.project.locate import (
     ENVLOCK_TOML,
@@ -22,8 +24,6 @@ from envlock.project.locate import (
     Project,
     locate,
 )
-from envlock.project.pyproject import requires_python
-from envlock.project.script import find_block, parse_script
 from envlock.project.survey import Wanted, count_of, survey
 
 _HEADER = "# What envlock locks here: run `envlock lock`.\n"

@@ -15,21 +15,21 @@ from envlock.errors import UsageError
 from envlock.io.files import read_text
 from envlock.lock.request import Request, Wish
 from envlock.lock.target import Target
-from envlock.project.check_settings import CheckSettings
 from envlock.project.dates import check_range, parse_absolute
 from envlock.project.direct import is_url
 from envlock.project.document import Document, KeyPath, read_toml, shown_path
-from envlock.project.local_sources import local_sources
-from envlock.project.locate import Project, plain_files
-from envlock.project.part import Part, merge
-from envlock.project.pyproject import read_project
-from envlock.project.settings import Settings, read_settings
-from envlock.project.uv_table import (
+from envlock.project.formats.pyproject import read_project
+from envlock.project.formats.uv_table import (
     PYPROJECT_BASE,
     exclude_newer,
     read_uv_dependencies,
     read_uv_options,
 )
+from envlock.project.local_sources import local_sources
+from envlock.project.locate import Project, plain_files
+from envlock.project.part import Part, merge
+from envlock.project.settings.check import CheckSettings
+from envlock.project.settings.table import Settings, read_settings
 from envlock.project.wishes import make_wish, parse_requirement
 
 _BASES: dict[str, KeyPath] = {
@@ -187,7 +187,7 @@ def read_source(project: Project) -> Document:
         # No settings: an empty table, whose name is that of the file for messages.
         return Document(shown=project.source.name, text="", table={})
     if project.kind == "script":
-        from envlock.project.script import read_script
+        from envlock.project.formats.script import read_script
 
         return read_script(project.source, shown=shown_path(project.source, project.root))
     return read_toml(project.source, project.source.name)
@@ -210,7 +210,7 @@ def _parts(project: Project, document: Document, settings: Settings) -> list[Par
             )
         )
     elif project.kind == "script":
-        from envlock.project.script import read_script_part
+        from envlock.project.formats.script import read_script_part
 
         parts.append(read_script_part(document, root=root))
     if project.kind in ("pyproject", "script"):
@@ -241,7 +241,7 @@ def _extras_in_files(files: tuple[str, ...] | None) -> bool:
 def _file_parts(name: str, root: Path, settings: Settings) -> list[Part]:
     """What one file of ``requirements = […]`` asks for, by its kind."""
     # Imported here, as each kind is met: most projects have none of them.
-    from envlock.project.requirements_file import read_lines, read_requirements
+    from envlock.project.formats.requirements_file import read_lines, read_requirements
 
     path = Path(os.path.normpath(root / name))
     shown = shown_path(path, root)
@@ -249,14 +249,14 @@ def _file_parts(name: str, root: Path, settings: Settings) -> list[Part]:
     if not path.is_file():
         raise UsageError(f"no such file: {name}", where=where, remedy=f"paths count from {root}")
     if path.suffix in (".yml", ".yaml"):
-        from envlock.project.environment_yml import read_environment
+        from envlock.project.formats.environment_yml import read_environment
 
         conda = read_environment(path, shown=shown, ignore=settings.conda_ignore)
         pythons = (conda.python,) if conda.python else ()
         bounds = Part(pythons=pythons, requires_python=conda.requires_python)
         return [read_lines(conda.pip, path=path, root=root), bounds]
     if path.name == "setup.cfg":
-        from envlock.project.setup_cfg import read_setup_cfg, setup_cfg_part
+        from envlock.project.formats.setup_cfg import read_setup_cfg, setup_cfg_part
 
         setup = read_setup_cfg(path, shown=shown)
         extras_where = settings.place("extras")

@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 
 from envlock.errors import UsageError
 from envlock.io.files import read_bytes
-from envlock.lock.hashing import digest
+from envlock.lock.canonical import digest
 from envlock.lock.request import Wish
 
 _ASKING = ("requires-python", "dependencies", "optional-dependencies")

@@ -11,8 +11,8 @@ from envlock.errors import UsageError
 from envlock.io.files import read_text
 from envlock.project.below import advice, requirements_below, scripts_in
 from envlock.project.document import absolute, read_toml
-from envlock.project.pyproject import is_project
-from envlock.project.settings import check_name
+from envlock.project.formats.pyproject import is_project
+from envlock.project.settings.table import check_name
 
 Kind = Literal["pyproject", "envlock-toml", "requirements", "script"]
 

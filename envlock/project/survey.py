@@ -11,11 +11,11 @@ from packaging.utils import canonicalize_name
 
 from envlock.errors import UsageError
 from envlock.project.document import Document
-from envlock.project.environment_yml import read_environment
-from envlock.project.groups import group_names, reached_groups
+from envlock.project.formats.environment_yml import read_environment
+from envlock.project.formats.groups import group_names, reached_groups
+from envlock.project.formats.pyproject import dynamic_files, is_project, requires_python
 from envlock.project.load import python_version_file
 from envlock.project.locate import PLAIN_FILES, PYPROJECT, locate, nothing_found, plain_files
-from envlock.project.pyproject import dynamic_files, is_project, requires_python
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from envlock.errors import EnvlockError, SourceError, UsageError, VerificationError
 from envlock.io.process import Completed
 from envlock.lock.model import Lock
-from envlock.resolve.python.uv_messages import LOGIN
+from envlock.resolve.python.engines.uv_messages import LOGIN
 
 _MISMATCH = re.compile(r"(?P<kind>Hash|Size) mismatch for `(?P<subject>[^`]+)`", re.IGNORECASE)
 _EXPECTED_DIGEST = re.compile(r"Expected:\s+sha256:([0-9a-f]{64})")

@@ -14,7 +14,7 @@ from envlock.lock.model import Lock
 
 if TYPE_CHECKING:
     from envlock.io.http.fetch import Wanted
-    from envlock.resolve.os.locked import ArchivedFile
+    from envlock.resolve.os.archive.locked import ArchivedFile
 
 
 def missing(files: UsedFiles) -> UsedFiles:
@@ -55,7 +55,7 @@ def fetch(
     # Imported here: to see that all is there costs no HTTP client.
     from envlock.io.http.client import Http
     from envlock.io.http.fetch import fetch_all
-    from envlock.resolve.python.config import discover_sources
+    from envlock.resolve.python.config.find import discover_sources
     from envlock.resolve.python.locate import locate_files
 
     # Sources matter for credentials here: what is set aside is no news.
@@ -102,9 +102,9 @@ def fetch_indexes(
     if lock.os is None:
         return ()
     from envlock.io.http.client import Http
-    from envlock.resolve.os.locate import lock_mirrors
-    from envlock.resolve.os.locked import archived_files
-    from envlock.resolve.os.trust import read_keyring
+    from envlock.resolve.os.archive.locate import lock_mirrors
+    from envlock.resolve.os.archive.locked import archived_files
+    from envlock.resolve.os.archive.trust import read_keyring
 
     places = lock_mirrors(lock.os, root, given=mirrors, keyring=keyring)
     keys = None if keyring is None else read_keyring(root / keyring)
@@ -137,7 +137,7 @@ def os_files(
     if lock.os is None or not (files.os or files.os_sources):
         return ()
     # And a lock without OS packages is not to pay for signatures and SQLite.
-    from envlock.resolve.os.locate import locate_files, lock_mirrors
+    from envlock.resolve.os.archive.locate import locate_files, lock_mirrors
 
     places = lock_mirrors(lock.os, root, given=mirrors, keyring=keyring)
     return locate_files(lock.os, files.os, files.os_sources, places, lock.as_of)

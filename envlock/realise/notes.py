@@ -24,7 +24,8 @@ from envlock.lock.installed import (
     source_file,
     wheel_tags_of,
 )
-from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.model import Lock
+from envlock.lock.package import PythonPackage
 from envlock.lock.target import Target
 
 Stamps = Mapping[Path, tuple[int, int, int]]

@@ -18,7 +18,7 @@ from envlock.lock.provider import locked_python
 from envlock.lock.selection import select_target
 from envlock.lock.target import Target
 from envlock.realise.failures import disk_error
-from envlock.resolve.python.uv_settings import environment
+from envlock.resolve.python.engines.uv_settings import environment
 
 _RECREATE = "make it anew with --recreate, or remove the folder yourself"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import tomli_w
 
 from envlock.lock.model import Lock
-from envlock.resolve.python import uv_settings
+from envlock.resolve.python.engines import uv_settings
 from envlock.resolve.python.sources import Sources
 
 

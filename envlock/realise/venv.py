@@ -19,8 +19,8 @@ from envlock.lock.model import Lock
 from envlock.realise import failures
 from envlock.realise.place import Place, create
 from envlock.realise.uv import write_configuration
+from envlock.resolve.python.engines.uv_settings import environment
 from envlock.resolve.python.sources import Sources
-from envlock.resolve.python.uv_settings import environment
 
 _NOT_CACHED = re.compile(
     r"network connectivity is disabled|network was disabled|not found in the cache|--offline|"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from envlock.errors import EnvlockError, NoSolutionError
 from envlock.io.progress import Reporter
-from envlock.resolve.python.engine import Engine, Question, Upgrade
+from envlock.resolve.python.engines.engine import Engine, Question, Upgrade
 
 _DAY = timedelta(days=1)
 

@@ -16,12 +16,13 @@ from envlock.errors import NoSolutionError, SourceError, UsageError, Verificatio
 from envlock.io.progress import Reporter
 from envlock.lock.builds import Builds
 from envlock.lock.interpreter import StandalonePython
-from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.model import Lock
+from envlock.lock.package import PythonPackage
 from envlock.lock.request import Request
 from envlock.lock.selection import applies
 from envlock.lock.target import Target, wheel_tags
-from envlock.resolve.python.config import discover_sources
-from envlock.resolve.python.engine import NO_UPGRADE, Engine, Question, Resolution, Upgrade
+from envlock.resolve.python.config.find import discover_sources
+from envlock.resolve.python.engines.engine import NO_UPGRADE, Engine, Question, Resolution, Upgrade
 from envlock.resolve.python.sources import Sources
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ ENGINES = "envlock.engines"
 """The entry-point group of engines."""
 
 BUILT_IN = {
-    "uv": "envlock.resolve.python.uv_engine:UvEngine",
-    "pip-tools": "envlock.resolve.python.piptools_engine:PipToolsEngine",
+    "uv": "envlock.resolve.python.engines.uv:UvEngine",
+    "pip-tools": "envlock.resolve.python.engines.piptools:PipToolsEngine",
 }
 """Our own entries of that group: reading the metadata of what is installed takes its time."""
 
@@ -202,7 +203,7 @@ def _os_layer(
         return None
     kept = plan.os_layer
     if kept is not None:
-        from envlock.resolve.os.for_builds import renewed_for_builds
+        from envlock.resolve.os.builds.programs import renewed_for_builds
 
         kept = renewed_for_builds(kept, request, lock.builds)
     if not request.os_libraries or not lock.packages:
@@ -281,7 +282,7 @@ def _guix(request: Request, plan: Plan, reporter: Reporter) -> GuixChannel | Non
 def _image(request: Request, plan: Plan, http: Http, reporter: Reporter) -> BaseImage | None:
     if request.image_base is None:
         return None
-    from envlock.lock.image_codec import linux_platforms
+    from envlock.lock.tables.image import linux_platforms
 
     platforms = linux_platforms(request.targets)
     if plan.image is not None and tuple(p.platform for p in plan.image.platforms) == platforms:
@@ -320,8 +321,8 @@ def _builds(
         )
     # Imported here: most locks are of wheels alone.
     from envlock.resolve import sizes
-    from envlock.resolve.python.build_graphs import World
-    from envlock.resolve.python.build_requirements import lock_builds
+    from envlock.resolve.python.builds.graphs import World
+    from envlock.resolve.python.builds.requirements import lock_builds
 
     world = World(
         engine=load_engine(plan.engine),

@@ -14,7 +14,7 @@ from envlock.io.files import append_lines
 from envlock.io.http.client import Http, Login
 from envlock.io.paths import cache_dir
 from envlock.io.progress import Reporter
-from envlock.lock.model import Artifact, PythonPackage
+from envlock.lock.package import Artifact, PythonPackage
 from envlock.resolve.python.sources import Sources
 
 _LINE = re.compile(rb"^([0-9a-f]{64}) ([0-9]{1,15})$", re.MULTILINE)

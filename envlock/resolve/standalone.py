@@ -27,7 +27,7 @@ from envlock.io.tools import find_uv
 from envlock.lock.interpreter import StandalonePython
 from envlock.lock.target import Target
 from envlock.resolve import sizes
-from envlock.resolve.python.uv_settings import environment
+from envlock.resolve.python.engines.uv_settings import environment
 
 PUBLISHER = "https://github.com/astral-sh/python-build-standalone/releases/download"
 """Where the builds are published, as ``PUBLISHER/BUILD/FILE``."""

@@ -28,14 +28,12 @@ Looking at records:
 - ``difference``  why two runs differ
 - ``compare``     many runs side by side
 - ``exports``     records in the forms that others read
-- ``chart``       a metric as points on axes; ``chart_text`` and ``chart_svg`` draw it
+- ``chart``       a metric as points on axes, drawn as text and as SVG
 - ``index``       answers to questions about many, made from the store, disposable
 - ``observed``    a trace, folded to what a person calls inputs and outputs
 
 Running one again (docs/repeat.md):
 
-- ``repeat``         made ready in a folder of its own; with ``repeat_code`` and ``repeat_data``
-- ``repeat_host``    what of a machine numbers depend on: compared, and set as it was
-- ``repeat_verdict`` what it made, beside what the run had made
-- ``judge``          whether two files that should be the same are
+- ``repeat``      made ready in a folder of its own; what it made, beside what the run had made
+- ``judge``       whether two files that should be the same are
 """

@@ -22,11 +22,11 @@ from envlock.errors import NoSolutionError, SourceError
 from envlock.io.machine import machine_platform, running_python
 from envlock.io.progress import SilentReporter
 from envlock.io.value import changed
-from envlock.lock.model import Dependency, PythonPackage
+from envlock.lock.package import Dependency, PythonPackage
 from envlock.lock.request import Request, Wish
 from envlock.lock.target import Target
 from envlock.resolve.lock import load_engine
-from envlock.resolve.python.engine import Engine, Question, Resolution, Upgrade
+from envlock.resolve.python.engines.engine import Engine, Question, Resolution, Upgrade
 from envlock.resolve.python.sources import Credentials, FindLinks, Index, Sources
 
 AS_OF = datetime(2024, 6, 1, tzinfo=UTC)

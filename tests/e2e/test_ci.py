@@ -19,7 +19,7 @@ from support.project import PYTHON
 from support.samples import IMAGE, os_package, small_lock
 from support.tools import run
 
-from envlock.check.os_observe import distribution
+from envlock.check.os.observe import distribution
 from envlock.lock import codec
 from envlock.lock.image import PlatformImage
 from envlock.lock.model import Lock

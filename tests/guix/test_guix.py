@@ -24,7 +24,7 @@ from support.tools import run
 from envlock.export.guix.exporter import CHANNELS, MANIFEST, MODULE, GuixExporter
 from envlock.export.store import base32
 from envlock.lock.hashing import environment_hash
-from envlock.lock.model import Archive, Artifact, Dependency, PythonPackage
+from envlock.lock.package import Archive, Artifact, Dependency, PythonPackage
 
 USE = ("-L", "modules", "-m", MANIFEST)
 AS_OF = {"GIT_COMMITTER_DATE": "2024-01-01T00:00:00Z", "GIT_AUTHOR_DATE": "2024-01-01T00:00:00Z"}

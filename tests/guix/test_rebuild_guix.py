@@ -22,7 +22,8 @@ from support.project import Project
 from envlock.lock import codec
 from envlock.lock.builds import Build
 from envlock.lock.hashing import environment_hash
-from envlock.lock.model import Dependency, Lock, PythonPackage
+from envlock.lock.model import Lock
+from envlock.lock.package import Dependency, PythonPackage
 from envlock.lock.target import Target
 
 NEEDS: dict[str, list[str]] = {"alpha": ["beta"], "beta": []}

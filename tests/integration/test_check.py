@@ -13,7 +13,7 @@ from support.install import HERE, artifact, locked, new_venv, write_lock
 from support.project import PYTHON, Project
 from support.tools import PIP, run
 
-from envlock.lock.model import Archive, PythonPackage
+from envlock.lock.package import Archive, PythonPackage
 from envlock.lock.target import Target
 
 OLDER = "2024-01-01"

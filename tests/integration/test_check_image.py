@@ -29,8 +29,8 @@ from support.registries import (
 from support.samples import LINUX, full_lock
 
 from envlock.check.drift import Code
-from envlock.check.image_compare import compare_image
-from envlock.check.image_observe import ObservedImage, observe_image
+from envlock.check.image.compare import compare_image
+from envlock.check.image.observe import ObservedImage, observe_image
 from envlock.errors import EnvlockError, VerificationError
 from envlock.io.images.registry import Registry
 from envlock.io.images.source import open_image

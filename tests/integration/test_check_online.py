@@ -19,7 +19,7 @@ from support.tiny_archive import signer, two_instants
 
 from envlock.lock import codec
 from envlock.lock.image import BaseImage, PlatformImage
-from envlock.lock.model import Archive
+from envlock.lock.package import Archive
 
 OLDER = "2024-01-01"
 

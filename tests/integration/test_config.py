@@ -16,9 +16,9 @@ from support.tools import UV
 from envlock.errors import SourceError
 from envlock.io.progress import SilentReporter
 from envlock.lock.request import Request
-from envlock.resolve.python.config import discover_sources
-from envlock.resolve.python.config_pip import read_pip
-from envlock.resolve.python.default_index import default_index
+from envlock.resolve.python.config.default_index import default_index
+from envlock.resolve.python.config.find import discover_sources
+from envlock.resolve.python.config.pip import read_pip
 from envlock.resolve.python.sources import Sources
 
 

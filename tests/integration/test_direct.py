@@ -23,7 +23,7 @@ from support.packages import make_wheel
 
 from envlock.errors import SourceError, UsageError, VerificationError
 from envlock.io.http.client import Http
-from envlock.lock.model import Archive, PythonPackage, Vcs
+from envlock.lock.package import Archive, PythonPackage, Vcs
 from envlock.lock.request import Request, Wish
 from envlock.lock.target import Target
 from envlock.resolve.python.direct import PinnedRequest, pin_direct

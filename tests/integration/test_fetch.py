@@ -22,7 +22,7 @@ from support.small_disk import small_disk
 from support.snapshot import SnapshotServer, flip
 from support.tiny_archive import signer, two_instants
 
-from envlock.lock.model import Archive, Artifact, Directory, PythonPackage, Vcs
+from envlock.lock.package import Archive, Artifact, Directory, PythonPackage, Vcs
 from envlock.lock.target import Target
 
 OLDER = "2024-01-01"

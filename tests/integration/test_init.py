@@ -23,7 +23,7 @@ from support.packages import make_sdist, make_wheel, source_tree
 from support.tools import PIP, UV, run, script
 
 from envlock.project.dates import parse_as_of
-from envlock.project.requirements_file import read_requirements
+from envlock.project.formats.requirements_file import read_requirements
 
 ENVLOCK = script("envlock")
 Result = subprocess.CompletedProcess[str]

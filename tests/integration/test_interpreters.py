@@ -14,12 +14,12 @@ from packaging.version import Version
 from support.install import new_venv
 from support.tools import script
 
-from envlock.check.strays import _VIRTUALENV_DIGESTS
+from envlock.check.python.strays import _VIRTUALENV_DIGESTS
 from envlock.errors import SourceError, UsageError
 from envlock.io.interpreters import installed, newest_installed, pyenv_folders, query
 from envlock.io.machine import machine_platform
 from envlock.io.tools import find_uv
-from envlock.resolve.python.build_hook import find_python
+from envlock.resolve.python.builds.hook import find_python
 
 SERIES = f"{sys.version_info[0]}.{sys.version_info[1]}"
 

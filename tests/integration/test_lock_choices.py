@@ -12,7 +12,7 @@ from packaging.pylock import Pylock
 from support.index import LoopbackIndex, Style, serving
 from support.project import Project, only, pins
 
-from envlock.lock.model import Dependency
+from envlock.lock.package import Dependency
 from envlock.lock.target import parse_target
 
 

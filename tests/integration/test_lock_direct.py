@@ -13,7 +13,7 @@ from support.packages import make_sdist, make_wheel, source_tree
 from support.project import Project, only, pins
 from support.tools import run
 
-from envlock.lock.model import Dependency
+from envlock.lock.package import Dependency
 
 
 @pytest.fixture(params=["uv", "pip-tools"])

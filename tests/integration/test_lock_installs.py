@@ -19,7 +19,8 @@ from support.samples import AS_OF, LINUX, WINDOWS
 from support.tools import PIP, UV, run
 
 from envlock.lock import codec
-from envlock.lock.model import Archive, Artifact, Directory, Lock, PythonPackage, Repair, Vcs
+from envlock.lock.model import Lock
+from envlock.lock.package import Archive, Artifact, Directory, PythonPackage, Repair, Vcs
 from envlock.lock.request import Request, Wish
 from envlock.lock.target import PLATFORMS, Target
 

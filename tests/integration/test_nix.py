@@ -26,8 +26,9 @@ from envlock.export.nix.exporter import NixExporter
 from envlock.lock import codec
 from envlock.lock.builds import Build, BuildPin
 from envlock.lock.hashing import environment_hash
-from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.model import Lock
 from envlock.lock.os import OsLayer, OsPackage
+from envlock.lock.package import PythonPackage
 from envlock.lock.target import Target
 
 pytestmark = pytest.mark.xdist_group("nix")

@@ -21,8 +21,9 @@ from envlock.export.nix.exporter import NixExporter
 from envlock.export.nix.text import fetchable, nix_string, store_name
 from envlock.lock.builds import Build, BuildPin
 from envlock.lock.hashing import environment_hash
-from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.model import Lock
 from envlock.lock.os import OsLayer, OsPackage
+from envlock.lock.package import PythonPackage
 
 pytestmark = pytest.mark.xdist_group("nix")
 

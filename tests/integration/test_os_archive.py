@@ -34,10 +34,10 @@ from envlock.io.http.fetch import fetch_all
 from envlock.io.paths import cache_dir
 from envlock.io.progress import SilentReporter
 from envlock.io.store import stored
-from envlock.resolve.os.archive import Opening, VerifiedSuite, open_archive
-from envlock.resolve.os.distribution import parse_base
-from envlock.resolve.os.mirrors import choose_mirrors
-from envlock.resolve.os.trust import parse_keyring, shipped_keyring
+from envlock.resolve.os.archive.archive import Opening, VerifiedSuite, open_archive
+from envlock.resolve.os.archive.mirrors import choose_mirrors
+from envlock.resolve.os.archive.trust import parse_keyring, shipped_keyring
+from envlock.resolve.os.distributions.distribution import parse_base
 
 BOOKWORM = parse_base("debian:bookworm")
 KEYRING = parse_keyring(signer().public, "test keys")

@@ -24,11 +24,11 @@ from support.apt_cases import CASES, Case
 from support.apt_root import AptRoot, Listing
 
 from envlock.errors import NoSolutionError
-from envlock.resolve.os.build_relations import build_relations
-from envlock.resolve.os.closure import close, close_needs
-from envlock.resolve.os.control import read_fields
-from envlock.resolve.os.index import IndexPart, PackageIndex
-from envlock.resolve.os.version import compare
+from envlock.resolve.os.archive.index import IndexPart, PackageIndex
+from envlock.resolve.os.builds.relations import build_relations
+from envlock.resolve.os.closure.close import close, close_needs
+from envlock.resolve.os.packages.control import read_fields
+from envlock.resolve.os.packages.version import compare
 
 pytestmark = pytest.mark.network
 

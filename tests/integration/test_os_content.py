@@ -22,7 +22,7 @@ from support.registries import layer, tiny_image, to_layout
 from support.samples import small_lock
 from support.tiny_archive import signer
 
-from envlock.check.os_sources import file_name
+from envlock.check.os.sources import file_name
 from envlock.cli.app import run
 from envlock.lock import codec
 from envlock.lock.os import OsArchive, OsLayer, OsPackage

@@ -30,14 +30,14 @@ from envlock.io.progress import SilentReporter
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
 from envlock.lock.os import OsLayer
-from envlock.resolve.os.archive import Opening, open_archive
-from envlock.resolve.os.distribution import parse_base
+from envlock.resolve.os.archive.archive import Opening, open_archive
+from envlock.resolve.os.archive.mirrors import choose_mirrors
+from envlock.resolve.os.archive.trust import shipped_keyring
+from envlock.resolve.os.distributions.distribution import parse_base
 from envlock.resolve.os.libraries.choice import choose
 from envlock.resolve.os.libraries.contents import Contents, read_contents
 from envlock.resolve.os.libraries.elf import read_elf
 from envlock.resolve.os.libraries.wheels import LARGE, WheelFile, WheelLibraries, WheelReader, scan
-from envlock.resolve.os.mirrors import choose_mirrors
-from envlock.resolve.os.trust import shipped_keyring
 
 DATE = "2024-07-01"
 LINUX = "cp312-cp312-manylinux_2_17_x86_64"

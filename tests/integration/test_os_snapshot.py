@@ -15,18 +15,18 @@ from support.tiny_archive import Files, two_instants
 
 from envlock.errors import SourceError, UsageError, VerificationError
 from envlock.io.http.client import Http
-from envlock.resolve.os.debian import Debian
-from envlock.resolve.os.distribution import parse_base
-from envlock.resolve.os.mirrors import choose_mirrors
-from envlock.resolve.os.signed import Question, SignedReleases
-from envlock.resolve.os.snapshot import (
+from envlock.resolve.os.archive.mirrors import choose_mirrors
+from envlock.resolve.os.archive.signed import Question, SignedReleases
+from envlock.resolve.os.archive.snapshot import (
     RateLimit,
     SnapshotClient,
     SnapshotMirror,
     parse_timestamp,
     timestamp,
 )
-from envlock.resolve.os.trust import shipped_keyring
+from envlock.resolve.os.archive.trust import shipped_keyring
+from envlock.resolve.os.distributions.debian import Debian
+from envlock.resolve.os.distributions.distribution import parse_base
 
 IMPORTS = [
     datetime(2024, 1, 1, 3, tzinfo=UTC),

@@ -32,10 +32,10 @@ from envlock.io.http.client import Http
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
 from envlock.lock.os import OsPackage, OsSource
-from envlock.resolve.os.archive import Opening, VerifiedSuite, default_keyring, open_archive
-from envlock.resolve.os.distribution import parse_base
-from envlock.resolve.os.mirrors import choose_mirrors
-from envlock.resolve.os.sources import find_sources
+from envlock.resolve.os.archive.archive import Opening, VerifiedSuite, default_keyring, open_archive
+from envlock.resolve.os.archive.mirrors import choose_mirrors
+from envlock.resolve.os.builds.sources import find_sources
+from envlock.resolve.os.distributions.distribution import parse_base
 
 AS_OF = "2024-06-02"
 STATE = "20240601T120000Z"

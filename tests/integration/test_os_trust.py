@@ -12,7 +12,7 @@ import pytest
 from support.tiny_archive import NEW, Signer, TinySuite, signer, with_signatures
 
 from envlock.errors import VerificationError
-from envlock.resolve.os.trust import (
+from envlock.resolve.os.archive.trust import (
     Subject,
     Verified,
     machine_keyring,

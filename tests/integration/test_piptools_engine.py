@@ -24,8 +24,8 @@ from envlock.errors import NoSolutionError, UsageError
 from envlock.io.machine import machine_platform, running_python
 from envlock.lock.request import Request, Wish
 from envlock.lock.target import Target
-from envlock.resolve.python.engine import Question, Resolution
-from envlock.resolve.python.piptools_engine import PipToolsEngine
+from envlock.resolve.python.engines.engine import Question, Resolution
+from envlock.resolve.python.engines.piptools import PipToolsEngine
 from envlock.resolve.python.sources import FindLinks, Index, Sources
 
 AS_OF = datetime(2024, 6, 1, tzinfo=UTC)

@@ -16,7 +16,7 @@ from support.project import Project
 from support.samples import LINUX, os_layer, os_package, package, small_lock
 from support.tools import PIP, run
 
-from envlock.check.portable import portable
+from envlock.check.portable.script import portable
 from envlock.errors import UsageError
 from envlock.lock.model import Lock
 

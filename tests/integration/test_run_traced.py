@@ -16,7 +16,7 @@ from support.runs import PY, Folder
 from support.tools import run
 from support.traced import REFUSED, compile_c
 
-from envlock.runs.repeat_code import real_name
+from envlock.runs.repeat.code import real_name
 
 
 @pytest.fixture

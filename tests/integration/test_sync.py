@@ -23,7 +23,7 @@ from support.packages import make_wheel, source_tree
 from support.project import ENVLOCK, PYTHON, Project
 from support.tools import PIP, UV, run
 
-from envlock.lock.model import Archive, Artifact, Directory, PythonPackage, Vcs
+from envlock.lock.package import Archive, Artifact, Directory, PythonPackage, Vcs
 from envlock.lock.target import Target
 
 GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")

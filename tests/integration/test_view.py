@@ -27,12 +27,12 @@ from support.tools import PIP, UV, run
 from envlock.errors import SourceError, VerificationError
 from envlock.io.http.client import Http
 from envlock.io.progress import SilentReporter
-from envlock.lock.model import Repair
-from envlock.resolve.python.metadata import wheel_metadata
-from envlock.resolve.python.page import PageFile
-from envlock.resolve.python.pages import DateSource, Pages, probe_dates
+from envlock.lock.package import Repair
+from envlock.resolve.python.index.metadata import wheel_metadata
+from envlock.resolve.python.index.page import PageFile
+from envlock.resolve.python.index.pages import DateSource, Pages, probe_dates
+from envlock.resolve.python.index.view import DatedView
 from envlock.resolve.python.sources import Credentials, Index, Sources
-from envlock.resolve.python.view import DatedView
 
 DATED: tuple[Style, ...] = ("json", "dated-html", "legacy-json")
 AS_OF = datetime(2024, 3, 1, tzinfo=UTC)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envlock.lock.bootstrap import Key, UnbreakableError, choose_seeds, cycles, unbroken
+from envlock.lock.bootstrap import UnbreakableError, choose_seeds, cycles, unbroken
+from envlock.lock.builds import Key
 
 Graph = dict[Key, frozenset[Key]]
 

@@ -15,15 +15,11 @@ from hypothesis import strategies as st
 from support import strategies
 from support.samples import small_lock
 
-from envlock.lock.hashing import (
-    canonical_json,
-    environment_hash,
-    os_content,
-    python_content,
-    request_digest,
-)
-from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.canonical import canonical_json
+from envlock.lock.hashing import environment_hash, os_content, python_content, request_digest
+from envlock.lock.model import Lock
 from envlock.lock.os import OsLayer, OsPackage
+from envlock.lock.package import PythonPackage
 from envlock.lock.request import Request
 from envlock.lock.target import Target
 

@@ -14,7 +14,7 @@ from support import strategies
 from support.samples import package, small_lock
 
 from envlock.lock.diff import ChangeKind, diff
-from envlock.lock.graph import chains_to, needs, wished
+from envlock.lock.graph.python import chains_to, needs, wished
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
 from envlock.lock.request import Request

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from support.apt_cases import package, part
 
 from envlock.errors import NoSolutionError
-from envlock.resolve.os.candidates import Candidate
-from envlock.resolve.os.closure import close
-from envlock.resolve.os.index import PackageIndex
+from envlock.resolve.os.archive.index import PackageIndex
+from envlock.resolve.os.closure.close import close
+from envlock.resolve.os.packages.candidates import Candidate
 
 NAMES = ("aa", "bb", "cc", "dd", "ee", "ff")
 WORD = st.sampled_from([*NAMES, "virt"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envlock.resolve.os.version import compare, satisfies, sort_key
+from envlock.resolve.os.packages.version import compare, satisfies, sort_key
 
 # Few different characters: what is alike up to one place is where orders go wrong.
 PART = st.text(alphabet="0019aZ~~+.", max_size=8)

@@ -14,8 +14,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from envlock.errors import UsageError
+from envlock.project.formats.script import find_block
 from envlock.project.init import InitPlan, insert_table, plan_init
-from envlock.project.script import find_block
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 TABLE = ["python = '3.11'", "groups = ['dev']"]

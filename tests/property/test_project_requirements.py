@@ -14,9 +14,9 @@ from pip._internal.req.req_file import preprocess  # the lexer that users' files
 
 from envlock.errors import EnvlockError, UsageError
 from envlock.lock.request import parse_wish_line, wish_line
+from envlock.project.formats.requirements_file import read_requirements
+from envlock.project.formats.requirements_lines import logical_lines
 from envlock.project.part import Part
-from envlock.project.requirements_file import read_requirements
-from envlock.project.requirements_lines import logical_lines
 from envlock.project.wishes import make_wish
 
 NOWHERE = Path("/nowhere")

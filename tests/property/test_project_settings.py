@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from envlock.errors import UsageError
 from envlock.project.document import parse_toml
-from envlock.project.pyproject import read_project
-from envlock.project.settings import read_settings
-from envlock.project.uv_table import PYPROJECT_BASE, read_uv_dependencies, read_uv_options
+from envlock.project.formats.pyproject import read_project
+from envlock.project.formats.uv_table import PYPROJECT_BASE, read_uv_dependencies, read_uv_options
+from envlock.project.settings.table import read_settings
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 texts = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r"), max_size=8)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from packaging.markers import Marker
 
 from envlock.lock.target import PLATFORMS, Target
-from envlock.resolve.python.reach import Edge, Graph, Node, markers
+from envlock.resolve.python.engines.reach import Edge, Graph, Node, markers
 
 NAMES = ("a", "b", "c", "d")
 NODES = tuple(Node(name=name, version="1") for name in NAMES)

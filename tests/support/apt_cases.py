@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from envlock.resolve.os.index import IndexPart
+from envlock.resolve.os.archive.index import IndexPart
 
 
 def package(name: str, version: str = "1", **fields: str) -> str:

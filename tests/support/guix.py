@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from envlock.lock.builds import Build, BuildPin
-from envlock.lock.model import Archive, Lock, PythonPackage
+from envlock.lock.model import Lock
 from envlock.lock.os import OsLayer, OsPackage
+from envlock.lock.package import Archive, PythonPackage
 from envlock.lock.toolchain import GuixChannel
 from support.samples import digest, package, sdist, small_lock, wheel
 from support.tools import run

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from envlock.io.machine import machine_platform
 from envlock.lock import codec
-from envlock.lock.model import Artifact, Lock, PythonPackage
+from envlock.lock.model import Lock
+from envlock.lock.package import Artifact, PythonPackage
 from envlock.lock.target import Target
 from support.index import LoopbackIndex
 from support.pages import StoredFile

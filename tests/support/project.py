@@ -15,7 +15,8 @@ from typing import Any
 import tomli_w
 
 from envlock.lock import codec
-from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.model import Lock
+from envlock.lock.package import PythonPackage
 from support.index import LoopbackIndex
 
 ENVLOCK = (sys.executable, "-m", "envlock")

@@ -12,17 +12,17 @@ from envlock.lock.bootstrap import seeds_of
 from envlock.lock.builds import LEGACY_BACKEND, Build, BuildPin
 from envlock.lock.image import BaseImage, PlatformImage
 from envlock.lock.interpreter import StandalonePython
-from envlock.lock.model import (
+from envlock.lock.model import Lock
+from envlock.lock.os import OsArchive, OsLayer, OsLibrary, OsPackage, OsSource, OsSourceFile
+from envlock.lock.package import (
     Archive,
     Artifact,
     Dependency,
     Directory,
-    Lock,
     PythonPackage,
     Repair,
     Vcs,
 )
-from envlock.lock.os import OsArchive, OsLayer, OsLibrary, OsPackage, OsSource, OsSourceFile
 from envlock.lock.request import Request, Wish
 from envlock.lock.target import Target
 from envlock.lock.toolchain import Found, GuixChannel, GuixRequest, Nixpkgs, NixRequest

@@ -10,23 +10,23 @@ from typing import Any
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from envlock.lock.bootstrap import Seed, seeds_of
-from envlock.lock.builds import Build, BuildPin, source_of, wanted_builds
+from envlock.lock.bootstrap import seeds_of
+from envlock.lock.builds import Build, BuildPin, Seed, source_of, wanted_builds
 from envlock.lock.image import BaseImage, PlatformImage
-from envlock.lock.image_codec import linux_platforms
 from envlock.lock.interpreter import PROVIDERS, StandalonePython
-from envlock.lock.model import (
+from envlock.lock.model import Lock
+from envlock.lock.os import OsArchive, OsLayer, OsLibrary, OsPackage, OsSource, OsSourceFile
+from envlock.lock.package import (
     Archive,
     Artifact,
     Dependency,
     Directory,
-    Lock,
     PythonPackage,
     Repair,
     Vcs,
 )
-from envlock.lock.os import OsArchive, OsLayer, OsLibrary, OsPackage, OsSource, OsSourceFile
 from envlock.lock.request import Request, Wish, wish_line
+from envlock.lock.tables.image import linux_platforms
 from envlock.lock.target import PLATFORMS, Target
 from envlock.lock.toolchain import Found, GuixChannel, GuixRequest, Nixpkgs, NixRequest
 

@@ -17,23 +17,24 @@ from support.samples import GUIX, NIXPKGS, full_builds, full_lock, standalone
 
 from envlock.cli.app import COMMANDS, group
 from envlock.lock import codec
-from envlock.lock.hashing import PREFIX, EnvironmentHash, digest
-from envlock.lock.model import (
+from envlock.lock.canonical import digest
+from envlock.lock.hashing import PREFIX, EnvironmentHash
+from envlock.lock.model import Lock
+from envlock.lock.os import OsArchive, OsLayer, OsPackage, OsSource, OsSourceFile
+from envlock.lock.package import (
     Archive,
     Artifact,
     Dependency,
     Directory,
-    Lock,
     PythonPackage,
     Repair,
     Vcs,
 )
-from envlock.lock.os import OsArchive, OsLayer, OsPackage, OsSource, OsSourceFile
 from envlock.lock.request import Request, Wish
 from envlock.lock.target import PLATFORMS, Target
 from envlock.lock.toolchain import Found, NixRequest
 from envlock.project.document import Document
-from envlock.project.settings import Settings, read_settings
+from envlock.project.settings.table import Settings, read_settings
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

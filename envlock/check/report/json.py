@@ -6,7 +6,7 @@ import json
 
 from envlock.check.drift import Drift, Layer
 from envlock.check.report.outcome import Outcome
-from envlock.project.check_settings import Ignore
+from envlock.project.settings.check import Ignore
 
 
 def write(outcome: Outcome) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from envlock.check.codes.explain import TITLES
 from envlock.check.drift import Drift, Layer
-from envlock.check.explain import TITLES
 from envlock.check.report.outcome import Outcome, anchor, told
 
 _SIGNS = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$@:-])")

@@ -6,8 +6,8 @@ import hashlib
 import json
 from typing import Any
 
+from envlock.check.codes.explain import ORIGINS
 from envlock.check.drift import MEANINGS, Code, Drift
-from envlock.check.explain import ORIGINS
 from envlock.check.report.outcome import Outcome, anchor, told
 
 SCHEMA = (

@@ -9,8 +9,8 @@ from envlock.cli.runs.diff import diff
 from envlock.cli.runs.export import export
 from envlock.cli.runs.listing import list_, search
 from envlock.cli.runs.page import show
+from envlock.cli.runs.repeat import repeat
 from envlock.cli.runs.said import comment, outcome, tag
-from envlock.cli.runs_repeat import repeat
 
 _EPILOG = """\b
 Examples:

@@ -15,7 +15,7 @@ from envlock.cli.runs.conditions import conditions, question
 from envlock.errors import UsageError
 
 if TYPE_CHECKING:
-    from envlock.runs.chart import Chart
+    from envlock.runs.chart.points import Chart
 
 _EPILOG = """\b
 Examples:
@@ -91,7 +91,7 @@ def compare(
         chosen = parts or _PARTS
         _table(context, known, records, chosen, form, everything=everything, as_json=as_json)
     else:
-        from envlock.runs.chart import chart
+        from envlock.runs.chart.points import chart
 
         points = {r["id"]: _series(known, r, metric) for r in records} if series else None
         found = chart(records, metric, by=by, series=points, logarithmic=(log_x, log_y))
@@ -169,7 +169,7 @@ def _table(
 
 def _draw(context: Context, found: Chart, path: str | None, *, as_json: bool) -> None:
     if path is not None:
-        from envlock.runs.chart_svg import svg
+        from envlock.runs.chart.svg import svg
 
         text = svg(found)
         if path == "-":
@@ -183,7 +183,7 @@ def _draw(context: Context, found: Chart, path: str | None, *, as_json: bool) ->
     elif path is not None:
         say(context, f"{path} written")
     else:
-        from envlock.runs.chart_text import draw
+        from envlock.runs.chart.text import draw
 
         encoding = (sys.stdout.encoding or "ascii").lower()
         for line in draw(found, width=_width() or 80, plain=not encoding.startswith("utf")):

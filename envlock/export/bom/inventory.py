@@ -10,7 +10,7 @@ from envlock.export.bom.parts import Inventory, Kind, Part, PartFile
 from envlock.export.bom.purl import address, cpython_purl, guix_purl, image_purl, nixpkgs_purl
 from envlock.export.bom.python_parts import build_parts, python_parts, python_ref
 from envlock.lock import codec
-from envlock.lock.graph import wished
+from envlock.lock.graph.python import wished
 from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
 from envlock.lock.target import Target

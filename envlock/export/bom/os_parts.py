@@ -10,7 +10,7 @@ from envlock.export.bom.purl import address, deb_architecture, deb_purl, deb_sou
 from envlock.lock.model import Lock
 from envlock.lock.os import OsArchive, OsLayer, OsPackage, OsSource
 from envlock.lock.target import Target
-from envlock.resolve.os.distribution import parse_base
+from envlock.resolve.os.distributions.distribution import parse_base
 
 
 def os_parts(layer: OsLayer, platforms: Set[str]) -> Iterator[Part]:

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from envlock.lock.image import BaseImage
 from envlock.lock.interpreter import StandalonePython
-from envlock.lock.model import PythonPackage
 from envlock.lock.os import OsPackage, OsSource
+from envlock.lock.package import PythonPackage
 from envlock.lock.toolchain import GuixChannel, Nixpkgs
 
 _RESERVED = ":/?#[]@!$&'()*+,;=%~"

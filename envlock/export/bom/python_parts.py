@@ -9,8 +9,9 @@ from envlock.export.bom.parts import Kind, Part, PartFile
 from envlock.export.bom.purl import address, public, python_purl
 from envlock.lock.artifacts import package_files
 from envlock.lock.builds import declared, wheels_stay
-from envlock.lock.graph import all_needs
-from envlock.lock.model import Archive, Artifact, Lock, PythonPackage
+from envlock.lock.graph.python import all_needs
+from envlock.lock.model import Lock
+from envlock.lock.package import Archive, Artifact, PythonPackage
 from envlock.lock.selection import wanted_packages
 from envlock.lock.target import Target
 

@@ -12,7 +12,8 @@ from packaging.utils import parse_wheel_filename
 from envlock.errors import UsageError
 from envlock.export.docker.text import context_path, word
 from envlock.lock.builds import Build
-from envlock.lock.model import Archive, Artifact, Lock, PythonPackage
+from envlock.lock.model import Lock
+from envlock.lock.package import Archive, Artifact, PythonPackage
 from envlock.lock.selection import wanted_packages
 from envlock.lock.target import Target, wheel_tags
 from envlock.lock.unbuilt import build_packages, locked_build, project_folder

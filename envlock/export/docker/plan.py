@@ -18,7 +18,7 @@ from envlock.lock.os import OsArchive, OsLayer, OsPackage
 from envlock.lock.provider import provider, standalone
 from envlock.lock.selection import wanted_packages
 from envlock.lock.target import PLATFORMS, Target
-from envlock.resolve.os.distribution import IMPORT_TIME, parse_base
+from envlock.resolve.os.distributions.distribution import IMPORT_TIME, parse_base
 
 _UNQUOTED = "/+~:@!$&'()*,;="
 _ARCHITECTURE = re.compile(r"_([a-z0-9]+)\.deb")

@@ -16,7 +16,8 @@ from envlock.export.guix.names import build_program
 from envlock.export.guix.scheme import identifier
 from envlock.export.store import base32, store_name
 from envlock.lock.builds import Build, BuildPin
-from envlock.lock.model import Artifact, Lock, PythonPackage
+from envlock.lock.model import Lock
+from envlock.lock.package import Artifact, PythonPackage
 from envlock.lock.target import Target, wheel_tags
 from envlock.lock.toolchain import overrides
 

@@ -11,8 +11,9 @@ from envlock.export.guix.order import acyclic
 from envlock.export.guix.scheme import identifier
 from envlock.export.names import guix_package, look_up_all
 from envlock.export.store import store_name
-from envlock.lock.graph import all_needs
-from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.graph.python import all_needs
+from envlock.lock.model import Lock
+from envlock.lock.package import PythonPackage
 from envlock.lock.selection import wanted_packages
 from envlock.lock.target import Target
 from envlock.lock.toolchain import overrides

@@ -13,9 +13,10 @@ from envlock.errors import UsageError
 from envlock.export.nix.os_packages import OsNames, host_libraries, packages_of
 from envlock.export.nix.sources import Sources, not_buildable
 from envlock.lock.builds import declared, wheels_stay
-from envlock.lock.graph import wished
+from envlock.lock.graph.python import wished
 from envlock.lock.hashing import environment_hash
-from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.model import Lock
+from envlock.lock.package import PythonPackage
 from envlock.lock.selection import wanted_packages
 from envlock.lock.target import Target
 from envlock.lock.toolchain import Nixpkgs

@@ -11,7 +11,8 @@ from envlock.export.nix.os_packages import OsNames
 from envlock.export.nix.text import fetchable, store_name
 from envlock.export.nix.wheels import choose
 from envlock.lock.builds import Build
-from envlock.lock.model import Archive, Artifact, Lock, PythonPackage
+from envlock.lock.model import Lock
+from envlock.lock.package import Archive, Artifact, PythonPackage
 from envlock.lock.target import Target
 
 

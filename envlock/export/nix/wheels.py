@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 
-from envlock.lock.model import Artifact
+from envlock.lock.package import Artifact
 from envlock.lock.target import Target, ranked_tags
 
 _ALWAYS = {"linux": 31, "macos": 11}

@@ -14,9 +14,9 @@ from envlock.lock.model import Lock
 from envlock.realise.bundle.opened import Opened, open_bundle, read_file
 from envlock.realise.bundle.snapshots import State, states
 from envlock.realise.bundle.source import open_whole
-from envlock.resolve.os.locked import signed_text
-from envlock.resolve.os.mirrors import Mirrors
-from envlock.resolve.os.signed import Signed, remember_release
+from envlock.resolve.os.archive.locked import signed_text
+from envlock.resolve.os.archive.mirrors import Mirrors
+from envlock.resolve.os.archive.signed import Signed, remember_release
 
 
 def learn_archives(place: Path, lock: Lock, mirrors: Mirrors) -> None:

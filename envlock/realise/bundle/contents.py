@@ -34,7 +34,7 @@ from envlock.realise.bundle.plan import interpreter_lines, plan_text, tree_path
 
 if TYPE_CHECKING:
     from envlock.realise.bundle.images import ImageFile
-    from envlock.resolve.os.locked import ArchivedFile
+    from envlock.resolve.os.archive.locked import ArchivedFile
 
 _NOTHING = UsedFiles()
 

@@ -28,8 +28,13 @@ from envlock.realise.bundle.registry import pull
 from envlock.realise.bundle.snapshots import Snapshots, states
 from envlock.realise.bundle.source import Source
 from envlock.realise.image.deb import read_control
-from envlock.resolve.python.page import PageFile, normalize
-from envlock.resolve.python.view_pages import SIMPLE_JSON, html_page, json_page, preferred_type
+from envlock.resolve.python.index.page import PageFile, normalize
+from envlock.resolve.python.index.view_pages import (
+    SIMPLE_JSON,
+    html_page,
+    json_page,
+    preferred_type,
+)
 
 _TEXT = "text/plain; charset=utf-8"
 _BYTES = "application/octet-stream"

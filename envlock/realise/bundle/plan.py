@@ -13,8 +13,9 @@ from envlock.errors import UsageError
 from envlock.lock.artifacts import PythonFile, UsedFiles, package_files
 from envlock.lock.builds import Build
 from envlock.lock.hashing import environment_hash
-from envlock.lock.model import Artifact, Lock, PythonPackage
+from envlock.lock.model import Lock
 from envlock.lock.os import OsPackage
+from envlock.lock.package import Artifact, PythonPackage
 from envlock.lock.provider import locked_python, standalone
 from envlock.lock.selection import applies, wanted_packages
 from envlock.lock.target import Target, tag_ranks

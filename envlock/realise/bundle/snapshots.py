@@ -15,8 +15,8 @@ from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
 from envlock.realise.bundle.layout import INDEX
 from envlock.realise.bundle.opened import Opened, read_file, read_text
-from envlock.resolve.os.locked import ArchivedFile, moment_of, signed_text
-from envlock.resolve.os.snapshot import timestamp
+from envlock.resolve.os.archive.locked import ArchivedFile, moment_of, signed_text
+from envlock.resolve.os.archive.snapshot import timestamp
 
 _SIGNED = ("InRelease", "Release")
 

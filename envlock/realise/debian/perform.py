@@ -16,14 +16,14 @@ from envlock.io.paths import cache_dir
 from envlock.io.progress import Reporter
 from envlock.io.store import copy_stored, has_stored, store_made, stored
 from envlock.lock.artifacts import SourceFile, UsedFiles
-from envlock.lock.hashing import digest
+from envlock.lock.canonical import digest
 from envlock.lock.os import OsPackage, OsSource
 from envlock.realise.debian.build import BuildFailedError, Order, building
 from envlock.realise.debian.compare import Comparison, compare_debs
 from envlock.realise.debian.plan import Job, binary_entry
 from envlock.realise.debian.root import make_root
 from envlock.realise.image.deb import read_control
-from envlock.resolve.os.build_needs import LockedArchive
+from envlock.resolve.os.builds.needs import LockedArchive
 
 _KIND = "debian-packages-1"
 LOG = "build.log"

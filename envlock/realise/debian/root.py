@@ -13,7 +13,7 @@ from pathlib import Path
 from envlock.io.cache import DiskCache
 from envlock.io.progress import Reporter
 from envlock.io.store import has_stored, store_made, stored
-from envlock.lock.hashing import digest
+from envlock.lock.canonical import digest
 from envlock.lock.os import OsPackage
 from envlock.realise.image.bootstrap import bootstrap
 

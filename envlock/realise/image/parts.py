@@ -9,8 +9,9 @@ from packaging.version import Version
 from envlock.errors import UsageError
 from envlock.lock.artifacts import PythonFile, UsedFiles, best_wheel
 from envlock.lock.interpreter import StandalonePython
-from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.model import Lock
 from envlock.lock.os import OsPackage
+from envlock.lock.package import PythonPackage
 from envlock.lock.provider import standalone
 from envlock.lock.selection import wanted_packages
 from envlock.lock.target import NEWEST_GLIBC_MINOR, Target, ranked_tags

@@ -17,7 +17,7 @@ import tomli
 from envlock.errors import SourceError, UsageError
 from envlock.export.own_project import File, Folder, installed
 from envlock.io import process
-from envlock.lock.model import PythonPackage
+from envlock.lock.package import PythonPackage
 from envlock.realise.image.layer import Layer, LayerWriter
 from envlock.realise.image.parts import PREFIX
 from envlock.realise.image.tree import Node, Tree, outside

@@ -28,8 +28,9 @@ from envlock.io.store import Fresh, has_stored, stored
 from envlock.io.unpack import OddArchiveError, unpack
 from envlock.lock.artifacts import PythonFile, package_files
 from envlock.lock.builds import Build
-from envlock.lock.hashing import digest
-from envlock.lock.model import Archive, Artifact, Lock, PythonPackage
+from envlock.lock.canonical import digest
+from envlock.lock.model import Lock
+from envlock.lock.package import Archive, Artifact, PythonPackage
 from envlock.lock.request import Request
 from envlock.lock.target import Target
 from envlock.lock.unbuilt import build_packages, locked_build
@@ -123,7 +124,7 @@ def make_wheel(source: Source) -> Made:
         UsageError: it is a compiled one, or the source cannot be unpacked.
         SourceError: the backend fails, or this machine lacks the Python.
     """
-    from envlock.resolve.python import build_hook
+    from envlock.resolve.python.builds import hook as build_hook
 
     python = build_hook.find_python(source.machine.series)
     key = digest([*source.identity, python.version, source.machine.platform])

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from envlock.io.store import named
 from envlock.lock.artifacts import PythonFile, best_wheel, package_files
-from envlock.lock.model import Artifact, Lock, PythonPackage
+from envlock.lock.model import Lock
+from envlock.lock.package import Artifact, PythonPackage
 from envlock.lock.selection import wanted_packages
 from envlock.lock.target import NEWEST_GLIBC_MINOR, Target, tag_ranks
 

@@ -185,8 +185,8 @@ def _by_name(folder: Path) -> dict[str, list[Path]]:
 
 def _sources(lock: Lock, root: Path, places: Places) -> Sources:
 
-    from envlock.resolve.python.config import discover_sources
-    from envlock.resolve.python.settings import make_index
+    from envlock.resolve.python.config.find import discover_sources
+    from envlock.resolve.python.config.settings import make_index
 
     sources = discover_sources(
         lock.request, root, dated=False, by_digest=True, reporter=SilentReporter()

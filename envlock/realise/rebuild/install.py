@@ -14,11 +14,12 @@ from envlock.io.interpreters import Interpreter
 from envlock.io.progress import Reporter, SilentReporter
 from envlock.lock import codec
 from envlock.lock.installed import UNFINISHED
-from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.model import Lock
+from envlock.lock.package import PythonPackage
 from envlock.realise.place import Place
 from envlock.realise.rebuild.choose import Chosen, local_lock
 from envlock.realise.venv import sync
-from envlock.resolve.python.config import discover_sources
+from envlock.resolve.python.config.find import discover_sources
 
 _UNFINISHED = b"""\
 envlock rebuild is at work on this environment, or was cut off: it is not complete.

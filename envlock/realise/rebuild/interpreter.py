@@ -11,7 +11,7 @@ from envlock.io.interpreters import Interpreter, query
 from envlock.io.paths import cache_dir
 from envlock.io.store import stored
 from envlock.lock.interpreter import StandalonePython
-from envlock.resolve.python.build_hook import find_python
+from envlock.resolve.python.builds.hook import find_python
 
 
 def machine_python(python: str) -> Interpreter | None:

@@ -21,9 +21,9 @@ from envlock.io.paths import cache_dir
 from envlock.io.progress import Reporter
 from envlock.io.store import stored
 from envlock.io.unpack import OddArchiveError, unpack_root
+from envlock.lock.graph.os import os_needs
 from envlock.lock.model import Lock
 from envlock.lock.os import OsPackage
-from envlock.lock.os_graph import os_needs
 from envlock.lock.target import Target
 
 _KEPT = ("lib/", "lib64/", "usr/lib/", "usr/lib64/", "usr/bin/python", "usr/share/zoneinfo/")

@@ -28,7 +28,7 @@ from envlock.io.interpreters import Interpreter
 from envlock.io.rooted import Shown, in_root
 from envlock.io.store import stored
 from envlock.io.unpack import OddArchiveError, unpack
-from envlock.lock.hashing import digest
+from envlock.lock.canonical import digest
 from envlock.realise.source.environment import NotInstalledError, make_environment
 from envlock.realise.source.folder import build_folder
 from envlock.realise.source.plan import Job

@@ -10,7 +10,7 @@ from envlock.io.rooted import Shown, in_root
 from envlock.io.store import named
 from envlock.io.tools import find_uv
 from envlock.realise.source.root import PATH, BuildRoot, RootPython
-from envlock.resolve.python import uv_settings
+from envlock.resolve.python.engines import uv_settings
 
 _SHOWN = 20
 _PLACE = "/dev/envlock"

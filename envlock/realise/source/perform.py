@@ -14,7 +14,7 @@ from envlock.io.cache import DiskCache
 from envlock.io.paths import cache_dir
 from envlock.io.progress import Reporter
 from envlock.io.store import has_stored, store_made, stored
-from envlock.lock.model import Artifact
+from envlock.lock.package import Artifact
 from envlock.realise.source.build import BuildFailedError, Workshop, building, input_digest
 from envlock.realise.source.compare import Comparison, compare_wheels
 from envlock.realise.source.plan import Job, Key, Plan

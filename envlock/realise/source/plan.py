@@ -9,9 +9,10 @@ from packaging.markers import Marker
 
 from envlock.errors import UsageError
 from envlock.lock.artifacts import PythonFile, best_wheel
-from envlock.lock.bootstrap import Seed, locked_seeds, spelled
-from envlock.lock.builds import Build, BuildPin, declared, source_of, wheels_stay
-from envlock.lock.model import Archive, Artifact, Lock, PythonPackage
+from envlock.lock.bootstrap import locked_seeds, spelled
+from envlock.lock.builds import Build, BuildPin, Seed, declared, source_of, wheels_stay
+from envlock.lock.model import Lock
+from envlock.lock.package import Archive, Artifact, PythonPackage
 from envlock.lock.target import Target, ranked_tags
 
 Key = tuple[str, str]

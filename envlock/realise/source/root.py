@@ -26,7 +26,7 @@ from envlock.io.paths import cache_dir
 from envlock.io.progress import Reporter
 from envlock.io.rooted import Shown, in_root
 from envlock.io.store import stored
-from envlock.lock.hashing import digest
+from envlock.lock.canonical import digest
 from envlock.lock.model import Lock
 from envlock.lock.os import OsPackage
 from envlock.lock.provider import standalone

@@ -16,15 +16,15 @@ from envlock.lock.builds import Build
 from envlock.lock.os import OsArchive, OsLayer, OsLibrary, OsPackage
 from envlock.lock.request import Request
 from envlock.lock.target import Target
-from envlock.resolve.os.archive import Opening, VerifiedSuite, default_keyring, open_archive
-from envlock.resolve.os.closure import Solution, close
-from envlock.resolve.os.distribution import Base, parse_base
-from envlock.resolve.os.failure import NoSuchPackageError
-from envlock.resolve.os.for_builds import wanted_for_builds
-from envlock.resolve.os.index import PackageIndex
-from envlock.resolve.os.mirrors import choose_mirrors
+from envlock.resolve.os.archive.archive import Opening, VerifiedSuite, default_keyring, open_archive
+from envlock.resolve.os.archive.index import PackageIndex
+from envlock.resolve.os.archive.mirrors import choose_mirrors
+from envlock.resolve.os.archive.trust import read_keyring
+from envlock.resolve.os.builds.programs import wanted_for_builds
+from envlock.resolve.os.closure.close import Solution, close
+from envlock.resolve.os.closure.failure import NoSuchPackageError
+from envlock.resolve.os.distributions.distribution import Base, parse_base
 from envlock.resolve.os.python import own_pythons
-from envlock.resolve.os.trust import read_keyring
 
 if TYPE_CHECKING:
     from envlock.resolve.os.libraries.contents import Contents
@@ -87,7 +87,7 @@ def make_os_layer(
             wanted = wanted_for_builds(request, builds, architecture)
             part = _resolved(request, suites, architecture, needs, wanted, http, reporter)
         except NoSuchPackageError as error:
-            from envlock.resolve.os.absent import explained
+            from envlock.resolve.os.closure.absent import explained
 
             raise explained(error, suites, architecture, None if live else as_of) from None
         layer = replace(
@@ -99,7 +99,7 @@ def make_os_layer(
         )
     if not request.sources:
         return layer
-    from envlock.resolve.os.sources import find_sources
+    from envlock.resolve.os.builds.sources import find_sources
 
     reporter.step(f"finding source packages of {base}")
     return replace(layer, sources=find_sources(layer.packages, suites, http))

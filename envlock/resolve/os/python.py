@@ -6,7 +6,7 @@ from envlock.errors import UsageError
 from envlock.lock.interpreter import PROVIDERS
 from envlock.lock.request import Request
 from envlock.lock.target import Target
-from envlock.resolve.os.index import PackageIndex
+from envlock.resolve.os.archive.index import PackageIndex
 
 _DISTUTILS = "python3-distutils"
 _WHOLE_SINCE = 10

@@ -27,7 +27,7 @@ from envlock.io.git.history import resolve_commit
 from envlock.io.http.client import Http, expect_ok
 from envlock.io.paths import cache_dir
 from envlock.io.progress import Reporter
-from envlock.lock.model import Archive, Directory, PythonPackage, Vcs
+from envlock.lock.package import Archive, Directory, PythonPackage, Vcs
 from envlock.lock.request import Request, Wish
 from envlock.project.wishes import spelled
 from envlock.resolve.python.references import Reference, may_apply, split_git

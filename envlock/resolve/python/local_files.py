@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from envlock.errors import SourceError
-from envlock.lock.model import Artifact
+from envlock.lock.package import Artifact
 
 _CHUNK = 1 << 20
 

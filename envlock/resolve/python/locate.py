@@ -10,9 +10,9 @@ from envlock.errors import SourceError
 from envlock.io.http.client import Http
 from envlock.io.http.fetch import Wanted
 from envlock.lock.artifacts import PythonFile
-from envlock.resolve.python.page import PageFile
-from envlock.resolve.python.pages import Pages
-from envlock.resolve.python.settings import local_path
+from envlock.resolve.python.config.settings import local_path
+from envlock.resolve.python.index.page import PageFile
+from envlock.resolve.python.index.pages import Pages
 from envlock.resolve.python.sources import FindLinks, Index, Sources
 
 

@@ -10,8 +10,8 @@ from support.samples import LINUX, package, small_lock
 
 from envlock.check.changes import Change, changes, damaged, planned
 from envlock.check.drift import Code, drift
-from envlock.check.observe import DirectUrl, Distribution, Observed
-from envlock.check.owned import Finding
+from envlock.check.python.observe import DirectUrl, Distribution, Observed
+from envlock.check.python.owned import Finding
 from envlock.lock.target import Target
 
 

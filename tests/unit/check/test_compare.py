@@ -14,8 +14,9 @@ from support.strategies import locks
 
 from envlock.check.compare import compare, compare_request, fits_python
 from envlock.check.drift import MEANINGS, Code, Drift, Layer
-from envlock.check.observe import DirectUrl, Distribution, Observed
-from envlock.lock.model import Archive, Directory, Lock, PythonPackage, Vcs
+from envlock.check.python.observe import DirectUrl, Distribution, Observed
+from envlock.lock.model import Lock
+from envlock.lock.package import Archive, Directory, PythonPackage, Vcs
 from envlock.lock.provider import locked_python
 from envlock.lock.request import Wish
 from envlock.lock.selection import wanted_packages

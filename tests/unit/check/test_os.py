@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from envlock.check.os_compare import compare_os
-from envlock.check.os_observe import distribution, observe_os, parse_status
+from envlock.check.os.compare import compare_os
+from envlock.check.os.observe import distribution, observe_os, parse_status
 from envlock.errors import UsageError
 from envlock.lock.os import OsLayer, OsPackage
 

@@ -6,11 +6,11 @@ from datetime import date
 
 import pytest
 
+from envlock.check.codes.explain import ORIGINS, TITLES, find_code
 from envlock.check.drift import MEANINGS, Code, Layer, Severity, drift
-from envlock.check.explain import ORIGINS, TITLES, find_code
 from envlock.check.policy import judge
 from envlock.errors import UsageError
-from envlock.project.check_settings import CheckSettings, Ignore, SeverityChoice
+from envlock.project.settings.check import CheckSettings, Ignore, SeverityChoice
 
 EXTRA = drift(Code.EXTRA, "ipython", found="8.0")
 MISSING = drift(Code.MISSING, "numpy", expected="2.0")

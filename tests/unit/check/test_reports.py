@@ -24,7 +24,7 @@ from support.strategies import hostile_texts
 from envlock.check.drift import MEANINGS, Code, Drift, Layer, Severity, drift
 from envlock.check.policy import Accepted, Judged
 from envlock.check.report.outcome import FORMATS, Outcome, render, sentence
-from envlock.project.check_settings import Ignore
+from envlock.project.settings.check import Ignore
 
 JUNIT = xmlschema.XMLSchema(Path(__file__).parents[2] / "support" / "junit.xsd")
 IGNORE = Ignore(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.samples import IMAGE, package, small_lock
 
 from envlock.cli.tree import rows
-from envlock.lock.graph import needs
+from envlock.lock.graph.python import needs
 from envlock.lock.model import Lock
 
 LOCK = small_lock(

@@ -33,7 +33,8 @@ from envlock.export.docker.text import dockerfile_string, word
 from envlock.lock.builds import Build, BuildPin
 from envlock.lock.hashing import environment_hash
 from envlock.lock.image import BaseImage
-from envlock.lock.model import Archive, Directory, Lock, PythonPackage, Vcs
+from envlock.lock.model import Lock
+from envlock.lock.package import Archive, Directory, PythonPackage, Vcs
 from envlock.lock.target import Target
 
 BASE = BaseImage(

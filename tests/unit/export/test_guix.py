@@ -21,7 +21,8 @@ from envlock.export.guix.exporter import CHANNELS, LOCK, MANIFEST, MODULE, GuixE
 from envlock.export.guix.order import acyclic
 from envlock.lock import codec
 from envlock.lock.hashing import environment_hash
-from envlock.lock.model import Archive, Artifact, Directory, Lock, PythonPackage, Vcs
+from envlock.lock.model import Lock
+from envlock.lock.package import Archive, Artifact, Directory, PythonPackage, Vcs
 from envlock.lock.target import Target
 
 ARM = Target(platform="linux/arm64", python="3.11")

@@ -19,7 +19,8 @@ from support.strategies import locks, shuffled
 from envlock.errors import UsageError
 from envlock.export.requirements import FILE, RequirementsExporter
 from envlock.lock.hashing import environment_hash
-from envlock.lock.model import Archive, Artifact, Directory, Lock, PythonPackage, Vcs
+from envlock.lock.model import Lock
+from envlock.lock.package import Archive, Artifact, Directory, PythonPackage, Vcs
 from envlock.lock.target import Target
 
 

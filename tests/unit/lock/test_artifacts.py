@@ -10,8 +10,9 @@ from support.samples import LINUX, MACOS, WINDOWS, digest, full_lock, sdist, sma
 from support.strategies import locks
 
 from envlock.lock.artifacts import UsedFiles, package_files, used_files
-from envlock.lock.model import Archive, Lock, PythonPackage
+from envlock.lock.model import Lock
 from envlock.lock.os import OsLayer, OsPackage, OsSource, OsSourceFile
+from envlock.lock.package import Archive, PythonPackage
 from envlock.lock.target import Target, wheel_tags
 
 

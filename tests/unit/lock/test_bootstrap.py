@@ -13,7 +13,8 @@ from support.samples import ring_lock
 
 from envlock.errors import UsageError
 from envlock.lock import codec
-from envlock.lock.bootstrap import Seed, locked_seeds
+from envlock.lock.bootstrap import locked_seeds
+from envlock.lock.builds import Seed
 from envlock.lock.hashing import environment_hash
 
 LOCK = ring_lock()

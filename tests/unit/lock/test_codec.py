@@ -30,7 +30,7 @@ from envlock.errors import SourceError, UsageError, VerificationError
 from envlock.lock import codec
 from envlock.lock.codec import NewerFormatError
 from envlock.lock.hashing import environment_hash, request_digest
-from envlock.lock.model import PythonPackage
+from envlock.lock.package import PythonPackage
 from envlock.lock.target import Target
 
 LOCK = full_lock()

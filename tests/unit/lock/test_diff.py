@@ -9,7 +9,7 @@ import pytest
 from support.samples import LINUX, MACOS, digest, package, sdist, small_lock, wheel
 
 from envlock.lock.diff import Change, ChangeKind, diff
-from envlock.lock.model import Archive, Directory, PythonPackage, Vcs
+from envlock.lock.package import Archive, Directory, PythonPackage, Vcs
 
 
 def changes(before: PythonPackage | None, after: PythonPackage | None) -> list[Change]:

@@ -22,7 +22,8 @@ from support import strategies
 from support.samples import full_lock
 
 from envlock.lock import codec
-from envlock.lock.hashing import canonical_json, digest, environment_hash
+from envlock.lock.canonical import canonical_json, digest
+from envlock.lock.hashing import environment_hash
 from envlock.lock.model import Lock
 
 ROOT = Path(__file__).parents[3]

@@ -9,14 +9,8 @@ import pytest
 import rfc8785
 from support.samples import full_lock, package, small_lock
 
-from envlock.lock.hashing import (
-    EnvironmentHash,
-    canonical_json,
-    digest,
-    environment_hash,
-    python_content,
-    shorten,
-)
+from envlock.lock.canonical import canonical_json, digest
+from envlock.lock.hashing import EnvironmentHash, environment_hash, python_content, shorten
 
 
 def test_each_character_is_written_as_rfc_8785_says() -> None:

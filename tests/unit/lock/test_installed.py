@@ -21,7 +21,7 @@ from envlock.lock.installed import (
     seal,
     wheel_tags_of,
 )
-from envlock.lock.model import Archive, Artifact, PythonPackage
+from envlock.lock.package import Archive, Artifact, PythonPackage
 from envlock.lock.target import Target
 
 EMPTY = "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"

@@ -15,10 +15,10 @@ from support.samples import OS_SOURCES, os_layer, os_package, os_source, small_l
 from envlock.errors import UsageError, VerificationError
 from envlock.lock import codec
 from envlock.lock.diff import ChangeKind, diff
+from envlock.lock.graph.os import os_chain, os_needs
 from envlock.lock.hashing import environment_hash, request_digest
 from envlock.lock.model import Lock
 from envlock.lock.os import OsSource
-from envlock.lock.os_graph import os_chain, os_needs
 from envlock.lock.provider import provider
 
 LAYER = os_layer()

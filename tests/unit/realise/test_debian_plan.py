@@ -13,7 +13,7 @@ from envlock.io.progress import SilentReporter
 from envlock.lock.os import OsLayer, OsPackage, OsSource, OsSourceFile
 from envlock.realise.debian.build import source_folder
 from envlock.realise.debian.plan import entry_of, make_jobs
-from envlock.resolve.os.build_needs import LockedArchive
+from envlock.resolve.os.builds.needs import LockedArchive
 
 
 def _package(name: str, version: str, source: str = "", **values: str) -> OsPackage:

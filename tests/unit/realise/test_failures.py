@@ -14,7 +14,7 @@ from support.samples import digest, package, small_lock
 
 from envlock.errors import EnvlockError, SourceError, UsageError, VerificationError
 from envlock.io.process import Completed
-from envlock.lock.model import Archive, PythonPackage
+from envlock.lock.package import Archive, PythonPackage
 from envlock.realise.failures import error
 
 LOCK = small_lock(

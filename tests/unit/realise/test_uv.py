@@ -9,8 +9,8 @@ import tomli
 from support.samples import small_lock
 
 from envlock.realise.uv import write_configuration
+from envlock.resolve.python.engines.uv_settings import environment
 from envlock.resolve.python.sources import Credentials, FindLinks, Index, Sources
-from envlock.resolve.python.uv_settings import environment
 
 SOURCES = Sources(
     indexes=(

@@ -9,9 +9,9 @@ import pytest
 from support.samples import wheel
 
 from envlock.lock.builds import LEGACY_BACKEND
-from envlock.resolve.python.build_programs import BY_REQUIREMENT, programs
-from envlock.resolve.python.generator import preference
-from envlock.resolve.python.sdist import BuildSystemError, SourceFacts, read_facts
+from envlock.resolve.python.builds.generator import preference
+from envlock.resolve.python.builds.programs import BY_REQUIREMENT, programs
+from envlock.resolve.python.builds.sdist import BuildSystemError, SourceFacts, read_facts
 
 NATIVE = wheel("p", "1", tag="cp311-cp311-manylinux_2_17_x86_64")
 PURE = wheel("p", "1")

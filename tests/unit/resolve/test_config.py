@@ -10,7 +10,7 @@ import pytest
 
 from envlock.errors import UsageError
 from envlock.lock.request import Request
-from envlock.resolve.python.config import discover_sources
+from envlock.resolve.python.config.find import discover_sources
 from envlock.resolve.python.sources import Sources
 
 DEFAULT = "https://default.example.org/simple"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from envlock.resolve.python.default_index import parse_default
+from envlock.resolve.python.config.default_index import parse_default
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 from envlock.errors import UsageError, VerificationError
 from envlock.io.http.client import Http
 from envlock.io.progress import SilentReporter
-from envlock.lock.model import Archive, Artifact, Directory, PythonPackage
+from envlock.lock.package import Archive, Artifact, Directory, PythonPackage
 from envlock.lock.request import Request, Wish
 from envlock.lock.target import Target
 from envlock.resolve.python.direct import PinnedRequest, pin_direct

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envlock.resolve.python.page import PageError, PageFile
-from envlock.resolve.python.page_html import parse_html
+from envlock.resolve.python.index.page import PageError, PageFile
+from envlock.resolve.python.index.page_html import parse_html
 
 URL = "https://example.org/simple/demo/"
 SHA = "ab" * 32

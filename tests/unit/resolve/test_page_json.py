@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.pages import StoredFile, legacy_json, project_html, project_json
 
-from envlock.resolve.python.page import PageError, PageFile, ProjectPage
-from envlock.resolve.python.page_html import parse_html
-from envlock.resolve.python.page_json import parse_json, with_project_json
+from envlock.resolve.python.index.page import PageError, PageFile, ProjectPage
+from envlock.resolve.python.index.page_html import parse_html
+from envlock.resolve.python.index.page_json import parse_json, with_project_json
 
 URL = "https://example.org/simple/demo/"
 SHA = "cd" * 32

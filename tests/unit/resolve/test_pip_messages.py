@@ -13,7 +13,7 @@ import pytest
 from envlock.errors import EnvlockError, NoSolutionError, SourceError, UsageError, VerificationError
 from envlock.io.process import Completed
 from envlock.lock.request import Wish
-from envlock.resolve.python.pip_messages import Cleaner, error, notes
+from envlock.resolve.python.engines.pip_messages import Cleaner, error, notes
 
 BASE = "http://127.0.0.1:45678/Q0tokentokentokentokentokentoken"
 INDEX = "https://index.example.org/simple"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envlock.errors import SourceError
-from envlock.resolve.python.pip_report import Pin, read_compiled, read_report
+from envlock.resolve.python.engines.pip_report import Pin, read_compiled, read_report
 
 COMPILED = """\
 #

@@ -9,8 +9,8 @@ from packaging.metadata import parse_email
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 
-from envlock.lock.model import Repair
-from envlock.resolve.python.repair import (
+from envlock.lock.package import Repair
+from envlock.resolve.python.index.repair import (
     _CERTAIN,
     _CERTAIN_PYTHON,
     repair_metadata,

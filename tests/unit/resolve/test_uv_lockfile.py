@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from envlock.errors import SourceError
-from envlock.lock.model import Dependency
+from envlock.lock.package import Dependency
 from envlock.lock.target import Target
-from envlock.resolve.python import uv_lockfile
+from envlock.resolve.python.engines import uv_lockfile
 
 LINUX = Target(platform="linux/amd64", python="3.11")
 WINDOWS = Target(platform="windows/amd64", python="3.11")

@@ -8,7 +8,7 @@ import pytest
 
 from envlock.errors import EnvlockError, NoSolutionError, SourceError, VerificationError
 from envlock.io.process import Completed
-from envlock.resolve.python import uv_messages
+from envlock.resolve.python.engines import uv_messages
 
 AS_OF = datetime(2022, 3, 1, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from envlock.resolve.python import uv_settings
+from envlock.resolve.python.engines import uv_settings
 
 
 def test_envlocks_patience_is_uvs(monkeypatch: pytest.MonkeyPatch) -> None:

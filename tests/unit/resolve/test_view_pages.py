@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envlock.resolve.python.page import PageFile
-from envlock.resolve.python.page_html import parse_html
-from envlock.resolve.python.page_json import parse_json
-from envlock.resolve.python.view_pages import html_page, json_page, preferred_type
+from envlock.resolve.python.index.page import PageFile
+from envlock.resolve.python.index.page_html import parse_html
+from envlock.resolve.python.index.page_json import parse_json
+from envlock.resolve.python.index.view_pages import html_page, json_page, preferred_type
 
 BASE = "http://127.0.0.1:1/token/0/files/demo/"
 JSON = "application/vnd.pypi.simple.v1+json"

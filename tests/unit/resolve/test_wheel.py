@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envlock.resolve.python.wheel import (
+from envlock.resolve.python.index.wheel import (
     OddZipError,
     Part,
     info_from_file,

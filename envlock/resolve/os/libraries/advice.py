@@ -11,7 +11,7 @@ from envlock.resolve.os.libraries.choice import Holders, choose
 from envlock.resolve.os.libraries.needs import Finder, Needs
 
 if TYPE_CHECKING:  # what a layer that is kept does without: signatures, SQLite
-    from envlock.resolve.os.index import PackageIndex
+    from envlock.resolve.os.archive.index import PackageIndex
     from envlock.resolve.os.libraries.contents import Contents
 
 _NAMED = 3

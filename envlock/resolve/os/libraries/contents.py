@@ -19,8 +19,8 @@ from envlock.errors import DiskError, SourceError, VerificationError
 from envlock.io.cache import DiskCache
 from envlock.io.http.client import Http
 from envlock.io.http.fetch import fetch
+from envlock.resolve.os.archive.suite import INDEX_LIMIT, Variant, VerifiedSuite
 from envlock.resolve.os.libraries.choice import Holders
-from envlock.resolve.os.suite import INDEX_LIMIT, Variant, VerifiedSuite
 
 _TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 """Architecture → its multiarch folder (Debian Policy §9.1.1; of the targets that can be locked)."""

@@ -11,8 +11,9 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import parse_wheel_filename
 
-from envlock.lock.model import Lock, PythonPackage
+from envlock.lock.model import Lock
 from envlock.lock.os import OsPackage
+from envlock.lock.package import PythonPackage
 from envlock.lock.selection import wanted_packages
 from envlock.lock.target import NEWEST_GLIBC_MINOR, Target, ranked_tags
 from envlock.resolve.os.libraries.wheels import (

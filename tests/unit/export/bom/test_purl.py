@@ -20,7 +20,7 @@ from envlock.export.bom.purl import (
     python_purl,
 )
 from envlock.lock.image import BaseImage
-from envlock.lock.model import Archive, PythonPackage, Vcs
+from envlock.lock.package import Archive, PythonPackage, Vcs
 
 IMAGE = BaseImage(
     reference="docker.io/library/debian:bookworm-slim", digest=f"sha256:{'7' * 64}", platforms=()

@@ -17,8 +17,9 @@ from envlock.export.nix.exporter import STATIC, NixExporter
 from envlock.lock import codec
 from envlock.lock.builds import Build, BuildPin
 from envlock.lock.hashing import environment_hash
-from envlock.lock.model import Archive, Artifact, Directory, Lock, PythonPackage, Vcs
+from envlock.lock.model import Lock
 from envlock.lock.os import OsLayer, OsLibrary, OsPackage
+from envlock.lock.package import Archive, Artifact, Directory, PythonPackage, Vcs
 from envlock.lock.target import Target
 from envlock.lock.toolchain import Found, Nixpkgs
 

@@ -15,8 +15,9 @@ from support.samples import AS_OF
 
 from envlock.io.http.client import Http
 from envlock.io.progress import SilentReporter
-from envlock.lock.model import Archive, Artifact, Dependency, Lock, PythonPackage
+from envlock.lock.model import Lock
 from envlock.lock.os import OsPackage
+from envlock.lock.package import Archive, Artifact, Dependency, PythonPackage
 from envlock.lock.request import Request
 from envlock.lock.target import parse_target
 from envlock.resolve.os.libraries.needs import Needs, finder, glibc_minor

@@ -1,0 +1,1 @@
+"""Generated files against what the lock gives now."""

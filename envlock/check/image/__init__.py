@@ -1,0 +1,1 @@
+"""Images: what their layers hold, read without unpacking, against the lock."""

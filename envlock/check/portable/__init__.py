@@ -1,0 +1,1 @@
+"""The lock as a shell script that checks without envlock."""

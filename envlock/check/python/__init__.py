@@ -1,0 +1,1 @@
+"""Environments: packages, content and what belongs to none, against the lock."""

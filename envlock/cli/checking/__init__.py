@@ -1,0 +1,1 @@
+"""`envlock check`: its layers, one module each, and its report."""

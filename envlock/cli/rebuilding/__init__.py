@@ -1,0 +1,1 @@
+"""`envlock rebuild`: what is to come back, its backends, and its report."""

@@ -1,0 +1,1 @@
+"""`envlock runs repeat`: its environment, its steps, and its report."""

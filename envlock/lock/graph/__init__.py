@@ -1,0 +1,1 @@
+"""Who needs whom, for ``why`` and ``tree``: Python, builds, OS packages."""

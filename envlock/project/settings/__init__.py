@@ -1,0 +1,1 @@
+"""``[tool.envlock]`` and its tables."""

@@ -1,0 +1,1 @@
+"""The distributions: Debian and Ubuntu, behind one protocol."""

@@ -1,0 +1,1 @@
+"""What an index says of packages: stanzas, relations, versions, candidates."""
