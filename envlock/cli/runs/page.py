@@ -125,4 +125,5 @@ def _told_code(code: dict[str, Any]) -> str | None:
     if not code.get("commit"):
         return None
     changed = len(code.get("changed", [])) + len(code.get("untracked", []))
-    return f"{code['commit']}" + (f" and {changed} changed or new files" if changed else "")
+    files = "file" if changed == 1 else "files"
+    return f"{code['commit']}" + (f" and {changed} changed or new {files}" if changed else "")
