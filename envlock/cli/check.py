@@ -13,9 +13,9 @@ from envlock.check.drift import Layer
 from envlock.check.policy import judge
 from envlock.check.report.outcome import FORMATS, Outcome
 from envlock.cli import fresh
-from envlock.cli.check_remedies import for_these
 from envlock.cli.checking.layers import Asked, Found, compare_layers, now, only_one, scope
 from envlock.cli.checking.lock import read_or_edited
+from envlock.cli.checking.remedies import for_these
 from envlock.cli.checking.report import no_drift, package_lines, tell, write_result
 from envlock.cli.common import (
     json_option,
