@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envlock.cli import fresh
-from envlock.cli.common import (
-    only_of_files,
-    read_lock,
-)
+from envlock.cli.common import only_of_files, read_lock
 from envlock.cli.context import Context
 from envlock.cli.locking.options import PLAIN, Options
 from envlock.project.dates import parse_absolute
@@ -27,8 +24,7 @@ def keep_verdict(
     context: Context, project: Project, options: Options, read: set[str], since: int
 ) -> None:
     """Keep a plain ``lock --check``'s verdict, where all that it depends on is in ``read``."""
-    own = project.name is None and project.kind != "script" and context.directory == Path()
-    if not own or options.as_of is not None or options.as_json:
+    if not _is_own(context, project) or options.as_of is not None or options.as_json:
         return
     if only_of_files(read_lock(project).request, read):
         fresh.remember("lock --check", files=read, root=str(project.root), since=since)
@@ -49,11 +45,10 @@ def keep_lock(
     Signed Releases of a settled date are files, too: the cache's.
     """
     request = lock.request
-    own = project.name is None and project.kind != "script" and context.directory == Path()
     more = (request.nix, request.guix, request.image_base)
     reads_wheels = request.os_base is not None and request.os_libraries and bool(lock.packages)
     if (
-        not own
+        not _is_own(context, project)
         or context.verbose
         or options != replace(PLAIN, as_of=options.as_of)
         or (options.as_of is not None and parse_absolute(options.as_of) is None)
@@ -80,6 +75,11 @@ def keep_lock(
         said=said,
         since=since,
     )
+
+
+def _is_own(context: Context, project: Project) -> bool:
+    """Whether it is about the project in this folder, and nothing beside it."""
+    return project.name is None and project.kind != "script" and context.directory == Path()
 
 
 def _apt_places(request: Request) -> tuple[str, ...]:
